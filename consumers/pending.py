@@ -1,0 +1,148 @@
+"""Which hours are complete, and which offsets the complete ones cover.
+
+The events of one hour come from many partitions. An hour is handed on, in order, once all
+zones' events are there. The offsets to store with it are those below every event that is
+still waiting, so that a restart reads again exactly what was not handed on.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from core.events import HourlyRides, Prediction
+from core.hours import HOUR_MS
+from core.topics import HOURLY_RIDES, PREDICTIONS
+from core.zones import FIRST_ZONE, ZONE_COUNT
+
+Place = tuple[str, int]  # topic, partition
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """All predictions for one hour: model name -> rides of all zones; NaN where it has none.
+
+    The first model is the served one.
+    """
+
+    hour_ts: int
+    by_model: dict[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedHour:
+    """All rides of one hour, and the forecast that was made before it began."""
+
+    hour_ts: int
+    rides: npt.NDArray[np.int64]
+    forecast: Forecast
+
+
+@dataclass
+class _Partial:
+    """Events of one hour of one topic, as far as they have come."""
+
+    seen: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(ZONE_COUNT, np.bool_))
+    first_offsets: dict[int, int] = field(default_factory=dict)
+    columns: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+
+    def put(self, partition: int, offset: int, zone: int) -> int:
+        """Note where an event came from; return its column."""
+        self.first_offsets.setdefault(partition, offset)
+        column = zone - FIRST_ZONE
+        self.seen[column] = True
+        return column
+
+    def complete(self) -> bool:
+        return bool(self.seen.all())
+
+
+class PendingHours:
+    """Collects events until hours are complete, and hands them on in order.
+
+    `next_hour` is the first hour not yet closed; `forecast` is the one for that hour if it
+    is already in Redis (after a restart). Events of hours before are repeats, made by a
+    dataflow that started again: they are dropped and counted in `repeats`.
+    """
+
+    def __init__(
+        self,
+        next_hour: int,
+        offsets: dict[Place, int],
+        forecast: Forecast | None = None,
+    ) -> None:
+        self.repeats = 0
+        self.next_hour = next_hour
+        self._positions = dict(offsets)
+        self._rides: dict[int, _Partial] = {}
+        self._predictions: dict[int, _Partial] = {}
+        self._forecasts = {} if forecast is None else {forecast.hour_ts: forecast}
+        self._next_forecast = next_hour if forecast is None else forecast.hour_ts + HOUR_MS
+
+    def add_rides(self, partition: int, offset: int, event: HourlyRides) -> None:
+        """Take in the rides of one zone and hour."""
+        self._positions[HOURLY_RIDES, partition] = offset + 1
+        if event.pickup_ts < self.next_hour:
+            self.repeats += 1
+            return
+        partial = self._rides.setdefault(event.pickup_ts, _Partial())
+        column = partial.put(partition, offset, event.pickup_location_id)
+        _column(partial, HOURLY_RIDES)[column] = event.rides
+
+    def add_prediction(self, partition: int, offset: int, event: Prediction) -> None:
+        """Take in the prediction of one zone and hour."""
+        self._positions[PREDICTIONS, partition] = offset + 1
+        if event.pickup_ts < self._next_forecast:
+            self.repeats += 1
+            return
+        partial = self._predictions.setdefault(event.pickup_ts, _Partial())
+        column = partial.put(partition, offset, event.pickup_location_id)
+        _column(partial, event.model)[column] = event.predicted_demand
+        for name, value in event.baselines.items():
+            if value is not None:
+                _column(partial, name)[column] = value
+            else:
+                _column(partial, name)
+
+    def take(self) -> list[Forecast | ClosedHour]:
+        """Return what has become complete: each hour's forecast before the hour itself."""
+        out: list[Forecast | ClosedHour] = []
+        while True:
+            if _is_complete(self._predictions.get(self._next_forecast)):
+                partial = self._predictions.pop(self._next_forecast)
+                forecast = Forecast(self._next_forecast, partial.columns)
+                self._forecasts[self._next_forecast] = forecast
+                self._next_forecast += HOUR_MS
+                out.append(forecast)
+            elif (
+                _is_complete(self._rides.get(self.next_hour))
+                # The next hour's forecast goes to Redis first, so that the hour after the
+                # last one closed always has a prediction.
+                and self._next_forecast > self.next_hour + HOUR_MS
+            ):
+                rides = self._rides.pop(self.next_hour).columns[HOURLY_RIDES]
+                forecast = self._forecasts.pop(self.next_hour)
+                out.append(ClosedHour(self.next_hour, rides.astype(np.int64), forecast))
+                self.next_hour += HOUR_MS
+            else:
+                return out
+
+    def offsets(self) -> dict[Place, int]:
+        """Return the next offset to read of each partition, were the process to restart now."""
+        out = dict(self._positions)
+        for topic, partials in ((HOURLY_RIDES, self._rides), (PREDICTIONS, self._predictions)):
+            for partial in partials.values():
+                for partition, offset in partial.first_offsets.items():
+                    out[topic, partition] = min(out[topic, partition], offset)
+        return out
+
+
+def _is_complete(partial: _Partial | None) -> bool:
+    return partial is not None and partial.complete()
+
+
+def _column(partial: _Partial, name: str) -> npt.NDArray[np.float64]:
+    column = partial.columns.get(name)
+    if column is None:
+        column = partial.columns[name] = np.full(ZONE_COUNT, np.nan)
+    return column

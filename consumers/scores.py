@@ -1,0 +1,122 @@
+"""Rolling errors of every model, per zone and for the city, over the last 24 h and 168 h.
+
+An error is predicted minus actual rides: positive means that too many were expected. A pair
+counts only where the model had a prediction.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK
+from core.models import REFERENCE
+from core.zones import ZONE_COUNT
+
+Floats = npt.NDArray[np.float64]
+
+WINDOWS = (HOURS_PER_DAY, HOURS_PER_WEEK)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Mean absolute error, root mean squared error, bias and skill over one window.
+
+    Arrays have one entry per zone, or a single one for the city. Skill is 1 - MAE / MAE of
+    the same hour last week, over the pairs that both models have. NaN where there is no pair
+    to judge by.
+    """
+
+    mae: Floats
+    rmse: Floats
+    bias: Floats
+    skill: Floats
+
+
+class RollingErrors:
+    """Errors of each model for the last week of closed hours.
+
+    An hour's errors lie in a slot that is a function of the hour, so sums are made in the
+    same order, and give the same digits, after a restart.
+    """
+
+    def __init__(self) -> None:
+        self._errors: dict[str, Floats] = {}
+        self._valid: dict[str, Floats] = {}
+        self._last_hour: int | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models seen so far."""
+        return tuple(self._errors)
+
+    def learn(
+        self, hour_ts: int, rides: npt.NDArray[np.int64], by_model: dict[str, Floats]
+    ) -> None:
+        """Take in one closed hour: rides and predictions of all zones.
+
+        Hours must come in order, without a gap.
+        """
+        slot = _slot(hour_ts)
+        for name, predicted in by_model.items():
+            if name not in self._errors:
+                self._errors[name] = np.zeros((HOURS_PER_WEEK, ZONE_COUNT))
+                self._valid[name] = np.zeros((HOURS_PER_WEEK, ZONE_COUNT))
+            valid = ~np.isnan(predicted)
+            self._errors[name][slot] = np.where(valid, predicted - rides, 0.0)
+            self._valid[name][slot] = valid
+        self._last_hour = hour_ts
+
+    def by_zone(self, model: str, window: int) -> Scores:
+        """Return one model's scores of each zone over the last `window` hours."""
+        return self._scores(model, window, _per_zone)
+
+    def city(self, model: str, window: int) -> Scores:
+        """Return one model's scores over all zones and the last `window` hours."""
+        return self._scores(model, window, _overall)
+
+    def _scores(self, model: str, window: int, total: "_Total") -> Scores:
+        errors, valid = self._window(model, window)
+        absolute = np.abs(errors)
+        pairs = total(valid)
+        skill = np.full(pairs.shape, np.nan)
+        if REFERENCE in self._errors:
+            reference, reference_valid = self._window(REFERENCE, window)
+            both = valid * reference_valid
+            skill = 1.0 - _ratio(total(absolute * both), total(np.abs(reference) * both))
+        return Scores(
+            mae=_ratio(total(absolute), pairs),
+            rmse=np.sqrt(_ratio(total(errors * errors), pairs)),
+            bias=_ratio(total(errors), pairs),
+            skill=skill,
+        )
+
+    def _window(self, model: str, window: int) -> tuple[Floats, Floats]:
+        if window == HOURS_PER_WEEK or self._last_hour is None:
+            return self._errors[model], self._valid[model]
+        slots = [_slot(self._last_hour - age * HOUR_MS) for age in range(window)]
+        return self._errors[model][slots], self._valid[model][slots]
+
+
+class _Total:
+    """How to add up an array of hours x zones."""
+
+    def __init__(self, axis: int | None) -> None:
+        self._axis = axis
+
+    def __call__(self, values: Floats) -> Floats:
+        return np.atleast_1d(values.sum(axis=self._axis))
+
+
+_per_zone = _Total(0)
+_overall = _Total(None)
+
+
+def _slot(hour_ts: int) -> int:
+    return hour_ts // HOUR_MS % HOURS_PER_WEEK
+
+
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    out: Floats = np.full(top.shape, np.nan)
+    np.divide(top, bottom, out=out, where=bottom > 0)
+    return out

@@ -1,0 +1,151 @@
+"""Redis as pandas: the tables that the user's feature store and monitoring expect.
+
+Hours are asked for with `from_hour` and `until_hour`, both included, as text
+('2024-10-02 23:00', or a date) or as epoch milliseconds. Left out, they are the hours of
+the run that are closed so far. `pickup_hour` is a UTC timestamp, `pickup_ts` the same
+instant as int64 epoch milliseconds.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import redis
+
+from core import keys
+from core.errors import RedisError, UsageError
+from core.hours import HOUR_MS, hour_label, parse_from, parse_until
+from core.models import DECIMALS
+from core.run import RunInfo
+from core.zones import ZONE_COUNT, ZONE_IDS
+
+Hour = str | int | None
+
+
+def hourly_rides(
+    client: redis.Redis, from_hour: Hour = None, until_hour: Hour = None
+) -> pd.DataFrame:
+    """Return rides of each closed hour and zone.
+
+    Columns: `pickup_hour`, `rides` (int64), `pickup_location_id` (int64), `pickup_ts` (int64).
+
+    Raises
+    ------
+    RedisError
+        If Redis holds no run.
+    """
+    table = _read(client, {"rides": keys.rides}, from_hour, until_hour)
+    table["rides"] = table["rides"].astype(np.int64)
+    return table[["pickup_hour", "rides", "pickup_location_id", "pickup_ts"]]
+
+
+def predictions(
+    client: redis.Redis,
+    from_hour: Hour = None,
+    until_hour: Hour = None,
+    model: str | None = None,
+) -> pd.DataFrame:
+    """Return the served predictions, or those of a baseline if `model` names one.
+
+    Columns: `pickup_location_id` (int64), `predicted_demand` (float64), `pickup_hour`. Ask
+    for one hour after the last closed one to see what is expected next.
+
+    Raises
+    ------
+    RedisError
+        If Redis holds no run.
+    """
+    table = _read(client, {"predicted_demand": _prediction_key(model)}, from_hour, until_hour)
+    return table[["pickup_location_id", "predicted_demand", "pickup_hour"]]
+
+
+def comparison(
+    client: redis.Redis,
+    from_hour: Hour = None,
+    until_hour: Hour = None,
+    model: str | None = None,
+) -> pd.DataFrame:
+    """Return predictions beside what came: one row for each hour and zone that has both.
+
+    Columns: `pickup_hour`, `pickup_location_id` (int64), `predicted_demand` (float64),
+    `rides` (int64), `prediction_error` (float64, predicted minus rides).
+
+    Raises
+    ------
+    RedisError
+        If Redis holds no run.
+    """
+    key_of = {"predicted_demand": _prediction_key(model), "rides": keys.rides}
+    table = _read(client, key_of, from_hour, until_hour)
+    table["rides"] = table["rides"].astype(np.int64)
+    table["prediction_error"] = (table["predicted_demand"] - table["rides"]).round(DECIMALS)
+    return table[
+        ["pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error"]
+    ]
+
+
+def _prediction_key(model: str | None) -> Callable[[str], str]:
+    if model is None:
+        return keys.predictions
+    return lambda hour: keys.model_predictions(model, hour)
+
+
+def _read(
+    client: redis.Redis,
+    key_of: dict[str, Callable[[str], str]],
+    from_hour: Hour,
+    until_hour: Hour,
+) -> pd.DataFrame:
+    """Return one row for each hour and zone that all the given hashes hold."""
+    hours = _hours(client, from_hour, until_hour)
+    pipe = client.pipeline(transaction=False)
+    for hour in hours:
+        for key in key_of.values():
+            pipe.hgetall(key(hour_label(hour)))
+    replies = iter(pipe.execute())
+    columns: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in key_of}
+    found: list[int] = []
+    for hour in hours:
+        hashes = [next(replies) for _ in key_of]
+        if all(hashes):
+            found.append(hour)
+            for name, values in zip(key_of, hashes, strict=True):
+                columns[name].append(_column(values))
+    hour_column = np.repeat(np.array(found, np.int64), ZONE_COUNT)
+    table = pd.DataFrame(
+        {
+            "pickup_hour": pd.to_datetime(hour_column, unit="ms", utc=True),
+            "pickup_ts": hour_column,
+            "pickup_location_id": np.tile(np.array(ZONE_IDS, np.int64), len(found)),
+        }
+        | {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in columns.items()}
+    )
+    return table.dropna(ignore_index=True)
+
+
+def _column(values: dict[str, str]) -> npt.NDArray[np.float64]:
+    return np.array(
+        [values.get(str(zone), "nan").replace("n/a", "nan") for zone in ZONE_IDS], float
+    )
+
+
+def _hours(client: redis.Redis, from_hour: Hour, until_hour: Hour) -> range:
+    run = RunInfo.load(client)
+    first = _ts(from_hour, parse_from)
+    last = _ts(until_hour, parse_until)
+    if last is None:
+        closed = cast(str | None, client.hget(keys.CLOCK, "last_hour_closed_ts"))
+        if closed is None:
+            raise RedisError("no hour is closed yet: ask again in a moment")
+        last = int(closed)
+    if first is None:
+        first = run.start_ts
+    if first > last:
+        raise UsageError(f"from {hour_label(first)} is after until {hour_label(last)}")
+    return range(first, last + HOUR_MS, HOUR_MS)
+
+
+def _ts(hour: Hour, parse: Callable[[str], int]) -> int | None:
+    return parse(hour) if isinstance(hour, str) else hour

@@ -1,0 +1,64 @@
+"""Every Redis key and field name, in one place.
+
+`{hour}` is the label of `core.hours.hour_label`, such as `2024-10-02T23`. Keys that start
+with `sim:` describe this run on this machine (wall-clock times, speeds, offsets). All other
+keys depend on the trip data alone: same data, same keys, same values.
+"""
+
+CLOCK = "sim:clock"  # hash: simulated now, speed, state, last hour closed
+RUN = "sim:run"  # hash: what is replayed
+OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
+COMMANDS = "sim:commands"  # stream: pause, resume, speed
+
+CITY = "city"  # hash: the whole city's latest hour and errors
+CITY_HOURLY = "city:hourly"  # stream: one entry an hour, its id is the hour
+QUALITY = "quality"  # hash: rejected rows, overlap
+BOARD_MAE = "board:mae:24h"  # sorted set: zone -> MAE of the last 24 h
+BOARD_DEMAND = "board:demand"  # sorted set: zone -> rides of the latest hour
+
+_ZONE = "zone"
+_RIDES = "rides"
+_PREDICTIONS = "predictions"
+_ERRORS = "errors"
+_MODEL = "model"
+
+# What a new run clears away before it starts: every key above and below, nothing else.
+RUN_KEYS = (
+    CLOCK, RUN, OFFSETS, COMMANDS, CITY, CITY_HOURLY, QUALITY, BOARD_MAE, BOARD_DEMAND,
+)  # fmt: skip
+RUN_PATTERNS = tuple(f"{name}:*" for name in (_ZONE, _RIDES, _PREDICTIONS, _ERRORS, _MODEL))
+
+
+def zone(zone_id: int) -> str:
+    """Hash of one zone: name, borough, latest rides, next prediction, errors."""
+    return f"{_ZONE}:{zone_id}"
+
+
+def rides(hour: str) -> str:
+    """Hash zone -> rides of one closed hour."""
+    return f"{_RIDES}:{hour}"
+
+
+def predictions(hour: str) -> str:
+    """Hash zone -> served prediction for one hour."""
+    return f"{_PREDICTIONS}:{hour}"
+
+
+def model_predictions(model: str, hour: str) -> str:
+    """Hash zone -> prediction of a model that is scored beside the served one."""
+    return f"{_PREDICTIONS}:{model}:{hour}"
+
+
+def errors(hour: str) -> str:
+    """Hash zone -> served prediction minus rides, for one closed hour."""
+    return f"{_ERRORS}:{hour}"
+
+
+def model(name: str) -> str:
+    """Hash of rolling scores of one model over the whole city."""
+    return f"{_MODEL}:{name}"
+
+
+def offset_field(topic: str, partition: int) -> str:
+    """Field of `OFFSETS` for one partition."""
+    return f"{topic}:{partition}"

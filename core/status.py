@@ -1,0 +1,57 @@
+"""What the clock hash `sim:clock` says, for the parts that write it and those that read it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import redis
+
+from core import keys
+from core.hours import clock_label
+from core.redis_client import read_hash, write_hash
+
+State = Literal["starting", "running", "throttled", "paused", "finished"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStatus:
+    """Where the replay stands.
+
+    `now_ts` is the simulated time (epoch ms) up to which trips are on the stream. `throttled`
+    means that the line is slower than the asked speed, so simulated time slows down.
+    `command` is the id of the last command obeyed; `command_error` says why one was not.
+    """
+
+    now_ts: int
+    speed: str
+    state: State
+    trips: int
+    command: str = "0-0"
+    command_error: str = ""
+
+    def save(self, client: redis.Redis) -> None:
+        """Write the status to Redis."""
+        fields = {
+            "now": clock_label(self.now_ts),
+            "now_ts": self.now_ts,
+            "speed": self.speed,
+            "state": self.state,
+            "trips": self.trips,
+            "command": self.command,
+            "command_error": self.command_error,
+        }
+        write_hash(client, keys.CLOCK, fields)
+
+    @classmethod
+    def load(cls, client: redis.Redis) -> "ClockStatus | None":
+        """Read the status; None before the producer has begun."""
+        fields = read_hash(client, keys.CLOCK)
+        if "now_ts" not in fields:
+            return None
+        return cls(
+            now_ts=int(fields["now_ts"]),
+            speed=fields["speed"],
+            state=fields["state"],  # type: ignore[arg-type]
+            trips=int(fields["trips"]),
+            command=fields["command"],
+            command_error=fields["command_error"],
+        )

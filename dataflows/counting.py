@@ -1,0 +1,182 @@
+"""Rides per zone and hour, closed by ticks: the event-time heart of the dataflow.
+
+Each partition counts on its own and closes an hour when a tick passes it. The city closes
+an hour when all partitions have. Nothing here knows Kafka, Bytewax or the wall clock.
+"""
+
+import copy
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import EventError
+from core.events import Tick, Trip, TripEvent
+from core.hours import HOUR_MS, clock_label, floor_hour
+from core.zones import FIRST_ZONE, ZONE_COUNT
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TripBatch:
+    """Trips and ticks of one partition, in offset order, as columns.
+
+    `ticks` are pairs of a tick and the number of trips in the batch before it.
+    """
+
+    partition: int
+    seq: npt.NDArray[np.int64]
+    pickup_ts: npt.NDArray[np.int64]
+    zone: npt.NDArray[np.int64]
+    ticks: tuple[tuple[int, Tick], ...]
+
+    @classmethod
+    def of(cls, partition: int, events: list[TripEvent]) -> "TripBatch":
+        """Turn decoded events into columns."""
+        trips: list[Trip] = []
+        ticks: list[tuple[int, Tick]] = []
+        for event in events:
+            if type(event) is Trip:
+                trips.append(event)
+            elif type(event) is Tick:
+                ticks.append((len(trips), event))
+        count = len(trips)
+        return cls(
+            partition,
+            np.fromiter((trip.seq for trip in trips), np.int64, count),
+            np.fromiter((trip.pickup_ts for trip in trips), np.int64, count),
+            np.fromiter((trip.pickup_location_id for trip in trips), np.int64, count),
+            tuple(ticks),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProgress:
+    """What one partition has closed: `closed[h]` holds the rides of all zones in hour `h`.
+
+    `watermark` is the event time (epoch ms) that the partition has passed.
+    """
+
+    partition: int
+    watermark: int
+    closed: dict[int, Counts]
+
+
+@dataclass
+class PartitionCounter:
+    """Counts the trips of one partition into hours, and closes hours on its ticks.
+
+    A trip whose `seq` is not above the highest one seen was sent twice, by a producer that
+    started again: it is dropped and counted in `duplicates`. State is all that is needed to
+    go on after a restart; `snapshot` copies it.
+    """
+
+    partition: int
+    watermark: int | None = None
+    last_seq: int = -1
+    duplicates: int = 0
+    open_hours: dict[int, Counts] = field(default_factory=dict)
+
+    def update(self, batch: TripBatch) -> PartitionProgress | None:
+        """Count a batch; return what it closed, or None if no tick moved the watermark.
+
+        Raises
+        ------
+        EventError
+            If a trip lies before a tick that came before it: the stream broke its promise.
+        """
+        closed: dict[int, Counts] = {}
+        before = self.watermark
+        start = 0
+        for end, tick in batch.ticks:
+            self._count(batch, start, end)
+            self._close_until(tick.sim_ts, closed)
+            start = end
+        self._count(batch, start, len(batch.seq))
+        if self.watermark is None or self.watermark == before:
+            return None
+        return PartitionProgress(self.partition, self.watermark, closed)
+
+    def snapshot(self) -> "PartitionCounter":
+        """Return a copy of the state that later updates do not touch."""
+        return copy.deepcopy(self)
+
+    def _count(self, batch: TripBatch, start: int, end: int) -> None:
+        if start == end:
+            return
+        seq, ts, zone = batch.seq[start:end], batch.pickup_ts[start:end], batch.zone[start:end]
+        highest_before = np.maximum.accumulate(np.concatenate(([self.last_seq], seq[:-1])))
+        fresh = seq > highest_before
+        if not fresh.all():
+            self.duplicates += int((~fresh).sum())
+            seq, ts, zone = seq[fresh], ts[fresh], zone[fresh]
+            if not len(seq):
+                return
+        self.last_seq = int(seq[-1])
+        earliest = int(ts.min())
+        if self.watermark is None or earliest < self.watermark:
+            passed = "no tick yet" if self.watermark is None else clock_label(self.watermark)
+            raise EventError(
+                f"topic 'trips' partition {self.partition}: a trip picked up at "
+                f"{clock_label(earliest)} came after the tick that closed its hour ({passed})"
+            )
+        hours = ts - ts % HOUR_MS
+        for hour in np.unique(hours).tolist():
+            counts = np.bincount(zone[hours == hour] - FIRST_ZONE, minlength=ZONE_COUNT)
+            if hour in self.open_hours:
+                self.open_hours[hour] += counts
+            else:
+                self.open_hours[hour] = counts.astype(np.int64)
+
+    def _close_until(self, sim_ts: int, closed: dict[int, Counts]) -> None:
+        if self.watermark is None:
+            self.watermark = sim_ts
+            return
+        for hour in range(floor_hour(self.watermark), floor_hour(sim_ts), HOUR_MS):
+            counts = self.open_hours.pop(hour, None)
+            closed[hour] = np.zeros(ZONE_COUNT, np.int64) if counts is None else counts
+        self.watermark = max(self.watermark, sim_ts)
+
+
+@dataclass(frozen=True, slots=True)
+class CityHour:
+    """The rides of all zones in one closed hour, or, at the start, the hour about to begin.
+
+    `rides` is None for the opening of a replay: no hour is closed yet, and `hour_ts` is the
+    first hour to come.
+    """
+
+    hour_ts: int
+    rides: Counts | None
+
+
+@dataclass
+class HourJoiner:
+    """Adds up the partitions' hours and closes an hour for the city once all have passed it."""
+
+    partitions: int
+    watermarks: dict[int, int] = field(default_factory=dict)
+    sums: dict[int, Counts] = field(default_factory=dict)
+    next_hour: int | None = None
+
+    def update(self, progress: PartitionProgress) -> list[CityHour]:
+        """Take in one partition's progress; return the city's newly closed hours, in order."""
+        self.watermarks[progress.partition] = progress.watermark
+        for hour, counts in progress.closed.items():
+            self.sums[hour] = self.sums[hour] + counts if hour in self.sums else counts
+        if len(self.watermarks) < self.partitions:
+            return []
+        out: list[CityHour] = []
+        watermark = min(self.watermarks.values())
+        if self.next_hour is None:
+            self.next_hour = min(self.sums, default=floor_hour(watermark))
+            out.append(CityHour(self.next_hour, None))
+        while self.next_hour + HOUR_MS <= watermark:
+            out.append(CityHour(self.next_hour, self.sums.pop(self.next_hour)))
+            self.next_hour += HOUR_MS
+        return out
+
+    def snapshot(self) -> "HourJoiner":
+        """Return a copy of the state that later updates do not touch."""
+        return copy.deepcopy(self)

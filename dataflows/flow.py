@@ -1,0 +1,123 @@
+"""The dataflow: trips -> counts per partition -> hours of the city -> forecasts.
+
+    trips -> count (one key per partition) -> join (one key) -+-> hourly_rides
+                                                              +-> forecast (one key) -> predictions
+
+Each step is a small shell around a pure class; any number of workers gives the same output.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
+from bytewax.operators import StatefulBatchLogic
+from bytewax.outputs import Sink
+
+from core.events import HourlyRides, Prediction
+from dataflows.counting import (
+    CityHour,
+    HourJoiner,
+    PartitionCounter,
+    PartitionProgress,
+    TripBatch,
+)
+from dataflows.forecasting import HourForecast, HourlyForecasting, rides_events
+
+_CITY = "city"
+
+
+class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCounter]):
+    """Counts one partition."""
+
+    def __init__(self, counter: PartitionCounter | None) -> None:
+        self._counter = counter
+
+    def on_batch(self, values: list[TripBatch]) -> tuple[Iterable[PartitionProgress], bool]:
+        """Count batches in order."""
+        out: list[PartitionProgress] = []
+        for batch in values:
+            if self._counter is None:
+                self._counter = PartitionCounter(batch.partition)
+            progress = self._counter.update(batch)
+            if progress is not None:
+                out.append(progress)
+        return out, self.RETAIN
+
+    def snapshot(self) -> PartitionCounter:
+        """Return the counter as it stands."""
+        assert self._counter is not None  # Bytewax snapshots a key only after a batch
+        return self._counter.snapshot()
+
+
+class JoinLogic(StatefulBatchLogic[PartitionProgress, CityHour, HourJoiner]):
+    """Closes hours for the city."""
+
+    def __init__(self, joiner: HourJoiner) -> None:
+        self._joiner = joiner
+
+    def on_batch(self, values: list[PartitionProgress]) -> tuple[Iterable[CityHour], bool]:
+        """Take in progress of partitions."""
+        return [hour for value in values for hour in self._joiner.update(value)], self.RETAIN
+
+    def snapshot(self) -> HourJoiner:
+        """Return the joiner as it stands."""
+        return self._joiner.snapshot()
+
+
+class ForecastLogic(StatefulBatchLogic[CityHour, HourForecast, HourlyForecasting]):
+    """Learns each closed hour and forecasts the next."""
+
+    def __init__(self, forecasting: HourlyForecasting) -> None:
+        self._forecasting = forecasting
+
+    def on_batch(self, values: list[CityHour]) -> tuple[Iterable[HourForecast], bool]:
+        """Learn and forecast, hour by hour."""
+        return [self._forecasting.update(hour) for hour in values], self.RETAIN
+
+    def snapshot(self) -> HourlyForecasting:
+        """Return models and history as they stand."""
+        return self._forecasting.snapshot()
+
+
+def build_flow(
+    source: Source[TripBatch],
+    partitions: int,
+    rides_sink: Sink[Any],
+    predictions_sink: Sink[Any],
+) -> Dataflow:
+    """Return the dataflow over a source of `partitions` partitions of trips.
+
+    The sinks receive lists: the events of all zones of one hour.
+    """
+    flow = Dataflow("rushhour")
+    batches = op.input("trips", flow, source)
+    by_partition = op.key_on("by_partition", batches, _partition_key)
+    progress = op.stateful_batch("count", by_partition, CountLogic)
+    city = op.map("city", progress, _to_city)
+    hours = op.stateful_batch(
+        "join", city, lambda state: JoinLogic(state or HourJoiner(partitions))
+    )
+    forecasts = op.stateful_batch(
+        "forecast", hours, lambda state: ForecastLogic(state or HourlyForecasting())
+    )
+    op.output("hourly_rides", op.map("rides_events", hours, _rides_of), rides_sink)
+    op.output("predictions", op.map("prediction_events", forecasts, _events_of), predictions_sink)
+    return flow
+
+
+def _partition_key(batch: TripBatch) -> str:
+    return str(batch.partition)
+
+
+def _to_city(keyed: tuple[str, PartitionProgress]) -> tuple[str, PartitionProgress]:
+    return _CITY, keyed[1]
+
+
+def _rides_of(keyed: tuple[str, CityHour]) -> list[HourlyRides]:
+    return rides_events(keyed[1])
+
+
+def _events_of(keyed: tuple[str, HourForecast]) -> list[Prediction]:
+    return keyed[1].events()

@@ -1,0 +1,57 @@
+"""The Redis edge: commands and closed hours in, the status of the clock out."""
+
+import time
+from typing import Any
+
+import redis
+
+from core import keys
+from core.commands import Command
+from core.errors import UsageError
+from core.hours import SECOND_MS
+from core.status import ClockStatus
+from producers.replay import Updates
+
+_MILLISECOND_S = 0.001
+
+
+class RedisControl:
+    """Waits on two streams at once: the commands of users and the hours that the consumer closes.
+
+    `city:hourly` has one entry per closed hour, with the hour as its id; so waiting for the
+    consumer needs no polling.
+    """
+
+    def __init__(self, client: redis.Redis, last_command: str, last_closed: int) -> None:
+        self._client = client
+        self._last_ids: dict[Any, Any] = {
+            keys.COMMANDS: last_command,
+            keys.CITY_HOURLY: f"{last_closed}-0",
+        }
+
+    def wait(self, seconds: float) -> Updates:
+        """Return what has come in, waiting up to `seconds` for the first thing."""
+        if 0 < seconds < _MILLISECOND_S:  # Redis waits in whole milliseconds
+            time.sleep(seconds)
+        block = int(seconds * SECOND_MS) or None
+        replies: Any = self._client.xread(self._last_ids, block=block)
+        commands: list[tuple[str, Command | UsageError]] = []
+        last_closed: int | None = None
+        for stream, entries in replies:
+            self._last_ids[stream] = entries[-1][0]
+            if stream == keys.CITY_HOURLY:
+                last_closed = int(entries[-1][0].partition("-")[0])
+            else:
+                commands += [(entry_id, _read_command(fields)) for entry_id, fields in entries]
+        return Updates(tuple(commands), last_closed)
+
+    def publish(self, status: ClockStatus) -> None:
+        """Write the status to `sim:clock`."""
+        status.save(self._client)
+
+
+def _read_command(fields: dict[str, str]) -> Command | UsageError:
+    try:
+        return Command.from_fields(fields)
+    except UsageError as error:
+        return error

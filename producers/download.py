@@ -1,0 +1,230 @@
+"""Download one official trip file: resumed where it stopped, checked, and put in place at once.
+
+Bytes go to `NAME.part`. Only a file whose size and hash are right gets its real name, so a
+file with that name is always whole.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from core.errors import DataError
+from producers.datasets import OfficialFile
+
+Progress = Callable[[int, int | None], None]
+
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_WAITS_S = (0.5, 1.0, 2.0, 4.0)  # before each further attempt
+# Compressed by a proxy, the bytes would fit neither the size nor the range.
+_HEADERS = {"Accept-Encoding": "identity"}
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
+# The store behind the TLC's site answers 403, not 404, for a file that does not exist.
+_MISSING = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND)
+
+
+class _TryAgainError(Exception):
+    """The server is in trouble for now."""
+
+
+def download(
+    file: OfficialFile,
+    directory: Path,
+    progress: Progress,
+    client: httpx.Client | None = None,
+) -> Path:
+    """Download a file into a directory and return its path.
+
+    Returns at once if the file is there with the right size. Otherwise goes on from an earlier
+    attempt that was cut off.
+
+    Parameters
+    ----------
+    file
+        What to download, with the size and hash to check if they are known.
+    directory
+        Where to put it; made if it does not exist.
+    progress
+        Called with the bytes that are here and the bytes in all (None if not known).
+    client
+        The HTTP client to use; by default one that honours the proxy settings of the
+        environment.
+
+    Raises
+    ------
+    DataError
+        If the file does not exist, cannot be reached or written, or is not the expected one.
+    """
+    target = directory / file.name
+    part = directory / f"{file.name}.part"
+    with _disk_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        if target.is_file() and file.size in (None, target.stat().st_size):
+            return target
+    # A client that was passed in stays open: it is the caller's.
+    with nullcontext(client) if client else _new_client() as session, _disk_errors(directory):
+        transfer = _Transfer(file, part, progress, session)
+        if file.size is None or transfer.size != file.size:
+            transfer.run()
+        _check_content(file, part)
+        os.replace(part, target)
+    return target
+
+
+@dataclass(slots=True)
+class _Transfer:
+    """Bytes on their way from the server to the part file; `received` counts those that came."""
+
+    file: OfficialFile
+    part: Path
+    progress: Progress
+    client: httpx.Client
+    received: int = 0
+
+    @property
+    def size(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def run(self) -> None:
+        """Try until the part is whole, a few times."""
+        problem = "the server sent less than it has"
+        for wait in (*_WAITS_S, None):
+            try:
+                if self._attempt():
+                    return
+            except (httpx.TransportError, _TryAgainError) as error:
+                # Nothing at all came: no network, most likely. Say so now, not after retries.
+                silent = isinstance(error, httpx.TransportError) and not self.received
+                problem = _one_line(error)
+                if silent or wait is None:
+                    break
+                time.sleep(wait)
+            except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.DecodingError) as error:
+                raise DataError(f"{self.file.url}: {_one_line(error)}") from error
+        kept = f"; {self.part} is kept and the next try resumes it" if self.size else ""
+        raise DataError(
+            f"cannot download {self.file.url}: {problem}: check the network and try again{kept}"
+        )
+
+    def _attempt(self) -> bool:
+        """Ask for what is missing; return whether the part is whole now."""
+        offset = self.size
+        headers = _HEADERS | ({"Range": f"bytes={offset}-"} if offset else {})
+        with self.client.stream(
+            "GET", self.file.url, headers=headers, follow_redirects=True
+        ) as response:
+            start, total = self._answer(response, offset)
+            if start is None:
+                return offset == total or self._start_over()
+            if start not in (0, offset):
+                return self._start_over()
+            if total is not None and self.file.size not in (None, total):
+                raise _unexpected(self.file, self.part, f"{total:,} bytes", f"{self.file.size:,}")
+            self._store(response, start, total)
+        if total is not None and self.size > total:
+            return self._start_over()
+        return total is None or self.size == total
+
+    def _answer(self, response: httpx.Response, offset: int) -> tuple[int | None, int | None]:
+        """Return where the body starts (None: there is none) and the bytes in all."""
+        status = response.status_code
+        if status == httpx.codes.OK:
+            length = response.headers.get("Content-Length", "")
+            return 0, int(length) if length.isdecimal() else None
+        stated = content_range(response.headers.get("Content-Range", ""))
+        if offset and status == httpx.codes.PARTIAL_CONTENT:
+            return stated
+        if offset and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return None, stated[1]
+        if status in _MISSING:
+            raise DataError(
+                f"there is no {self.file.name} at {self.file.url} (HTTP {status}): "
+                "check the dataset and the month"
+            )
+        if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
+            raise _TryAgainError(f"HTTP {status}")
+        raise DataError(f"{self.file.url} answered HTTP {status}: try again later")
+
+    def _start_over(self) -> bool:
+        """Drop what cannot be resumed; the part is not whole."""
+        self.part.unlink()
+        return False
+
+    def _store(self, response: httpx.Response, start: int, total: int | None) -> None:
+        done = start
+        self.progress(done, total)
+        with self.part.open("ab" if start else "wb") as out:
+            for chunk in response.iter_raw():
+                out.write(chunk)
+                done += len(chunk)
+                self.received += len(chunk)
+                self.progress(done, total)
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def content_range(header: str) -> tuple[int | None, int | None]:
+    """Return the first byte that an answer holds and the bytes in all; None where not said.
+
+    >>> content_range("bytes 100-199/200"), content_range("bytes */200")
+    ((100, 200), (None, 200))
+    """
+    found = _CONTENT_RANGE.fullmatch(header)
+    if found is None:
+        return None, None
+    start, total = found.groups()
+    return (None if start is None else int(start)), (None if total == "*" else int(total))
+
+
+def _check_content(file: OfficialFile, part: Path) -> None:
+    size = part.stat().st_size
+    if file.size not in (None, size):
+        raise _unexpected(file, part, f"{size:,} bytes", f"{file.size:,}")
+    if file.sha256 is not None:
+        with part.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        if found != file.sha256:
+            raise _unexpected(file, part, f"sha256 {found}", file.sha256)
+
+
+def _unexpected(file: OfficialFile, part: Path, found: str, expected: str) -> DataError:
+    part.unlink(missing_ok=True)
+    return DataError(
+        f"{file.url} is not the expected file: {found}, not {expected}; what came was deleted: "
+        "try again, or download the file yourself and pass it as --data"
+    )
+
+
+def _new_client() -> httpx.Client:
+    try:
+        return httpx.Client(timeout=_TIMEOUT)
+    except (OSError, ValueError, ImportError) as error:
+        raise DataError(
+            f"cannot start a download: {_one_line(error)}: check the proxy and certificate "
+            "settings of the environment"
+        ) from error
+
+
+@contextmanager
+def _disk_errors(directory: Path) -> Iterator[None]:
+    """Turn a failure to write into one line for the user."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            advice = "free some space, or choose another directory with --cache-dir"
+        else:
+            advice = "choose a directory that can be written with --cache-dir"
+        raise DataError(f"cannot write to {directory}: {reason}: {advice}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,37 @@
+"""Trips and ticks as Kafka messages, sorted into partitions."""
+
+from typing import Any
+
+from core.events import Codec, Tick, Trip, TripEvent, trip_codec
+from core.topics import partition_of, zone_key
+from core.zones import FIRST_ZONE, ZONE_IDS
+from producers.trips import TripTable
+
+Message = dict[str, Any]
+
+
+class TripEncoder:
+    """Encodes ranges of a trip table, each trip to the partition of its zone."""
+
+    def __init__(self, partitions: int) -> None:
+        self.partitions = partitions
+        self._codec: Codec[TripEvent] = trip_codec()
+        self._keys = [zone_key(zone) for zone in ZONE_IDS]
+        self._partition_of = [partition_of(zone, partitions) for zone in ZONE_IDS]
+
+    def trips(self, table: TripTable, first: int, end: int) -> list[list[Message]]:
+        """Return the messages of trips [`first`, `end`) for each partition, in pickup order."""
+        out: list[list[Message]] = [[] for _ in range(self.partitions)]
+        encode, keys, partition_of_zone = self._codec.encode, self._keys, self._partition_of
+        times = table.pickup_ts[first:end].tolist()
+        zones = table.zone[first:end].tolist()
+        for seq, ts, zone in zip(range(first, end), times, zones, strict=True):
+            column = zone - FIRST_ZONE
+            out[partition_of_zone[column]].append(
+                {"key": keys[column], "value": encode(Trip(seq, ts, zone))}
+            )
+        return out
+
+    def tick(self, sim_ts: int, *, final: bool) -> Message:
+        """Return the message of a tick; it has no key, for it concerns all zones."""
+        return {"value": self._codec.encode(Tick(sim_ts, final))}

@@ -1,0 +1,194 @@
+"""The replay: trips onto the stream when they are due, ticks between them, commands obeyed.
+
+Pacing is absolute: each slice of simulated time is due at a wall time that the clock gives.
+The loop is closed: the replay stays within `ahead_hours` of the last hour that the consumer
+has written, so a slow line slows simulated time and nothing piles up.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from core.clock import SimClock
+from core.commands import Command
+from core.errors import UsageError
+from core.hours import HOUR_MS, SECOND_MS, floor_hour
+from core.speed import Speed
+from core.status import ClockStatus, State
+from producers.trips import TripTable
+
+# Trips of a slice are at most this late against their own pickup time.
+_SLICE_S = 0.05
+# How often commands are looked for, and the status published, while nothing makes us wait.
+_ATTEND_EVERY_S = 0.1
+# Behind schedule by more than this, the clock is held back rather than made to catch up.
+_MAX_LATE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """What has come in: commands by id, and the last hour the consumer closed (epoch ms)."""
+
+    commands: tuple[tuple[str, Command | UsageError], ...] = ()
+    last_closed: int | None = None
+
+
+class Control(Protocol):
+    """The Redis side of the replay."""
+
+    def wait(self, seconds: float) -> Updates:
+        """Return what has come in, waiting up to `seconds` for the first thing."""
+
+    def publish(self, status: ClockStatus) -> None:
+        """Tell the world where the replay stands."""
+
+
+class Stream(Protocol):
+    """The Kafka side of the replay."""
+
+    def send_trips(self, table: TripTable, first: int, end: int) -> None:
+        """Put trips [`first`, `end`) on the stream."""
+
+    def send_tick(self, sim_ts: int, *, final: bool = False) -> None:
+        """Put a tick on every partition."""
+
+    def flush(self) -> None:
+        """Wait until all is on the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to replay: the trips of [`start_ts`, `end_ts`), whole hours in epoch ms."""
+
+    trips: TripTable
+    start_ts: int
+    end_ts: int
+    speed: Speed
+    ahead_hours: int
+
+
+class Replay:
+    """Walks simulated time from the start of a plan to its end."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        stream: Stream,
+        control: Control,
+        wall: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plan = plan
+        self._stream = stream
+        self._control = control
+        self._wall = wall
+        self._clock = SimClock(wall(), plan.start_ts, plan.speed)
+        self._position = plan.start_ts
+        self._last_closed = plan.start_ts - HOUR_MS
+        self._attended = -math.inf
+        self._throttled = False
+        first, _ = plan.trips.slice(plan.start_ts, plan.end_ts)
+        self._first_trip = self._next_trip = first
+        self._status = ClockStatus(plan.start_ts, str(plan.speed), "starting", 0)
+
+    @property
+    def clock(self) -> SimClock:
+        """The simulated clock as it runs now."""
+        return self._clock
+
+    def run(self) -> None:
+        """Replay to the end; returns when all is on the broker."""
+        self._stream.send_tick(self._plan.start_ts)
+        while self._position < self._plan.end_ts:
+            self._step()
+        self._stream.send_tick(self._plan.end_ts, final=True)
+        self._stream.flush()
+        self._publish("finished")
+
+    def _step(self) -> None:
+        now = self._wall()
+        if now - self._attended >= _ATTEND_EVERY_S:
+            self._attend(0.0)
+        slice_end = next_slice_end(self._position, self._clock.speed, self._plan.end_ts)
+        due = self._clock.wall_at(slice_end)
+        if now < due:
+            self._attend(min(due - now, _ATTEND_EVERY_S))
+        elif self._is_too_far_ahead(slice_end):
+            self._throttled = True
+            self._attend(_ATTEND_EVERY_S)
+            self._clock = self._clock.held_at(self._position, self._wall())
+        else:
+            self._throttled = self._throttled and now - due > _SLICE_S
+            self._emit_until(slice_end)
+            if now - due > _MAX_LATE_S and not self._clock.speed.is_max:
+                self._throttled = True
+                self._clock = self._clock.held_at(self._position, now)
+
+    def _emit_until(self, slice_end: int) -> None:
+        _, end = self._plan.trips.slice(self._position, slice_end)
+        self._stream.send_trips(self._plan.trips, self._next_trip, end)
+        self._next_trip = end
+        self._position = slice_end
+        if slice_end % HOUR_MS == 0 and slice_end < self._plan.end_ts:
+            self._stream.send_tick(slice_end)
+
+    def _is_too_far_ahead(self, slice_end: int) -> bool:
+        hour = floor_hour(slice_end - 1)
+        return hour - self._last_closed > self._plan.ahead_hours * HOUR_MS
+
+    def _attend(self, seconds: float) -> None:
+        """Wait for news up to `seconds`, obey commands, publish."""
+        updates = self._control.wait(seconds)
+        if updates.last_closed is not None:
+            self._last_closed = updates.last_closed
+        for command_id, command in updates.commands:
+            self._obey(command_id, command)
+        now = self._wall()
+        if updates.commands or now - self._attended >= _ATTEND_EVERY_S:
+            self._attended = now
+            self._publish(self._state())
+
+    def _obey(self, command_id: str, command: Command | UsageError) -> None:
+        now = self._wall()
+        error = ""
+        if self._clock.speed.is_max:
+            self._clock = self._clock.held_at(self._position, now)
+        if isinstance(command, UsageError):
+            error = str(command)
+        elif command.name == "pause":
+            self._clock = self._clock.pause(now)
+        elif command.name == "resume":
+            self._clock = self._clock.resume(now)
+        else:
+            self._clock = self._clock.at_speed(Speed.parse(command.value), now)
+        self._status = replace(self._status, command=command_id, command_error=error)
+
+    def _state(self) -> State:
+        if self._clock.paused:
+            return "paused"
+        return "throttled" if self._throttled and not self._clock.speed.is_max else "running"
+
+    def _publish(self, state: State) -> None:
+        self._status = replace(
+            self._status,
+            now_ts=self._position,
+            speed=str(self._clock.speed),
+            state=state,
+            trips=self._next_trip - self._first_trip,
+        )
+        self._control.publish(self._status)
+
+
+def next_slice_end(position: int, speed: Speed, end_ts: int) -> int:
+    """Return the end of the slice that starts at `position`: never across an hour's end.
+
+    >>> from core.speed import MAX, Speed
+    >>> next_slice_end(0, MAX, 10**9), next_slice_end(0, Speed(3600.0), 10**9)
+    (3600000, 180000)
+    """
+    hour_end = floor_hour(position) + HOUR_MS
+    if speed.is_max:
+        return min(hour_end, end_ts)
+    length = max(1, math.floor(speed.factor * _SLICE_S * SECOND_MS))
+    return min(position + length, hour_end, end_ts)

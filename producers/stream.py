@@ -1,0 +1,35 @@
+"""The Kafka edge: trips and ticks onto the topic `trips`."""
+
+from core.kafka import BatchProducer
+from core.topics import TRIPS
+from producers.encode import TripEncoder
+from producers.trips import TripTable
+
+
+class KafkaStream:
+    """Sends trips to the partitions of their zones, and ticks to all partitions."""
+
+    def __init__(self, bootstrap: str, partitions: int) -> None:
+        self._producer = BatchProducer(bootstrap)
+        self._encoder = TripEncoder(partitions)
+
+    def send_trips(self, table: TripTable, first: int, end: int) -> None:
+        """Put trips [`first`, `end`) on the stream.
+
+        Raises
+        ------
+        KafkaError
+            If a message could not be delivered.
+        """
+        for partition, messages in enumerate(self._encoder.trips(table, first, end)):
+            self._producer.send(TRIPS, partition, messages)
+
+    def send_tick(self, sim_ts: int, *, final: bool = False) -> None:
+        """Put a tick on every partition."""
+        message = self._encoder.tick(sim_ts, final=final)
+        for partition in range(self._encoder.partitions):
+            self._producer.send(TRIPS, partition, [dict(message)])
+
+    def flush(self) -> None:
+        """Wait until all is on the broker."""
+        self._producer.flush()

@@ -1,0 +1,126 @@
+"""Show a run while it goes on: a live screen on a terminal, a line a day elsewhere."""
+
+import time
+from collections import deque
+from typing import Protocol
+
+import redis
+from rich.console import Console
+from rich.live import Live
+
+from core.hours import HOURS_PER_DAY, SECOND_MS, clock_label
+from core.models import REFERENCE, SERVED
+from core.speed import Speed
+from simulator.screens import hour_name, live_screen
+from simulator.snapshot import Snapshot
+
+_EVERY_S = 0.25
+_RATE_OVER_S = 2.0
+
+
+class View(Protocol):
+    """Something that shows a run."""
+
+    def __enter__(self) -> "View":
+        """Begin to show."""
+
+    def __exit__(self, *_: object) -> None:
+        """Stop showing."""
+
+    def update(self) -> None:
+        """Show the run as it stands now."""
+
+
+class LiveView:
+    """Redraws the screen a few times a second."""
+
+    def __init__(self, client: redis.Redis, console: Console) -> None:
+        self._client = client
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._next = 0.0
+        self._past: deque[tuple[float, int, int]] = deque()
+
+    def __enter__(self) -> "LiveView":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def update(self) -> None:
+        """Redraw, if it is time to."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _EVERY_S
+        snapshot = Snapshot.read(self._client)
+        trips_per_s, pace = self._rates(now, snapshot)
+        self._live.update(live_screen(snapshot, trips_per_s, pace), refresh=True)
+
+    def _rates(self, now: float, snapshot: Snapshot) -> tuple[float, str]:
+        if snapshot.clock is None:
+            return 0.0, "-"
+        self._past.append((now, snapshot.clock.trips, snapshot.clock.now_ts))
+        while now - self._past[0][0] > _RATE_OVER_S:
+            self._past.popleft()
+        then, trips, sim_ts = self._past[0]
+        if now == then:
+            return 0.0, "-"
+        factor = (snapshot.clock.now_ts - sim_ts) / SECOND_MS / (now - then)
+        pace = pace_label(factor)
+        return (snapshot.clock.trips - trips) / (now - then), pace
+
+
+class LineView:
+    """Prints one line for each simulated day that is closed."""
+
+    def __init__(self, client: redis.Redis, console: Console) -> None:
+        self._client = client
+        self._console = console
+        self._next = 0.0
+        self._days = 0
+
+    def __enter__(self) -> "LineView":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self) -> None:
+        """Print the day, if one more is closed."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _EVERY_S
+        snapshot = Snapshot.read(self._client)
+        days = snapshot.hours_closed // HOURS_PER_DAY
+        if days > self._days:
+            self._days = days
+            self._console.print(day_line(snapshot), soft_wrap=True)
+
+
+def day_line(snapshot: Snapshot) -> str:
+    """Return one line on a run for a log."""
+    clock = snapshot.clock
+    return (
+        f"{clock_label(clock.now_ts) if clock else '-'}"
+        f"  closed {hour_name(snapshot.last_hour_closed)}"
+        f"  {snapshot.hours_closed}/{snapshot.run.hours} h"
+        f"  rides {int(snapshot.quality.get('rides', 0)):,}"
+        f"  MAE 24 h {snapshot.score(SERVED, 'mae_24h')}"
+        f" ({REFERENCE} {snapshot.score(REFERENCE, 'mae_24h')})"
+    )
+
+
+def pace_label(factor: float) -> str:
+    """Return a measured speed for a person.
+
+    >>> pace_label(21_700.0), pace_label(12.0), pace_label(0.0)
+    ('6.0h/s', '12s/s', '0')
+    """
+    if factor <= 0:
+        return "0"
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if factor >= seconds:
+            return f"{factor / seconds:.1f}{unit}/s"
+    return str(Speed(round(factor) or 1))

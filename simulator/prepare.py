@@ -1,0 +1,97 @@
+"""Make Kafka and Redis ready for a run: its data found, old keys gone, start offsets noted."""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+
+from core import keys
+from core.errors import DataError
+from core.kafka import end_offsets, ensure_topics
+from core.redis_client import write_hash
+from core.run import SYNTHETIC, RunInfo
+from core.settings import Settings
+from core.topics import TOPICS
+from producers.datasets import locate, official_file
+from producers.download import download
+
+_SCAN_COUNT = 1000
+
+
+def find_data(
+    settings: Settings, progress: Callable[[int, int | None], None]
+) -> tuple[Path | None, str | None]:
+    """Return the trip file, downloaded if need be, or None and why there is none.
+
+    Looks in `--data`, then `RUSHHOUR_DATA_DIR`, then the cache, then downloads. None means
+    that a synthetic month has to do.
+
+    Raises
+    ------
+    DataError
+        If a file that the user named is not there.
+    """
+    found = locate(settings)
+    if found is not None:
+        return found, None
+    try:
+        return (
+            download(official_file(settings.dataset, settings.month), settings.cache_dir, progress),
+            None,
+        )
+    except DataError as error:
+        return None, str(error)
+
+
+def describe_run(settings: Settings, file: Path | None) -> RunInfo:
+    """Return what is about to be replayed."""
+    start_ts, end_ts = settings.window
+    return RunInfo(
+        run_id=uuid.uuid4().hex,
+        dataset=settings.dataset,
+        month=settings.month,
+        source=SYNTHETIC if file is None else file.name,
+        file="" if file is None else str(file.resolve()),
+        start_ts=start_ts,
+        end_ts=end_ts,
+    )
+
+
+def prepare(
+    client: redis.Redis, bootstrap: str, partitions: int, run: RunInfo, *, create: bool
+) -> None:
+    """Clear the keys of an earlier run and write where this one starts.
+
+    With `create`, topics are created if they are missing (the embedded broker has them and
+    cannot be asked to). Messages of earlier runs stay on them: the run
+    starts behind them.
+
+    Raises
+    ------
+    KafkaError
+        If the cluster does not answer or refuses the topics.
+    """
+    if create:
+        ensure_topics(bootstrap, partitions)
+    offsets = end_offsets(bootstrap, TOPICS)
+    clear(client)
+    write_hash(
+        client,
+        keys.OFFSETS,
+        {
+            keys.offset_field(topic, partition): offset
+            for topic, by_partition in offsets.items()
+            for partition, offset in by_partition.items()
+        },
+    )
+    run.save(client)
+
+
+def clear(client: redis.Redis) -> None:
+    """Delete all keys of rushhour, and no others."""
+    client.unlink(*keys.RUN_KEYS)
+    for pattern in keys.RUN_PATTERNS:
+        batch = list(client.scan_iter(pattern, count=_SCAN_COUNT))
+        if batch:
+            client.unlink(*batch)

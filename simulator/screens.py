@@ -1,0 +1,168 @@
+"""What a run looks like on a terminal: Rich renderables made from snapshots, nothing else."""
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from core.hours import clock_label, parse_label
+from core.models import MODELS, SERVED
+from core.run import RunInfo
+from simulator.snapshot import Snapshot
+
+_STATE_STYLE = {"running": "green", "throttled": "yellow", "paused": "cyan", "finished": "bold"}
+
+
+def source_label(run: RunInfo) -> str:
+    """Say what is replayed; made-up data never passes for real."""
+    if run.synthetic:
+        return f"{run.dataset} {run.month}, SYNTHETIC (made-up trips from mean rates)"
+    return f"{run.dataset} {run.month}, {run.source}"
+
+
+def hour_name(label: str | None) -> str:
+    """Name an hour label of Redis for a person."""
+    return clock_label(parse_label(label)) if label else "-"
+
+
+def live_screen(snapshot: Snapshot, trips_per_s: float, pace: str) -> RenderableType:
+    """Return the live view: clock, progress, errors against the baselines, worst zones."""
+    return Panel(
+        Group(
+            _clock(snapshot, trips_per_s, pace),
+            ProgressBar(total=snapshot.run.hours, completed=snapshot.hours_closed),
+            Text(),
+            models_table(snapshot),
+            Text(),
+            zones_table(snapshot),
+        ),
+        title="rushhour",
+        subtitle=source_label(snapshot.run),
+    )
+
+
+def status_screen(snapshot: Snapshot) -> RenderableType:
+    """Return what `rushhour status` shows."""
+    facts = _grid()
+    clock = snapshot.clock
+    facts.add_row("replaying", source_label(snapshot.run))
+    facts.add_row("simulated now", clock_label(clock.now_ts) if clock else "not started")
+    facts.add_row("state", f"{clock.state} at {clock.speed}" if clock else "starting")
+    if clock and clock.command_error:
+        facts.add_row("last command", f"not obeyed: {clock.command_error}")
+    facts.add_row("last hour closed", hour_name(snapshot.last_hour_closed))
+    facts.add_row("hours closed", f"{snapshot.hours_closed} of {snapshot.run.hours}")
+    facts.add_row("rides", _thousands(snapshot.quality.get("rides", "0")))
+    facts.add_row("rejected rows", rejected_text(snapshot.quality))
+    facts.add_row("overlap", overlap_text(snapshot.quality))
+    return Group(facts, Text(), models_table(snapshot), Text(), zones_table(snapshot))
+
+
+def zone_screen(zone: int, fields: dict[str, str]) -> RenderableType:
+    """Return what `rushhour zone` shows."""
+    table = _grid()
+    for name, value in fields.items():
+        table.add_row(name, hour_name(value) if name in {"hour", "next_hour"} else value)
+    return Panel(table, title=f"zone {zone}", expand=False)
+
+
+def models_table(snapshot: Snapshot) -> Table:
+    """Return rolling errors of each model over the whole city."""
+    table = Table(title="mean absolute error over 265 zones, rides an hour", title_justify="left")
+    table.add_column("model")
+    for name in ("24 h", "168 h", "skill 168 h"):
+        table.add_column(name, justify="right")
+    for model in MODELS:
+        table.add_row(
+            model,
+            *(snapshot.score(model, field) for field in ("mae_24h", "mae_168h", "skill_168h")),
+            style="bold" if model == SERVED else "",
+        )
+    return table
+
+
+def zones_table(snapshot: Snapshot) -> Table:
+    """Return the zones with the largest errors of the last 24 h."""
+    table = Table(title="zones with the largest errors", title_justify="left")
+    table.add_column("zone", justify="right")
+    table.add_column("name", no_wrap=True)
+    for name in ("MAE 24 h", "last hour", "next hour"):
+        table.add_column(name, justify="right")
+    for line in snapshot.worst:
+        table.add_row(
+            str(line.id), line.name, f"{line.mae_24h:.2f}", line.rides, line.next_prediction
+        )
+    return table
+
+
+def rejected_text(quality: dict[str, str]) -> str:
+    """Return how many rows of the file were set aside, and why."""
+    prefix = "rejected:"
+    reasons = {
+        field.removeprefix(prefix).replace("_", " "): int(count)
+        for field, count in quality.items()
+        if field.startswith(prefix)
+    }
+    found = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    return f"{sum(reasons.values()):,}" + (f" ({found})" if found else "")
+
+
+def overlap_text(quality: dict[str, str]) -> str:
+    """Return how many of the due pairs of prediction and rides were scored."""
+    if "overlap" not in quality:
+        return "-"
+    scored, due = quality["pairs_scored"], quality["pairs_due"]
+    return f"{quality['overlap']} ({_thousands(scored)} of {_thousands(due)} pairs scored)"
+
+
+def _clock(snapshot: Snapshot, trips_per_s: float, pace: str) -> Table:
+    grid = Table.grid(expand=True, padding=(0, 2))
+    for _ in range(4):
+        grid.add_column()
+    clock = snapshot.clock
+    state = clock.state if clock else "starting"
+    speed = clock.speed if clock else "-"
+    grid.add_row(
+        Text(clock_label(clock.now_ts) if clock else "starting", style="bold"),
+        Text(state, style=_STATE_STYLE.get(state, "")),
+        f"asked {speed}, now {pace}",
+        f"{trips_per_s:,.0f} trips/s",
+    )
+    grid.add_row(
+        f"hours closed {snapshot.hours_closed}/{snapshot.run.hours}",
+        f"rides {_thousands(snapshot.quality.get('rides', '0'))}",
+        f"overlap {snapshot.quality.get('overlap', '-')}",
+        f"city next hour {snapshot.city.get('next_prediction', '-')}",
+    )
+    return grid
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    return grid
+
+
+def _thousands(text: str) -> str:
+    return f"{int(text):,}"
+
+
+def comparison_screen(table: pd.DataFrame, rows: int = 10) -> RenderableType:
+    """Return the head of a comparison table and its summary."""
+    screen = Table()
+    for name in table.columns:
+        screen.add_column(name, justify="right")
+    for row in table.head(rows).itertuples(index=False):
+        screen.add_row(f"{row[0]:%Y-%m-%d %H:%M}", *(str(value) for value in row[1:]))
+    hours = table["pickup_hour"].nunique()
+    errors = table["prediction_error"]
+    summary = (
+        f"{len(table):,} rows, {hours} hours; mean absolute error {errors.abs().mean():.4f}, "
+        f"mean error {errors.mean():.4f}"
+        if len(table)
+        else "no hour of these has both rides and predictions"
+    )
+    return Group(screen, Text(summary))

@@ -1,0 +1,140 @@
+"""`rushhour up`: start everything, show it, report, and stop all of it cleanly."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from core.hours import hour_label
+from core.settings import Settings
+from simulator import report, screens
+from simulator.live import LineView, LiveView, View
+from simulator.prepare import describe_run, find_data
+from simulator.session import open_state_dir
+from simulator.snapshot import Snapshot
+from simulator.stack import Stack, open_stack
+
+_WATCH_S = 0.05
+
+
+def up(settings: Settings, console: Console, *, stay: bool) -> None:
+    """Replay a month from end to end.
+
+    With `stay`, Redis is kept up after the report until Ctrl-C.
+
+    Raises
+    ------
+    RushhourError
+        If a part cannot be started or dies; the rest is stopped first.
+    KeyboardInterrupt
+        If the user stops the run before its end.
+    """
+    directory = open_state_dir(settings)
+    file = locate_or_download(settings, console)
+    run = describe_run(settings, file)
+    with _terminate_as_interrupt(), open_stack(settings, directory, run) as stack:
+        _announce(console, stack, screens.source_label(run), run.hours)
+        started = time.monotonic()
+        stack.start_line(run)
+        view: View = (
+            LiveView(stack.client, console)
+            if console.is_terminal
+            else LineView(stack.client, console)
+        )
+        with view:
+            while not stack.is_done():
+                view.update()
+                time.sleep(_WATCH_S)
+            view.update()
+        wall_s = time.monotonic() - started
+        snapshot = Snapshot.read(stack.client)
+        console.print(report.report(snapshot, report.judge(stack.client, run)))
+        if stay:
+            _stay(console, stack)
+    trips = snapshot.clock.trips if snapshot.clock else 0
+    console.print(report.costs_table(stack.costs(), wall_s, trips))
+
+
+def locate_or_download(settings: Settings, console: Console) -> Path | None:
+    """Return the trip file, or None for a synthetic month; says which and why."""
+    with download_progress(console, settings) as advance:
+        file, reason = find_data(settings, advance)
+    if reason is not None:
+        console.print(f"[yellow]{reason}[/yellow]", soft_wrap=True, highlight=False)
+        console.print(
+            "[yellow]No trip file: replaying a SYNTHETIC month instead, made up from mean rates. "
+            "Name a file with --data, or try `rushhour download` later.[/yellow]",
+            soft_wrap=True,
+        )
+    return file
+
+
+@contextmanager
+def download_progress(
+    console: Console, settings: Settings
+) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a callback (bytes done, bytes in all) that draws a progress bar once it is called."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=console,
+        transient=True,
+    )
+    task = progress.add_task(f"downloading {settings.dataset} {settings.month}", start=False)
+
+    def advance(done: int, total: int | None) -> None:
+        if not progress.live.is_started:
+            progress.start()
+            progress.start_task(task)
+        progress.update(task, completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        progress.stop()
+
+
+def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
+    port = stack.redis_url.rpartition(":")[2].partition("/")[0]
+    settings = stack.settings
+    start, end = settings.window
+    lines = [
+        f"replaying  {source}",
+        f"hours      {hours} ({hour_label(start)} to {hour_label(end - 1)}) at {settings.speed}",
+        f"Kafka      {stack.bootstrap}" + (" (embedded)" if settings.kafka is None else ""),
+        f"Redis      {stack.redis_url}"
+        + (f" (embedded: redis-cli -p {port})" if settings.redis is None else ""),
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _stay(console: Console, stack: Stack) -> None:
+    console.print(f"Redis stays up at {stack.redis_url}. Ctrl-C stops it.", soft_wrap=True)
+    try:
+        while True:
+            stack.is_done()
+            time.sleep(_WATCH_S * 10)
+    except KeyboardInterrupt:
+        pass
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Stop on SIGTERM as on Ctrl-C."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

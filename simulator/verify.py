@@ -1,0 +1,142 @@
+"""Check a run against its file, by other means than the run itself used.
+
+Rides are counted again with one pandas group-by over the raw file; the models are replayed
+offline over those counts. What Redis holds must be the same: every zone and hour, every
+ride, every prediction of every model to the last digit.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import redis
+
+from consumers import views
+from core import keys
+from core.hours import HOUR_MS, hour_label
+from core.models import MODELS, SERVED
+from core.redis_client import read_hash
+from core.run import RunInfo
+from core.zones import FIRST_ZONE, LAST_ZONE, ZONE_COUNT, ZONE_IDS
+from dataflows.counting import CityHour
+from dataflows.forecasting import HourlyForecasting
+from producers.synthetic import synthetic_trips
+
+Table = pd.DataFrame  # hours x zones
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question about a run, and its answer."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def verify(client: redis.Redis, run: RunInfo, file: Path | None) -> Iterator[Check]:
+    """Yield each check as it is done.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    expected = recount(run, file)
+    rides = _matrix(views.hourly_rides(client), "rides", expected)
+    missing = int(rides.isna().sum().sum())
+    yield Check(
+        "every zone and hour is there",
+        missing == 0 and rides.shape == (run.hours, ZONE_COUNT),
+        f"{run.hours} hours x {ZONE_COUNT} zones, {missing} missing",
+    )
+    different = int((rides.to_numpy() != expected.to_numpy()).sum())
+    yield Check(
+        "rides equal a recount of the file",
+        different == 0,
+        f"{int(expected.to_numpy().sum()):,} rides, {different} zone-hours differ",
+    )
+    yield from _check_predictions(client, expected)
+    quality = read_hash(client, keys.QUALITY)
+    due = run.hours * ZONE_COUNT
+    scored = len(views.comparison(client))
+    yield Check(
+        "overlap is 1",
+        scored == due and quality.get("overlap") == "1.0",
+        f"{scored:,} of {due:,} pairs scored",
+    )
+
+
+def recount(run: RunInfo, file: Path | None) -> Table:
+    """Count rides per hour and zone straight from the file, zeros included."""
+    trips = _raw_synthetic(run) if file is None else _raw_file(file)
+    hours = pd.date_range(
+        pd.Timestamp(run.start_ts, unit="ms"),
+        pd.Timestamp(run.end_ts, unit="ms"),
+        freq="h",
+        inclusive="left",
+    )
+    trips = trips.dropna()
+    trips = trips[trips["zone"].between(FIRST_ZONE, LAST_ZONE)]
+    counts = trips.groupby([trips["pickup"].dt.floor("h"), "zone"]).size().unstack(fill_value=0)
+    return counts.reindex(index=hours, columns=list(ZONE_IDS), fill_value=0)
+
+
+def replay_models(start_ts: int, rides: Table) -> dict[str, Table]:
+    """Return what each model predicts for each hour of `rides`, replayed offline."""
+    forecasting = HourlyForecasting()
+    forecast = forecasting.update(CityHour(start_ts, None))
+    rows: dict[str, list[np.ndarray]] = {model: [] for model in MODELS}
+    for i, row in enumerate(rides.to_numpy(np.int64)):
+        for model in MODELS:
+            rows[model].append(forecast.by_model[model])
+        forecast = forecasting.update(CityHour(start_ts + i * HOUR_MS, row))
+    return {
+        model: pd.DataFrame(np.array(values), index=rides.index, columns=rides.columns)
+        for model, values in rows.items()
+    }
+
+
+def _check_predictions(client: redis.Redis, rides: Table) -> Iterator[Check]:
+    start_ts = int(rides.index[0].timestamp()) * 1000
+    for model, expected in replay_models(start_ts, rides).items():
+        found = _matrix(
+            views.predictions(client, model=None if model == SERVED else model),
+            "predicted_demand",
+            expected,
+        )
+        same = (found.to_numpy() == expected.to_numpy()) | (
+            found.isna().to_numpy() & expected.isna().to_numpy()
+        )
+        different = int((~same).sum())
+        where = ""
+        if different:
+            hour, zone = np.argwhere(~same)[0]
+            label = hour_label(int(expected.index[hour].timestamp()) * 1000)
+            where = f"; the first at zone {expected.columns[zone]}, {label}"
+        yield Check(
+            f"predictions of {model} equal an offline replay",
+            different == 0,
+            f"{int(expected.notna().to_numpy().sum()):,} predictions, {different} differ{where}",
+        )
+
+
+def _matrix(table: pd.DataFrame, value: str, like: Table) -> Table:
+    hours = table["pickup_hour"].dt.tz_localize(None)
+    matrix = table.assign(hour=hours).pivot_table(
+        index="hour", columns="pickup_location_id", values=value, aggfunc="last"
+    )
+    return matrix.reindex(index=like.index, columns=like.columns)
+
+
+def _raw_file(file: Path) -> Table:
+    frame = pd.read_parquet(file)
+    pickup = next(name for name in frame.columns if name.endswith("pep_pickup_datetime"))
+    return pd.DataFrame({"pickup": frame[pickup], "zone": frame["PULocationID"]})
+
+
+def _raw_synthetic(run: RunInfo) -> Table:
+    pickup_ts, zone = synthetic_trips(run.dataset, run.month)
+    return pd.DataFrame({"pickup": pd.to_datetime(pickup_ts, unit="ms"), "zone": zone})
