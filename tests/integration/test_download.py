@@ -279,8 +279,8 @@ def test_no_network_fails_at_once_and_keeps_an_earlier_part(
 def test_a_url_or_proxy_that_cannot_be_used_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = OfficialFile(NAME, "http://[", None, None)
-    assert message(file, tmp_path).startswith("http://[: ")
+    file = OfficialFile(NAME, "http://host:port/", None, None)
+    assert "http://host:port/: Invalid port" in message(file, tmp_path)
     monkeypatch.setenv("HTTP_PROXY", "nonsense://127.0.0.1:1")
     assert "check the proxy" in message(file, tmp_path)
 
