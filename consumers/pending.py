@@ -28,6 +28,16 @@ class Forecast:
     hour_ts: int
     by_model: dict[str, npt.NDArray[np.float64]]
 
+    @property
+    def served_model(self) -> str:
+        """Name of the served model."""
+        return next(iter(self.by_model))
+
+    @property
+    def served(self) -> npt.NDArray[np.float64]:
+        """Predictions of the served model."""
+        return self.by_model[self.served_model]
+
 
 @dataclass(frozen=True, slots=True)
 class ClosedHour:

@@ -67,29 +67,22 @@ class RollingErrors:
             self._valid[name][slot] = valid
         self._last_hour = hour_ts
 
-    def by_zone(self, model: str, window: int) -> Scores:
-        """Return one model's scores of each zone over the last `window` hours."""
-        return self._scores(model, window, _per_zone)
+    def scores(self, model: str, window: int) -> tuple[Scores, Scores]:
+        """Return one model's scores over the last `window` hours: per zone, and for the city."""
+        sums = self._sums(model, window)
+        city = tuple(values.sum(keepdims=True) for values in sums)
+        return _Sums(*sums).scores(), _Sums(*city).scores()
 
-    def city(self, model: str, window: int) -> Scores:
-        """Return one model's scores over all zones and the last `window` hours."""
-        return self._scores(model, window, _overall)
-
-    def _scores(self, model: str, window: int, total: "_Total") -> Scores:
+    def _sums(self, model: str, window: int) -> tuple[Floats, ...]:
         errors, valid = self._window(model, window)
         absolute = np.abs(errors)
-        pairs = total(valid)
-        skill = np.full(pairs.shape, np.nan)
-        if REFERENCE in self._errors:
-            reference, reference_valid = self._window(REFERENCE, window)
-            both = valid * reference_valid
-            skill = 1.0 - _ratio(total(absolute * both), total(np.abs(reference) * both))
-        return Scores(
-            mae=_ratio(total(absolute), pairs),
-            rmse=np.sqrt(_ratio(total(errors * errors), pairs)),
-            bias=_ratio(total(errors), pairs),
-            skill=skill,
-        )
+        own = (valid, errors, absolute, errors * errors)
+        if REFERENCE not in self._errors:
+            never = np.zeros_like(valid)
+            return tuple(values.sum(axis=0) for values in (*own, never, never))
+        reference, reference_valid = self._window(REFERENCE, window)
+        shared = (absolute * reference_valid, np.abs(reference) * valid)
+        return tuple(values.sum(axis=0) for values in (*own, *shared))
 
     def _window(self, model: str, window: int) -> tuple[Floats, Floats]:
         if window == HOURS_PER_WEEK or self._last_hour is None:
@@ -98,18 +91,24 @@ class RollingErrors:
         return self._errors[model][slots], self._valid[model][slots]
 
 
-class _Total:
-    """How to add up an array of hours x zones."""
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums over a window. `shared_*` are absolute errors where model and reference both have one."""
 
-    def __init__(self, axis: int | None) -> None:
-        self._axis = axis
+    pairs: Floats
+    errors: Floats
+    absolute: Floats
+    squares: Floats
+    shared_absolute: Floats
+    shared_reference: Floats
 
-    def __call__(self, values: Floats) -> Floats:
-        return np.atleast_1d(values.sum(axis=self._axis))
-
-
-_per_zone = _Total(0)
-_overall = _Total(None)
+    def scores(self) -> Scores:
+        return Scores(
+            mae=_ratio(self.absolute, self.pairs),
+            rmse=np.sqrt(_ratio(self.squares, self.pairs)),
+            bias=_ratio(self.errors, self.pairs),
+            skill=1.0 - _ratio(self.shared_absolute, self.shared_reference),
+        )
 
 
 def _slot(hour_ts: int) -> int:

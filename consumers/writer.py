@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import redis
+from redis.client import Pipeline
 
 from consumers.pending import ClosedHour, Forecast, Place
 from consumers.scores import WINDOWS, RollingErrors, Scores
 from core import keys
-from core.hours import HOUR_MS, hour_label
+from core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
 from core.models import DECIMALS
 from core.redis_client import write_hash
 from core.zones import ZONE_COUNT, ZONE_IDS, zones
@@ -46,117 +47,127 @@ class RedisWriter:
         pipe.execute()
 
     def write(self, units: list[Forecast | ClosedHour], offsets: Mapping[Place, int]) -> None:
-        """Write forecasts and closed hours, in order, with the offsets that they cover."""
+        """Write forecasts and closed hours, in order, with the offsets that they cover.
+
+        What shows only the latest hour (zones, city, models, boards) is written once, for
+        the last unit: within one transaction nobody could see the others.
+        """
         pipe = self._client.pipeline(transaction=True)
-        for unit in units:
-            if isinstance(unit, Forecast):
-                self._write_forecast(pipe, unit)
-            else:
-                self._write_hour(pipe, unit)
-        write_hash(
-            pipe,
-            keys.OFFSETS,
-            {keys.offset_field(topic, part): offset for (topic, part), offset in offsets.items()},
-        )
+        forecasts = [unit for unit in units if isinstance(unit, Forecast)]
+        hours = [unit for unit in units if isinstance(unit, ClosedHour)]
+        for forecast in forecasts:
+            _write_predictions(pipe, forecast)
+        for hour in hours:
+            self._write_hour(pipe, hour)
+        if forecasts:
+            _write_next(pipe, forecasts[-1])
+        if hours:
+            self._write_latest(pipe, hours[-1])
+        fields = {
+            keys.offset_field(topic, partition): offset
+            for (topic, partition), offset in offsets.items()
+        }
+        write_hash(pipe, keys.OFFSETS, fields)
         pipe.execute()
 
-    def _write_forecast(self, pipe: Any, forecast: Forecast) -> None:
-        label = hour_label(forecast.hour_ts)
-        served, *others = forecast.by_model
-        predicted = _numbers(forecast.by_model[served])
-        write_hash(pipe, keys.predictions(label), dict(zip(ZONE_IDS, predicted, strict=True)))
-        for name in others:
-            if not np.isnan(forecast.by_model[name]).all():
-                column = _numbers(forecast.by_model[name])
-                write_hash(
-                    pipe,
-                    keys.model_predictions(name, label),
-                    dict(zip(ZONE_IDS, column, strict=True)),
-                )
-        for zone, value in zip(ZONE_IDS, predicted, strict=True):
-            write_hash(pipe, keys.zone(zone), {"next_hour": label, "next_prediction": value})
-        city = float(forecast.by_model[served].sum())
-        write_hash(pipe, keys.CITY, {"next_hour": label, "next_prediction": _number(city)})
-
-    def _write_hour(self, pipe: Any, hour: ClosedHour) -> None:
+    def _write_hour(self, pipe: Pipeline, hour: ClosedHour) -> None:
+        """Write what stays: the hour's own tables and its line in the city's stream."""
         label = hour_label(hour.hour_ts)
-        served = next(iter(hour.forecast.by_model))
-        predicted = hour.forecast.by_model[served]
+        predicted = hour.forecast.served
         error = predicted - hour.rides
         self._errors.learn(hour.hour_ts, hour.rides, hour.forecast.by_model)
         self._pairs += int((~np.isnan(error)).sum())
         self._rides += int(hour.rides.sum())
-        rides = hour.rides.tolist()
-        error_texts = _numbers(error)
-        write_hash(pipe, keys.rides(label), dict(zip(ZONE_IDS, rides, strict=True)))
-        write_hash(pipe, keys.errors(label), dict(zip(ZONE_IDS, error_texts, strict=True)))
+        write_hash(pipe, keys.rides(label), _by_zone(hour.rides.tolist()))
+        write_hash(pipe, keys.errors(label), _by_zone(_numbers(error)))
+        entry = [
+            item for pair in _city_entry(label, hour.rides, predicted).items() for item in pair
+        ]
+        pipe.execute_command("XADD", keys.CITY_HOURLY, f"{hour.hour_ts}-0", *entry)  # type: ignore[no-untyped-call]
 
-        scores = [self._errors.by_zone(served, window) for window in WINDOWS]
-        self._write_zone_hashes(pipe, label, rides, _numbers(predicted), error_texts, scores)
-        _zadd(pipe, keys.BOARD_DEMAND, rides)
-        _zadd(pipe, keys.BOARD_MAE, _numbers(scores[0].mae))
+    def _write_latest(self, pipe: Pipeline, hour: ClosedHour) -> None:
+        """Write what shows the latest closed hour only."""
+        label = hour_label(hour.hour_ts)
+        predicted = hour.forecast.served
+        columns: dict[str, list[Any]] = {
+            "hour": [label] * ZONE_COUNT,
+            "rides": hour.rides.tolist(),
+            "prediction": _numbers(predicted),
+            "error": _numbers(predicted - hour.rides),
+        }
         for name in self._errors.models:
-            write_hash(pipe, keys.model(name), {"hour": label} | self._city_scores(name))
-        self._write_city(pipe, hour, label, served)
-        hours = (hour.hour_ts - self._start_ts) // HOUR_MS + 1
-        due = hours * ZONE_COUNT
-        write_hash(
-            pipe,
-            keys.QUALITY,
-            {
-                "hours_closed": hours,
-                "rides": self._rides,
-                "pairs_due": due,
-                "pairs_scored": self._pairs,
-                "overlap": _number(self._pairs / due),
-            },
-        )
+            city_fields: dict[str, Any] = {"hour": label}
+            for window in WINDOWS:
+                by_zone, city = self._errors.scores(name, window)
+                city_fields |= {field: values[0] for field, values in _columns(city, window)}
+                if name == hour.forecast.served_model:
+                    columns |= dict(_columns(by_zone, window))
+            write_hash(pipe, keys.model(name), city_fields)
+        for zone, values in zip(ZONE_IDS, zip(*columns.values(), strict=True), strict=True):
+            write_hash(pipe, keys.zone(zone), dict(zip(columns, values, strict=True)))
+        _zadd(pipe, keys.BOARD_DEMAND, columns["rides"])
+        _zadd(pipe, keys.BOARD_MAE, columns[f"mae_{HOURS_PER_DAY}h"])
+        entry = _city_entry(label, hour.rides, predicted)
+        write_hash(pipe, keys.CITY, entry | {"rides_so_far": self._rides})
+        write_hash(pipe, keys.QUALITY, self._quality(hour.hour_ts))
         write_hash(
             pipe, keys.CLOCK, {"last_hour_closed": label, "last_hour_closed_ts": hour.hour_ts}
         )
 
-    def _write_zone_hashes(
-        self,
-        pipe: Any,
-        label: str,
-        rides: list[int],
-        predicted: list[Any],
-        errors: list[Any],
-        scores: list[Scores],
-    ) -> None:
-        names = ["hour", "rides", "prediction", "error"]
-        columns = [[label] * ZONE_COUNT, rides, predicted, errors]
-        for window, score in zip(WINDOWS, scores, strict=True):
-            for name in ("mae", "rmse", "bias", "skill"):
-                names.append(f"{name}_{window}h")
-                columns.append(_numbers(getattr(score, name)))
-        for zone, values in zip(ZONE_IDS, zip(*columns, strict=True), strict=True):
-            write_hash(pipe, keys.zone(zone), dict(zip(names, values, strict=True)))
-
-    def _city_scores(self, model: str) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        for window in WINDOWS:
-            score = self._errors.city(model, window)
-            for name in ("mae", "rmse", "bias", "skill"):
-                out[f"{name}_{window}h"] = _numbers(getattr(score, name))[0]
-        return out
-
-    def _write_city(self, pipe: Any, hour: ClosedHour, label: str, served: str) -> None:
-        predicted = hour.forecast.by_model[served]
-        error = predicted - hour.rides
-        entry = {
-            "hour": label,
-            "rides": int(hour.rides.sum()),
-            "prediction": _number(float(predicted.sum())),
-            "error": _number(float(error.sum())),
-            "mae": _number(float(np.abs(error).mean())),
+    def _quality(self, hour_ts: int) -> dict[str, Any]:
+        hours = (hour_ts - self._start_ts) // HOUR_MS + 1
+        due = hours * ZONE_COUNT
+        return {
+            "hours_closed": hours,
+            "rides": self._rides,
+            "pairs_due": due,
+            "pairs_scored": self._pairs,
+            "overlap": _number(self._pairs / due),
         }
-        write_hash(pipe, keys.CITY, entry | {"rides_so_far": self._rides})
-        flat = [item for pair in entry.items() for item in pair]
-        pipe.execute_command("XADD", keys.CITY_HOURLY, f"{hour.hour_ts}-0", *flat)
 
 
-def _zadd(pipe: Any, key: str, values: list[Any]) -> None:
+def _write_predictions(pipe: Pipeline, forecast: Forecast) -> None:
+    label = hour_label(forecast.hour_ts)
+    for name, predicted in forecast.by_model.items():
+        if name == forecast.served_model:
+            write_hash(pipe, keys.predictions(label), _by_zone(_numbers(predicted)))
+        elif not np.isnan(predicted).all():
+            write_hash(pipe, keys.model_predictions(name, label), _by_zone(_numbers(predicted)))
+
+
+def _write_next(pipe: Pipeline, forecast: Forecast) -> None:
+    label = hour_label(forecast.hour_ts)
+    for zone, value in zip(ZONE_IDS, _numbers(forecast.served), strict=True):
+        write_hash(pipe, keys.zone(zone), {"next_hour": label, "next_prediction": value})
+    city = _number(float(forecast.served.sum()))
+    write_hash(pipe, keys.CITY, {"next_hour": label, "next_prediction": city})
+
+
+def _city_entry(
+    label: str, rides: npt.NDArray[np.int64], predicted: npt.NDArray[np.float64]
+) -> dict[str, Any]:
+    error = predicted - rides
+    return {
+        "hour": label,
+        "rides": int(rides.sum()),
+        "prediction": _number(float(predicted.sum())),
+        "error": _number(float(error.sum())),
+        "mae": _number(float(np.abs(error).mean())),
+    }
+
+
+def _columns(scores: Scores, window: int) -> list[tuple[str, list[Any]]]:
+    return [
+        (f"{name}_{window}h", _numbers(getattr(scores, name)))
+        for name in ("mae", "rmse", "bias", "skill")
+    ]
+
+
+def _by_zone(values: list[Any]) -> dict[int, Any]:
+    return dict(zip(ZONE_IDS, values, strict=True))
+
+
+def _zadd(pipe: Pipeline, key: str, values: list[Any]) -> None:
     members = [
         item
         for zone, value in zip(ZONE_IDS, values, strict=True)
@@ -164,7 +175,7 @@ def _zadd(pipe: Any, key: str, values: list[Any]) -> None:
         for item in (value, zone)
     ]
     if members:
-        pipe.execute_command("ZADD", key, *members)
+        pipe.execute_command("ZADD", key, *members)  # type: ignore[no-untyped-call]
 
 
 def _number(value: float) -> float:

@@ -20,7 +20,9 @@ RIDES_LAST_HOUR = "rides_last_hour"
 RIDES_YESTERDAY = "rides_yesterday"
 RIDES_LAST_WEEK = "rides_last_week"
 
-# What the model reads: square roots of rides, and differences and means of them.
+# What the model reads: square roots of rides, and differences and means of them. No column
+# is a sum of others (the surprise of the last hour would be: lag_1 - mean_past_weeks +
+# expected_step), or rounding errors would grow without bound under forgetting.
 MODEL_FEATURES = (
     "constant",
     "lag_1",
@@ -32,7 +34,6 @@ MODEL_FEATURES = (
     "mean_same_day_type",
     "mean_24h",
     "mean_168h",
-    "surprise_1",
     "surprise_2",
     "surprise_3",
     "surprise_yesterday",
@@ -85,7 +86,6 @@ class RideHistory:
         day_mean = self._mean_of_lags(range(24, (_DAYS + 1) * 24, 24), last)
         week_mean = self._seasonal_mean()
         mean_168h = _tail_mean(self._levels, HOURS_PER_WEEK)
-        surprise = [self._surprise(lag) for lag in (1, 2, 3)]
         columns = {
             "constant": np.ones(ZONE_COUNT),
             "lag_1": last,
@@ -97,20 +97,19 @@ class RideHistory:
             "mean_same_day_type": self._mean_of_lags(_same_day_type_lags(hour_ts), day_mean),
             "mean_24h": _tail_mean(self._levels, HOURS_PER_DAY),
             "mean_168h": mean_168h,
-            "surprise_1": surprise[0],
-            "surprise_2": surprise[1],
-            "surprise_3": surprise[2],
+            "surprise_2": self._surprise(2),
+            "surprise_3": self._surprise(3),
             "surprise_yesterday": self._surprise(HOURS_PER_DAY),
             "surprise_6h": _tail_mean(self._surprises, 6),
             "surprise_24h": _tail_mean(self._surprises, HOURS_PER_DAY),
             "surprise_168h": _tail_mean(self._surprises, HOURS_PER_WEEK),
-            "city_surprise": _weighted_mean(surprise[0], mean_168h) * mean_168h,
+            "city_surprise": _weighted_mean(self._surprise(1), mean_168h) * mean_168h,
             "expected_step": week_mean - self._expected,
             RIDES_LAST_HOUR: self._rides(1),
             RIDES_YESTERDAY: self._rides(HOURS_PER_DAY),
             RIDES_LAST_WEEK: self._rides(HOURS_PER_WEEK),
         }
-        return pd.DataFrame(columns)
+        return pd.DataFrame(np.column_stack(list(columns.values())), columns=list(columns))
 
     def _lag(self, hours: int, otherwise: Floats) -> Floats:
         return self._levels[-hours] if hours <= len(self) else otherwise

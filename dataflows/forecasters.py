@@ -35,17 +35,25 @@ class Forecaster(Protocol):
 class OnlineRegression:
     """A River pipeline over all zones: Bayesian linear regression of the square root of rides.
 
-    It forgets the past by 3 % an hour, so that it follows the season. Forgetting is given
-    to River for each row, hence the root of `ZONE_COUNT`.
+    It forgets the past by 3 % an hour, so that it follows the season. River forgets its
+    prior along with the past, and would end up inverting a matrix that says nothing of
+    features that were always zero; so each hour brings the prior anew, as one made-up row
+    per feature (ridge regression by data augmentation: Hastie, Tibshirani and Friedman, "The
+    Elements of Statistical Learning", exercise 3.12).
     """
 
     name = models.SERVED
     _KEPT_PER_HOUR = 0.97
+    _PRIOR = 0.5
+    _ROWS_PER_HOUR = ZONE_COUNT + len(features.MODEL_FEATURES)
 
     def __init__(self) -> None:
-        self._pipeline = compose.FuncTransformer(
-            _model_features  # type: ignore[arg-type]  # River types it for dicts only
-        ) | linear_model.BayesianLinearRegression(smoothing=self._KEPT_PER_HOUR ** (1 / ZONE_COUNT))
+        # River forgets row by row, hence the root.
+        regression = linear_model.BayesianLinearRegression(
+            smoothing=self._KEPT_PER_HOUR ** (1 / self._ROWS_PER_HOUR)
+        )
+        select = compose.FuncTransformer(_model_features)  # type: ignore[arg-type]  # typed for dicts
+        self._pipeline = select | regression
 
     def predict_many(self, x: pd.DataFrame) -> Floats:
         """Return predicted rides of all zones, never negative."""
@@ -54,7 +62,11 @@ class OnlineRegression:
 
     def learn_many(self, x: pd.DataFrame, rides: npt.NDArray[np.int64]) -> None:
         """Learn one hour of all zones."""
-        self._pipeline.learn_many(x, pd.Series(np.sqrt(rides.astype(np.float64))))
+        columns = list(features.MODEL_FEATURES)
+        prior = np.eye(len(columns)) * self._PRIOR
+        rows = pd.DataFrame(np.vstack((prior, x[columns].to_numpy())), columns=columns)
+        levels = np.concatenate((np.zeros(len(columns)), np.sqrt(rides.astype(np.float64))))
+        self._pipeline.learn_many(rows, pd.Series(levels))
 
 
 class Repeat:

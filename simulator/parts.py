@@ -37,7 +37,7 @@ class Cost:
 class Part:
     """One process of a run, in a session of its own so that Ctrl-C does not reach it.
 
-    Its output goes to a log file. On Linux the kernel ends it if this process dies.
+    `env` is added to this process's environment. Its output goes to a log file. On Linux the kernel ends it if this process dies.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Part:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=None if env is None else dict(env),
+                    env=os.environ | (env or {}),
                     start_new_session=True,
                     preexec_fn=_die_with_parent if _LINUX else None,  # noqa: PLW1509
                 )
