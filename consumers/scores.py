@@ -93,7 +93,7 @@ class RollingErrors:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """Sums over a window. `shared_*` are absolute errors where model and reference both have one."""
+    """Sums over a window; `shared_*` are over pairs that the model and the reference both have."""
 
     pairs: Floats
     errors: Floats

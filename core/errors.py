@@ -19,6 +19,10 @@ class DataError(RushhourError):
     exit_code = 3
 
 
+class UnreachableError(DataError):
+    """A trip file is not on this machine and its server cannot be reached."""
+
+
 class KafkaError(RushhourError):
     """The Kafka cluster cannot be reached, or holds something that cannot be read."""
 

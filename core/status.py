@@ -1,5 +1,6 @@
 """What the clock hash `sim:clock` says, for the parts that write it and those that read it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,7 +45,11 @@ class ClockStatus:
     @classmethod
     def load(cls, client: redis.Redis) -> "ClockStatus | None":
         """Read the status; None before the producer has begun."""
-        fields = read_hash(client, keys.CLOCK)
+        return cls.of(read_hash(client, keys.CLOCK))
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> "ClockStatus | None":
+        """Take the status from the fields of `sim:clock`."""
         if "now_ts" not in fields:
             return None
         return cls(

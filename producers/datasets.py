@@ -103,6 +103,8 @@ def locate(settings: Settings) -> Path | None:
         if not _is_file(settings.data):
             raise DataError(f"{settings.data}: no such file: check --data")
         return settings.data
+    if settings.data_dir is not None and not settings.data_dir.is_dir():
+        raise DataError(f"{settings.data_dir}: no such directory: check --data-dir")
     name = file_name(settings.dataset, settings.month)
     for directory in (settings.data_dir, settings.cache_dir):
         if directory is not None and _is_file(directory / name):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from core.errors import DataError
+from core.errors import DataError, UnreachableError
 from producers.datasets import OfficialFile
 
 Progress = Callable[[int, int | None], None]
@@ -59,8 +59,10 @@ def download(
 
     Raises
     ------
+    UnreachableError
+        If the server cannot be reached.
     DataError
-        If the file does not exist, cannot be reached or written, or is not the expected one.
+        If the file does not exist there, cannot be written, or is not the expected one.
     """
     target = directory / file.name
     part = directory / f"{file.name}.part"
@@ -109,7 +111,7 @@ class _Transfer:
             except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.DecodingError) as error:
                 raise DataError(f"{self.file.url}: {_one_line(error)}") from error
         kept = f"; {self.part} is kept and the next try resumes it" if self.size else ""
-        raise DataError(
+        raise UnreachableError(
             f"cannot download {self.file.url}: {problem}: check the network and try again{kept}"
         )
 

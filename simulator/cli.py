@@ -42,6 +42,12 @@ UntilFlag = Annotated[
     str | None, typer.Option("--until", help="last hour, included; a date means all of that day")
 ]
 DataFlag = Annotated[Path | None, typer.Option("--data", help="TLC Parquet file to read")]
+DataDirFlag = Annotated[
+    Path | None, typer.Option("--data-dir", help="directory to look for TLC files in")
+]
+CacheDirFlag = Annotated[
+    Path | None, typer.Option("--cache-dir", help="directory where downloads are kept")
+]
 RedisFlag = Annotated[str | None, typer.Option("--redis", help="Redis URL, if not the embedded")]
 StateFlag = Annotated[
     Path | None, typer.Option("--state-dir", help="where the embedded run keeps its data")
@@ -62,6 +68,8 @@ def up(
         str | None, typer.Option("--speed", help="max, a factor such as 3600, or 6h/s, 30m/s")
     ] = None,
     data: DataFlag = None,
+    data_dir: DataDirFlag = None,
+    cache_dir: CacheDirFlag = None,
     redis: RedisFlag = None,
     kafka: Annotated[
         str | None, typer.Option("--kafka", help="bootstrap servers, if not the embedded")
@@ -89,6 +97,8 @@ def up(
         until_hour=until_hour,
         speed=speed,
         data=data,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
         redis=redis,
         kafka=kafka,
         redis_port=redis_port,
@@ -176,13 +186,15 @@ def resume(redis: RedisFlag = None, state_dir: StateFlag = None) -> None:
 
 
 @app.command()
-def download(dataset: DatasetFlag = None, month: MonthFlag = None) -> None:
+def download(
+    dataset: DatasetFlag = None, month: MonthFlag = None, cache_dir: CacheDirFlag = None
+) -> None:
     """Download the official file of a month into the cache."""
     from producers.datasets import official_file  # noqa: PLC0415
     from producers.download import download as fetch  # noqa: PLC0415
     from simulator.up import download_progress  # noqa: PLC0415
 
-    settings = Settings.load(dataset=dataset, month=month)
+    settings = Settings.load(dataset=dataset, month=month, cache_dir=cache_dir)
     console = _console()
     with download_progress(console, settings) as advance:
         path = fetch(official_file(settings.dataset, settings.month), settings.cache_dir, advance)

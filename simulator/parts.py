@@ -28,16 +28,21 @@ class Cost:
     peak_bytes: int
 
     @classmethod
-    def of(cls, usage: resource.struct_rusage) -> "Cost":
-        """Read the kernel's account of an ended process."""
+    def of(cls, usage: resource.struct_rusage, peak_bytes: int | None) -> "Cost":
+        """Read the kernel's account of an ended process.
+
+        Its `ru_maxrss` counts this process too, from before the program was loaded; so a
+        peak that was seen while the process ran is better, if there is one.
+        """
         unit = _KIB if _LINUX else 1  # macOS reports bytes
-        return cls(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+        return cls(usage.ru_utime + usage.ru_stime, peak_bytes or usage.ru_maxrss * unit)
 
 
 class Part:
     """One process of a run, in a session of its own so that Ctrl-C does not reach it.
 
-    `env` is added to this process's environment. Its output goes to a log file. On Linux the kernel ends it if this process dies.
+    `env` is added to this process's environment. Its output goes to a log file. On Linux the
+    kernel ends it if this process dies.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Part:
         self.log = log
         self.exit_code: int | None = None
         self.cost: Cost | None = None
+        self._peak_bytes: int | None = None
         with log.open("wb") as output:
             try:
                 self._process = subprocess.Popen(
@@ -74,10 +80,11 @@ class Part:
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
         if self.exit_code is None:
+            self._peak_bytes = _peak_bytes(self.pid) or self._peak_bytes
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
                 self.exit_code = self._process.returncode = os.waitstatus_to_exitcode(status)
-                self.cost = Cost.of(usage)
+                self.cost = Cost.of(usage, self._peak_bytes)
         return self.exit_code
 
     def wait(self, seconds: float) -> bool:
@@ -120,6 +127,16 @@ class Part:
         except OSError:
             return ""
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _peak_bytes(pid: int) -> int | None:
+    """Return the peak of resident memory of a running process, where the system tells."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return None
+    peaks = [int(line.split()[1]) * _KIB for line in lines if line.startswith("VmHWM:")]
+    return peaks[0] if peaks else None
 
 
 def _die_with_parent() -> None:

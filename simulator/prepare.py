@@ -7,7 +7,6 @@ from pathlib import Path
 import redis
 
 from core import keys
-from core.errors import DataError
 from core.kafka import end_offsets, ensure_topics
 from core.redis_client import write_hash
 from core.run import SYNTHETIC, RunInfo
@@ -19,29 +18,20 @@ from producers.download import download
 _SCAN_COUNT = 1000
 
 
-def find_data(
-    settings: Settings, progress: Callable[[int, int | None], None]
-) -> tuple[Path | None, str | None]:
-    """Return the trip file, downloaded if need be, or None and why there is none.
-
-    Looks in `--data`, then `RUSHHOUR_DATA_DIR`, then the cache, then downloads. None means
-    that a synthetic month has to do.
+def find_data(settings: Settings, progress: Callable[[int, int | None], None]) -> Path:
+    """Return the trip file: from `--data`, the data directory or the cache, else downloaded.
 
     Raises
     ------
+    UnreachableError
+        If it has to be downloaded and the network does not let us.
     DataError
-        If a file that the user named is not there.
+        If a file that the user named is not there, or the download fails in another way.
     """
     found = locate(settings)
     if found is not None:
-        return found, None
-    try:
-        return (
-            download(official_file(settings.dataset, settings.month), settings.cache_dir, progress),
-            None,
-        )
-    except DataError as error:
-        return None, str(error)
+        return found
+    return download(official_file(settings.dataset, settings.month), settings.cache_dir, progress)
 
 
 def describe_run(settings: Settings, file: Path | None) -> RunInfo:

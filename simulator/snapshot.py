@@ -1,7 +1,6 @@
 """One look at a run through Redis: what `up` and `status` show."""
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 import redis
 
@@ -46,14 +45,20 @@ class Snapshot:
         RedisError
             If Redis holds none.
         """
+        run = RunInfo.load(client)
+        pipe = client.pipeline(transaction=True)  # one moment: no hour closes in between
+        for key in (keys.CLOCK, keys.CITY, keys.QUALITY, *(keys.model(name) for name in MODELS)):
+            pipe.hgetall(key)
+        pipe.zrevrange(keys.BOARD_MAE, 0, _ZONES_SHOWN - 1, withscores=True)
+        clock, city, quality, *models, board = pipe.execute()
         return cls(
-            run=RunInfo.load(client),
-            clock=ClockStatus.load(client),
-            last_hour_closed=cast(str | None, client.hget(keys.CLOCK, "last_hour_closed")),
-            city=read_hash(client, keys.CITY),
-            quality=read_hash(client, keys.QUALITY),
-            models={name: read_hash(client, keys.model(name)) for name in MODELS},
-            worst=_worst_zones(client),
+            run=run,
+            clock=ClockStatus.of(clock),
+            last_hour_closed=clock.get("last_hour_closed"),
+            city=city,
+            quality=quality,
+            models=dict(zip(MODELS, models, strict=True)),
+            worst=tuple(_zone_line(client, int(zone), mae) for zone, mae in board),
         )
 
     @property
@@ -67,18 +72,12 @@ class Snapshot:
         return "-" if value in {"", "n/a"} else value
 
 
-def _worst_zones(client: redis.Redis) -> tuple[ZoneLine, ...]:
-    board: Any = client.zrevrange(keys.BOARD_MAE, 0, _ZONES_SHOWN - 1, withscores=True)
-    lines = []
-    for zone, mae in board:
-        fields = read_hash(client, keys.zone(int(zone)))
-        lines.append(
-            ZoneLine(
-                int(zone),
-                fields.get("name", ""),
-                float(mae),
-                fields.get("rides", "-"),
-                fields.get("next_prediction", "-"),
-            )
-        )
-    return tuple(lines)
+def _zone_line(client: redis.Redis, zone: int, mae: float) -> ZoneLine:
+    fields = read_hash(client, keys.zone(zone))
+    return ZoneLine(
+        zone,
+        fields.get("name", ""),
+        mae,
+        fields.get("rides", "-"),
+        fields.get("next_prediction", "-"),
+    )

@@ -10,6 +10,7 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from core.errors import UnreachableError
 from core.hours import hour_label
 from core.settings import Settings
 from simulator import report, screens
@@ -61,17 +62,18 @@ def up(settings: Settings, console: Console, *, stay: bool) -> None:
 
 
 def locate_or_download(settings: Settings, console: Console) -> Path | None:
-    """Return the trip file, or None for a synthetic month; says which and why."""
-    with download_progress(console, settings) as advance:
-        file, reason = find_data(settings, advance)
-    if reason is not None:
-        console.print(f"[yellow]{reason}[/yellow]", soft_wrap=True, highlight=False)
+    """Return the trip file, or None for a synthetic month; says so and why."""
+    try:
+        with download_progress(console, settings) as advance:
+            return find_data(settings, advance)
+    except UnreachableError as error:
+        console.print(f"[yellow]{error}[/yellow]", soft_wrap=True)
         console.print(
             "[yellow]No trip file: replaying a SYNTHETIC month instead, made up from mean rates. "
             "Name a file with --data, or try `rushhour download` later.[/yellow]",
             soft_wrap=True,
         )
-    return file
+        return None
 
 
 @contextmanager
