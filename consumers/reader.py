@@ -10,7 +10,7 @@ from core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_
 from core.kafka import assigned_consumer, check_messages, where
 from core.topics import HOURLY_RIDES, PREDICTIONS
 
-_MAX_MESSAGES = 20_000
+_MAX_MESSAGES = 10_000
 _WAIT_S = 0.5
 
 E = TypeVar("E", HourlyRides, Prediction)

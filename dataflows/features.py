@@ -79,8 +79,8 @@ class RideHistory:
     def features(self, hour_ts: int) -> pd.DataFrame:
         """Return one row per zone for the hour after the last one, which starts at `hour_ts`.
 
-        Columns are `MODEL_FEATURES` and the three raw counts that the baselines repeat
-        (NaN where there is no such hour yet).
+        Columns are `MODEL_FEATURES`, in that order, then the three raw counts that the
+        baselines repeat (NaN where there is no such hour yet).
         """
         last = self._lag(1, np.zeros(ZONE_COUNT))
         day_mean = self._mean_of_lags(range(24, (_DAYS + 1) * 24, 24), last)

@@ -62,10 +62,10 @@ class OnlineRegression:
 
     def learn_many(self, x: pd.DataFrame, rides: npt.NDArray[np.int64]) -> None:
         """Learn one hour of all zones."""
-        columns = list(features.MODEL_FEATURES)
-        prior = np.eye(len(columns)) * self._PRIOR
-        rows = pd.DataFrame(np.vstack((prior, x[columns].to_numpy())), columns=columns)
-        levels = np.concatenate((np.zeros(len(columns)), np.sqrt(rides.astype(np.float64))))
+        selected = _model_features(x)
+        prior = np.eye(selected.shape[1]) * self._PRIOR
+        rows = pd.DataFrame(np.vstack((prior, selected.to_numpy())), columns=selected.columns)
+        levels = np.concatenate((np.zeros(len(prior)), np.sqrt(rides.astype(np.float64))))
         self._pipeline.learn_many(rows, pd.Series(levels))
 
 
@@ -95,9 +95,9 @@ def forecasters() -> tuple[Forecaster, ...]:
 
 
 def _model_features(x: pd.DataFrame) -> pd.DataFrame:
-    """Select the model's columns in a fixed order.
+    """Select the model's columns, which come first, in their order.
 
     `compose.Select` keeps its columns in a set: their order, and with it the last digits of
     every prediction, would change from process to process.
     """
-    return x[list(features.MODEL_FEATURES)]
+    return x.iloc[:, : len(features.MODEL_FEATURES)]

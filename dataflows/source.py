@@ -11,7 +11,7 @@ from core.kafka import assigned_consumer, check_messages, next_offset, where
 from core.topics import TRIPS
 from dataflows.counting import TripBatch
 
-_MAX_MESSAGES = 20_000
+_MAX_MESSAGES = 10_000
 # Long enough for a batch to gather under load, short against a simulated hour.
 _IDLE = timedelta(milliseconds=3)
 
