@@ -1,0 +1,48 @@
+# The two commands of the README: `make up` and `make test`. Each does its own set-up.
+# ARGS go to the command: make up ARGS="--speed max --dataset green"
+.PHONY: help up test check lock clean
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+export RUSHHOUR_PYTHON PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+help:
+	@echo 'make up     install, start everything and replay October 2024 (ARGS="--speed max")'
+	@echo 'make test   install and run all tests (RUSHHOUR_DATA_DIR=DIR for those on real files)'
+	@echo 'make check  ruff and mypy'
+	@echo 'make lock   write the lock files anew from pyproject.toml'
+	@echo 'make clean  delete what make made'
+
+up: $(VENV)/.installed
+	@$(BIN)/rushhour up $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(VENV)/.installed-dev
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+
+$(VENV)/bin/python:
+	@python=$$(tools/find-python) && echo "setting up $(VENV) with $$python (once)" && \
+		"$$python" -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing (once, about a minute)"
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@
