@@ -14,6 +14,17 @@ from core.topics import TOPICS
 _METADATA_TIMEOUT_S = 10.0
 _CREATE_TIMEOUT_S = 30.0
 
+# What a broker says of a topic that was created a moment ago.
+_NO_LEADER_YET = frozenset(
+    {
+        ck.KafkaError.LEADER_NOT_AVAILABLE,
+        ck.KafkaError.NOT_LEADER_FOR_PARTITION,
+        ck.KafkaError.UNKNOWN_TOPIC_OR_PART,
+        ck.KafkaError._UNKNOWN_PARTITION,
+    }
+)
+_UNREACHABLE = frozenset({ck.KafkaError._TRANSPORT, ck.KafkaError._TIMED_OUT})
+
 Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset
 
 
@@ -104,8 +115,7 @@ def _end_offset(consumer: ck.Consumer, topic: str, partition: int) -> int:
             )
             return int(marks[1])
         except ck.KafkaException as error:
-            # A topic just created has no leader for a moment.
-            if not error.args[0].retriable() or time.monotonic() > deadline:
+            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 
@@ -150,7 +160,9 @@ def where(message: ck.Message) -> str:
 
 def kafka_error(bootstrap: str, error: ck.KafkaException) -> KafkaError:
     """Return a failure of the Kafka client as one line for the user."""
-    return KafkaError(f"Kafka at {bootstrap}: {error.args[0].str()}")
+    reason = error.args[0]
+    hint = " (does a broker listen there?)" if reason.code() in _UNREACHABLE else ""
+    return KafkaError(f"Kafka at {bootstrap}: {reason.str()}{hint}")
 
 
 class BatchProducer:
@@ -208,4 +220,5 @@ class BatchProducer:
 
 
 def _common(bootstrap: str) -> dict[str, Any]:
-    return {"bootstrap.servers": bootstrap, "log_level": 3}
+    # Failures come back as errors and are told in one line; the client need not print them too.
+    return {"bootstrap.servers": bootstrap, "log_level": 2}

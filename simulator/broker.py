@@ -19,7 +19,7 @@ _TIMEOUT_S = 10.0
 
 def main() -> None:
     """Start the cluster, print its bootstrap address on one line, and stay until stopped."""
-    cluster = ck.Producer({"test.mock.num.brokers": 1, "log_level": 3})
+    cluster = ck.Producer({"test.mock.num.brokers": 1, "log_level": 2})
     for topic in TOPICS:
         metadata = cluster.list_topics(topic, timeout=_TIMEOUT_S)
     broker = next(iter(metadata.brokers.values()))

@@ -17,6 +17,7 @@ _STOP_S = 5.0
 _POLL_S = 0.02
 _PR_SET_PDEATHSIG = 1
 _KIB = 1024
+_UTIME_FIELD = 11  # of /proc/PID/stat, counted from the field after the name; stime is next
 _LINUX = sys.platform == "linux"
 
 
@@ -53,8 +54,8 @@ class Part:
         self.exit_code: int | None = None
         self.cost: Cost | None = None
         self._peak_bytes: int | None = None
-        with log.open("wb") as output:
-            try:
+        try:
+            with log.open("wb") as output:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -64,8 +65,8 @@ class Part:
                     start_new_session=True,
                     preexec_fn=_die_with_parent if _LINUX else None,  # noqa: PLW1509
                 )
-            except OSError as error:
-                raise StackError(f"{name} could not be started: {error}") from None
+        except OSError as error:
+            raise StackError(f"the {name} could not be started: {error}") from None
 
     @classmethod
     def python(cls, name: str, module: str, log: Path, env: Mapping[str, str]) -> "Part":
@@ -86,6 +87,17 @@ class Part:
                 self.exit_code = self._process.returncode = os.waitstatus_to_exitcode(status)
                 self.cost = Cost.of(usage, self._peak_bytes)
         return self.exit_code
+
+    def cost_so_far(self) -> Cost | None:
+        """Return what the process has used up to now; None where the system does not tell."""
+        if self.poll() is not None:
+            return self.cost
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text("ascii", "replace")
+        except OSError:
+            return None
+        ticks = stat.rpartition(")")[2].split()[_UTIME_FIELD : _UTIME_FIELD + 2]
+        return Cost(sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), self._peak_bytes or 0)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; return whether it came in time."""
@@ -120,13 +132,15 @@ class Part:
         said = f": {words.removeprefix(self.name + ': ')}" if words else ""
         raise StackError(f"the {self.name} {how}{said} (log: {self.log})")
 
-    def last_words(self) -> str:
-        """Return the last line of the log that says something."""
+    def last_words(self, containing: str = "") -> str:
+        """Return the last line of the log that says something (and holds a text)."""
         try:
             lines = self.log.read_text("utf-8", "replace").split("\n")
         except OSError:
             return ""
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return next(
+            (line.strip() for line in reversed(lines) if line.strip() and containing in line), ""
+        )
 
 
 def _peak_bytes(pid: int) -> int | None:

@@ -50,11 +50,14 @@ def find_binary() -> Path:
 class EmbeddedRedis:
     """A redis-server of our own, on loopback, that saves its data when it is stopped.
 
-    Takes `port`, or the next free one; with `port` None it listens on a Unix socket in
-    `directory` only, for reading a saved run.
+    Takes `port`, or the next free one, and starts empty: data saved in `directory` before is
+    gone. With `port` None it serves what was saved there, on a Unix socket only.
     """
 
     def __init__(self, directory: Path, port: int | None) -> None:
+        if port is not None:
+            # Not loaded and then cleared: another version may have written it.
+            (directory / DUMP).unlink(missing_ok=True)
         self.port = None if port is None else _free_port(port)
         socket_path = directory / "redis.sock"
         listen = (
@@ -69,10 +72,24 @@ class EmbeddedRedis:
         self._wait_until_up()
 
     def stop(self, *, save: bool) -> None:
-        """Stop the server, with its data saved to the dump or not."""
-        with suppress(redis.RedisError):
+        """Stop the server, with its data saved to the dump or not.
+
+        Raises
+        ------
+        StackError
+            If the data could not be saved. The server is stopped all the same.
+        """
+        try:
             client = redis.Redis.from_url(self.url, socket_timeout=_SAVE_S)
             client.shutdown(save=save, nosave=not save)
+        except redis.ResponseError as error:
+            self.part.stop()
+            words = self.part.last_words(containing="rror")
+            raise StackError(
+                f"the run could not be saved: {words or error} (log: {self.part.log})"
+            ) from None
+        except redis.RedisError:
+            self.part.stop()
         if not self.part.wait(_SAVE_S if save else 1.0):
             self.part.stop()
 

@@ -91,9 +91,8 @@ def zones_table(snapshot: Snapshot) -> Table:
     for name in ("MAE 24 h", "last hour", "next hour"):
         table.add_column(name, justify="right")
     for line in snapshot.worst:
-        table.add_row(
-            str(line.id), line.name, f"{line.mae_24h:.2f}", line.rides, line.next_prediction
-        )
+        expected = _rounded(line.next_prediction)
+        table.add_row(str(line.id), line.name, f"{line.mae_24h:.2f}", line.rides, expected)
     return table
 
 
@@ -134,7 +133,7 @@ def _clock(snapshot: Snapshot, trips_per_s: float, pace: str) -> Table:
         f"hours closed {snapshot.hours_closed}/{snapshot.run.hours}",
         f"rides {_thousands(snapshot.quality.get('rides', '0'))}",
         f"overlap {snapshot.quality.get('overlap', '-')}",
-        f"city next hour {snapshot.city.get('next_prediction', '-')}",
+        f"city next hour {_rounded(snapshot.city.get('next_prediction', '-'))}",
     )
     return grid
 
@@ -144,6 +143,10 @@ def _grid() -> Table:
     grid.add_column(style="dim")
     grid.add_column()
     return grid
+
+
+def _rounded(text: str) -> str:
+    return f"{float(text):,.1f}" if text != "-" else text
 
 
 def _thousands(text: str) -> str:

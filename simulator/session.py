@@ -36,10 +36,19 @@ class Session:
         return cls(os.getpid(), run.run_id, redis_url, kafka)
 
     def save(self, state_dir: Path) -> None:
-        """Remember the run."""
+        """Remember the run.
+
+        Raises
+        ------
+        StackError
+            If the directory cannot be written.
+        """
         temporary = state_dir / f"{_FILE}.tmp"
-        temporary.write_text(json.dumps(asdict(self)), "utf-8")
-        temporary.replace(state_dir / _FILE)
+        try:
+            temporary.write_text(json.dumps(asdict(self)), "utf-8")
+            temporary.replace(state_dir / _FILE)
+        except OSError as error:
+            raise StackError(f"state directory {state_dir}: {error.strerror}") from None
 
     @classmethod
     def load(cls, state_dir: Path) -> "Session | None":

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,12 @@ class Stack:
         for name, module in reversed(PARTS):
             self.parts[name] = Part.python(name, module, self.directory / f"{name}.log", env)
 
+    def stop_line(self) -> None:
+        """Stop the parts, from the start of the line on."""
+        for name, _ in PARTS:
+            if name in self.parts:
+                self.parts[name].stop()
+
     def is_done(self) -> bool:
         """Whether every part has done its work.
 
@@ -61,9 +67,9 @@ class Stack:
         return all(part.poll() == 0 for part in self.parts.values())
 
     def costs(self) -> dict[str, Cost | None]:
-        """Return what each ended process used, in the order of the line."""
-        costs = {name: self.parts[name].cost for name, _ in PARTS if name in self.parts}
-        return costs | {server.name: server.cost for server in self.servers}
+        """Return what each process has used, in the order of the line."""
+        parts = [self.parts[name] for name, _ in PARTS if name in self.parts]
+        return {part.name: part.cost_so_far() for part in (*parts, *self.servers)}
 
 
 @contextmanager
@@ -79,35 +85,43 @@ def open_stack(settings: Settings, directory: Path, run: RunInfo) -> Iterator[St
     RedisError
         If the given Redis does not answer.
     """
-    embedded_redis: EmbeddedRedis | None = None
-    stack: Stack | None = None
-    servers: list[Part] = []
-    env = settings.as_environment()
-    try:
-        broker = None
+    with ExitStack() as stops:
+        servers: list[Part] = []
+        broker: Part | None = None
+        redis_url = settings.redis
         if settings.kafka is None:
-            broker = Part.python("broker", "simulator.broker", directory / "broker.log", env)
+            broker = Part.python("broker", "simulator.broker", directory / "broker.log", {})
+            stops.callback(broker.stop)
             servers.append(broker)
-        if settings.redis is None:
-            embedded_redis = EmbeddedRedis(directory, settings.redis_port)
-            servers.append(embedded_redis.part)
-        redis_url = settings.redis or (embedded_redis.url if embedded_redis else "")
-        bootstrap = settings.kafka or (_address_of(broker) if broker else "")
-        client = connect(redis_url)
-        stack = Stack(directory, settings, bootstrap, redis_url, client, servers)
+        if redis_url is None:
+            embedded = EmbeddedRedis(directory, settings.redis_port)
+            stops.push(_SaveAndStop(embedded))
+            servers.append(embedded.part)
+            redis_url = embedded.url
+        bootstrap = settings.kafka or _address_of(broker)
+        stack = Stack(directory, settings, bootstrap, redis_url, connect(redis_url), servers)
+        stops.callback(stack.stop_line)
         Session.of(run, redis_url, bootstrap).save(directory)
         yield stack
-    finally:
-        for part in stack.parts.values() if stack else ():
-            part.stop()
-        if embedded_redis is not None:
-            embedded_redis.stop(save=True)
-        for server in servers:
-            server.stop()
 
 
-def _address_of(broker: Part) -> str:
+class _SaveAndStop:
+    """Stops the embedded Redis; a failure to save never hides what went wrong before."""
+
+    def __init__(self, server: EmbeddedRedis) -> None:
+        self._server = server
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            self._server.stop(save=True)
+        except StackError:
+            if error is None:
+                raise
+
+
+def _address_of(broker: Part | None) -> str:
     """Return the bootstrap address that the broker process prints."""
+    assert broker is not None  # started whenever no bootstrap servers are given
     deadline = time.monotonic() + _BROKER_START_S
     while time.monotonic() < deadline:
         broker.check()

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from core.errors import UnreachableError
-from core.hours import hour_label
+from core.hours import clock_label
 from core.settings import Settings
 from simulator import report, screens
 from simulator.live import LineView, LiveView, View
@@ -54,11 +54,12 @@ def up(settings: Settings, console: Console, *, stay: bool) -> None:
             view.update()
         wall_s = time.monotonic() - started
         snapshot = Snapshot.read(stack.client)
+        costs = stack.costs()
         console.print(report.report(snapshot, report.judge(stack.client, run)))
+        trips = snapshot.clock.trips if snapshot.clock else 0
+        console.print(report.costs_table(costs, wall_s, trips))
         if stay:
             _stay(console, stack)
-    trips = snapshot.clock.trips if snapshot.clock else 0
-    console.print(report.costs_table(stack.costs(), wall_s, trips))
 
 
 def locate_or_download(settings: Settings, console: Console) -> Path | None:
@@ -109,7 +110,7 @@ def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
     start, end = settings.window
     lines = [
         f"replaying  {source}",
-        f"hours      {hours} ({hour_label(start)} to {hour_label(end - 1)}) at {settings.speed}",
+        f"hours      {hours} ({clock_label(start)} to {clock_label(end)}) at {settings.speed}",
         f"Kafka      {stack.bootstrap}" + (" (embedded)" if settings.kafka is None else ""),
         f"Redis      {stack.redis_url}"
         + (f" (embedded: redis-cli -p {port})" if settings.redis is None else ""),
@@ -119,7 +120,11 @@ def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
 
 
 def _stay(console: Console, stack: Stack) -> None:
-    console.print(f"Redis stays up at {stack.redis_url}. Ctrl-C stops it.", soft_wrap=True)
+    console.print(
+        f"Redis stays up at {stack.redis_url} until Ctrl-C. After that, `rushhour status`, "
+        "`zone`, `compare` and `verify` read the saved run.",
+        soft_wrap=True,
+    )
     try:
         while True:
             stack.is_done()
