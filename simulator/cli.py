@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -242,7 +243,7 @@ def config(
         "redis": redis,
         "state_dir": state_dir,
     }
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     for column in ("setting", "value", "from", "environment variable"):
         table.add_column(column, overflow="fold")
     for origin in Settings.load(**flags).origins(flags):

@@ -8,10 +8,10 @@ import redis
 from rich.console import Console
 from rich.live import Live
 
-from core.hours import HOURS_PER_DAY, SECOND_MS, clock_label
+from core.hours import HOURS_PER_DAY, SECOND_MS
 from core.models import REFERENCE, SERVED
 from core.speed import Speed
-from simulator.screens import hour_name, live_screen
+from simulator.screens import live_screen, now_label
 from simulator.snapshot import Snapshot
 
 _EVERY_S = 0.25
@@ -101,12 +101,10 @@ class LineView:
 
 def day_line(snapshot: Snapshot) -> str:
     """Return one line on a run for a log."""
-    clock = snapshot.clock
     return (
-        f"{clock_label(clock.now_ts) if clock else '-'}"
-        f"  closed {hour_name(snapshot.last_hour_closed)}"
-        f"  {snapshot.hours_closed}/{snapshot.run.hours} h"
-        f"  rides {int(snapshot.quality.get('rides', 0)):,}"
+        f"{now_label(snapshot)}"
+        f"  {snapshot.hours_closed}/{snapshot.run.hours} hours closed"
+        f"  {int(snapshot.quality.get('rides', 0)):,} rides"
         f"  MAE 24 h {snapshot.score(SERVED, 'mae_24h')}"
         f" ({REFERENCE} {snapshot.score(REFERENCE, 'mae_24h')})"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import redis
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -85,7 +86,7 @@ def report(snapshot: Snapshot, judged: Judged) -> RenderableType:
         f"hour ahead, {clock_label(judged.first_hour)} to {clock_label(judged.last_hour)}, "
         f"{judged.zones} zones with rides, {judged.pairs:,} pairs"
     )
-    table = Table(title=title, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("model")
     for name in ("MAE", "RMSE", "bias", "skill"):
         table.add_column(name, justify="right")
@@ -95,20 +96,20 @@ def report(snapshot: Snapshot, judged: Judged) -> RenderableType:
             *(_figure(value) for value in (score.mae, score.rmse, score.bias, score.skill)),
             style="bold" if score.model == SERVED else "",
         )
-    return Group(facts, Text(), table)
+    return Group(facts, Text(), Text(title, style="italic"), table)
 
 
-def costs_table(costs: Mapping[str, Cost | None], wall_s: float, trips: int) -> Table:
+def costs_report(costs: Mapping[str, Cost | None], wall_s: float, trips: int) -> RenderableType:
     """Return what each process used."""
-    rate = f"{trips / wall_s:,.0f} trips/s" if wall_s > 0 else ""
-    table = Table(title=f"cost: {wall_s:.1f} s of wall time, {rate}", title_justify="left")
+    title = f"cost: {wall_s:.1f} s of wall time, {trips / wall_s:,.0f} trips/s"
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("process")
     table.add_column("CPU s", justify="right")
     table.add_column("peak memory", justify="right")
     for name, cost in costs.items():
         if cost is not None:
             table.add_row(name, f"{cost.cpu_s:.1f}", f"{cost.peak_bytes / _MIB:.0f} MiB")
-    return table
+    return Group(Text(title, style="italic"), table)
 
 
 def _errors(

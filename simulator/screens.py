@@ -1,6 +1,7 @@
 """What a run looks like on a terminal: Rich renderables made from snapshots, nothing else."""
 
 import pandas as pd
+from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -27,6 +28,11 @@ def hour_name(label: str | None) -> str:
     return clock_label(parse_label(label)) if label else "-"
 
 
+def now_label(snapshot: Snapshot) -> str:
+    """Say what time it is in the simulation."""
+    return "starting" if snapshot.now_ts is None else clock_label(snapshot.now_ts)
+
+
 def live_screen(snapshot: Snapshot, trips_per_s: float, pace: str) -> RenderableType:
     """Return the live view: clock, progress, errors against the baselines, worst zones."""
     return Panel(
@@ -48,7 +54,7 @@ def status_screen(snapshot: Snapshot) -> RenderableType:
     facts = _grid()
     clock = snapshot.clock
     facts.add_row("replaying", source_label(snapshot.run))
-    facts.add_row("simulated now", clock_label(clock.now_ts) if clock else "not started")
+    facts.add_row("simulated now", now_label(snapshot))
     facts.add_row("state", f"{clock.state} at {clock.speed}" if clock else "starting")
     if clock and clock.command_error:
         facts.add_row("last command", f"not obeyed: {clock.command_error}")
@@ -70,7 +76,11 @@ def zone_screen(zone: int, fields: dict[str, str]) -> RenderableType:
 
 def models_table(snapshot: Snapshot) -> Table:
     """Return rolling errors of each model over the whole city."""
-    table = Table(title="mean absolute error over 265 zones, rides an hour", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="mean absolute error over 265 zones, rides an hour",
+        title_justify="left",
+    )
     table.add_column("model")
     for name in ("24 h", "168 h", "skill 168 h"):
         table.add_column(name, justify="right")
@@ -85,7 +95,7 @@ def models_table(snapshot: Snapshot) -> Table:
 
 def zones_table(snapshot: Snapshot) -> Table:
     """Return the zones with the largest errors of the last 24 h."""
-    table = Table(title="zones with the largest errors", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title="zones with the largest errors", title_justify="left")
     table.add_column("zone", justify="right")
     table.add_column("name", no_wrap=True)
     for name in ("MAE 24 h", "last hour", "next hour"):
@@ -124,7 +134,7 @@ def _clock(snapshot: Snapshot, trips_per_s: float, pace: str) -> Table:
     state = clock.state if clock else "starting"
     speed = clock.speed if clock else "-"
     grid.add_row(
-        Text(clock_label(clock.now_ts) if clock else "starting", style="bold"),
+        Text(now_label(snapshot), style="bold"),
         Text(state, style=_STATE_STYLE.get(state, "")),
         f"asked {speed}, now {pace}",
         f"{trips_per_s:,.0f} trips/s",
@@ -155,7 +165,7 @@ def _thousands(text: str) -> str:
 
 def comparison_screen(table: pd.DataFrame, rows: int = 10) -> RenderableType:
     """Return the head of a comparison table and its summary."""
-    screen = Table()
+    screen = Table(box=box.SIMPLE_HEAD)
     for name in table.columns:
         screen.add_column(name, justify="right")
     for row in table.head(rows).itertuples(index=False):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import redis
 
 from core import keys
+from core.hours import HOUR_MS, parse_label
 from core.models import MODELS
 from core.redis_client import read_hash
 from core.run import RunInfo
@@ -66,10 +67,18 @@ class Snapshot:
         """How many hours are counted, scored and in Redis."""
         return int(self.quality.get("hours_closed", 0))
 
+    @property
+    def now_ts(self) -> int | None:
+        """Simulated time (epoch ms): a closed hour may be news before the clock's own word."""
+        if self.clock is None:
+            return None
+        closed = self.last_hour_closed
+        return max(self.clock.now_ts, parse_label(closed) + HOUR_MS if closed else 0)
+
     def score(self, model: str, field: str) -> str:
-        """Return a model's score as Redis holds it, or a dash."""
+        """Return a model's score to two decimals, or a dash."""
         value = self.models.get(model, {}).get(field, "")
-        return "-" if value in {"", "n/a"} else value
+        return "-" if value in {"", "n/a"} else f"{float(value):.2f}"
 
 
 def _zone_line(client: redis.Redis, zone: int, mae: float) -> ZoneLine:

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
 import redis
 
@@ -105,13 +106,18 @@ def open_stack(settings: Settings, directory: Path, run: RunInfo) -> Iterator[St
         yield stack
 
 
-class _SaveAndStop:
+class _SaveAndStop(AbstractContextManager[None]):
     """Stops the embedded Redis; a failure to save never hides what went wrong before."""
 
     def __init__(self, server: EmbeddedRedis) -> None:
         self._server = server
 
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
         try:
             self._server.stop(save=True)
         except StackError:

@@ -57,7 +57,7 @@ def up(settings: Settings, console: Console, *, stay: bool) -> None:
         costs = stack.costs()
         console.print(report.report(snapshot, report.judge(stack.client, run)))
         trips = snapshot.clock.trips if snapshot.clock else 0
-        console.print(report.costs_table(costs, wall_s, trips))
+        console.print(report.costs_report(costs, wall_s, trips))
         if stay:
             _stay(console, stack)
 
