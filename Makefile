@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev
 
 lock: $(VENV)/.installed-dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url pyproject.toml -o requirements.lock
+		--no-emit-index-url $(ARGS) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 

@@ -10,6 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the dataflow: see da
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,8 +30,6 @@ from core.zones import FIRST_ZONE, LAST_ZONE
 
 app = typer.Typer(
     name="rushhour",
-    help="Replay New York taxi trips as a live stream, forecast every zone's next hour, "
-    "and score each forecast.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -57,6 +56,24 @@ StateFlag = Annotated[
 
 def _console() -> Console:
     return Console(highlight=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        _console().print(f"rushhour {version('rushhour')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="show the version and exit", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Replay New York taxi trips as a live stream; forecast each zone's next hour, and score it."""
 
 
 @app.command()

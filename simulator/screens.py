@@ -165,9 +165,9 @@ def _thousands(text: str) -> str:
 
 def comparison_screen(table: pd.DataFrame, rows: int = 10) -> RenderableType:
     """Return the head of a comparison table and its summary."""
-    screen = Table(box=box.SIMPLE_HEAD)
+    screen = Table(box=None, padding=(0, 1), pad_edge=False)
     for name in table.columns:
-        screen.add_column(name, justify="right")
+        screen.add_column(name, justify="right", no_wrap=True)
     for row in table.head(rows).itertuples(index=False):
         screen.add_row(f"{row[0]:%Y-%m-%d %H:%M}", *(str(value) for value in row[1:]))
     hours = table["pickup_hour"].nunique()
