@@ -118,24 +118,31 @@ class PendingHours:
         """Return what has become complete: each hour's forecast before the hour itself."""
         out: list[Forecast | ClosedHour] = []
         while True:
-            if _is_complete(self._predictions.get(self._next_forecast)):
+            if self._is_forecast_due() and _is_complete(self._predictions.get(self._next_forecast)):
                 partial = self._predictions.pop(self._next_forecast)
                 forecast = Forecast(self._next_forecast, partial.columns)
                 self._forecasts[self._next_forecast] = forecast
                 self._next_forecast += HOUR_MS
                 out.append(forecast)
-            elif (
-                _is_complete(self._rides.get(self.next_hour))
-                # The next hour's forecast goes to Redis first, so that the hour after the
-                # last one closed always has a prediction.
-                and self._next_forecast > self.next_hour + HOUR_MS
-            ):
+            elif self._is_hour_complete() and self._next_forecast > self.next_hour + HOUR_MS:
                 rides = self._rides.pop(self.next_hour).columns[HOURLY_RIDES]
                 forecast = self._forecasts.pop(self.next_hour)
                 out.append(ClosedHour(self.next_hour, rides.astype(np.int64), forecast))
                 self.next_hour += HOUR_MS
             else:
                 return out
+
+    def _is_hour_complete(self) -> bool:
+        return _is_complete(self._rides.get(self.next_hour))
+
+    def _is_forecast_due(self) -> bool:
+        """Whether the next forecast may be handed on.
+
+        It goes with the hour before it, in one batch: so the hour after the last closed one
+        always has a prediction in Redis, and no later hour has, which is where a restart
+        takes up.
+        """
+        return self._next_forecast <= self.next_hour or self._is_hour_complete()
 
     def offsets(self) -> dict[Place, int]:
         """Return the next offset to read of each partition, were the process to restart now."""

@@ -5,7 +5,8 @@ times as they are and labels them UTC, once, where the file is read. An hour is 
 its first instant.
 """
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 
 from core.errors import UsageError
 
@@ -17,7 +18,7 @@ HOURS_PER_DAY = 24
 HOURS_PER_WEEK = 7 * HOURS_PER_DAY
 
 _LABEL = "%Y-%m-%dT%H"
-_DATE_LENGTH = len("2024-10-02")
+_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 
 def floor_hour(ts: int) -> int:
@@ -84,7 +85,7 @@ def parse_until(text: str) -> int:
     '2024-10-30T23'
     """
     hour = _parse_hour(text)
-    return hour + 23 * HOUR_MS if len(text.strip()) == _DATE_LENGTH else hour
+    return hour + (HOURS_PER_DAY - 1) * HOUR_MS if _is_date(text) else hour
 
 
 def parse_month(text: str) -> tuple[int, int]:
@@ -94,11 +95,21 @@ def parse_month(text: str) -> tuple[int, int]:
     ['2024-10-01T00', '2024-11-01T00']
     """
     try:
+        if not _MONTH.fullmatch(text):
+            raise ValueError(text)
         first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
-    except ValueError:
+        after = (first + timedelta(days=32)).replace(day=1)
+    except (ValueError, OverflowError):
         raise UsageError(f"month '{text}' is not a month: write it as 2024-10") from None
-    after = (first + timedelta(days=32)).replace(day=1)
     return to_ts(first), to_ts(after)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _parse_hour(text: str) -> int:

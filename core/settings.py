@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from platformdirs import user_cache_path, user_state_path
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import UsageError
@@ -26,10 +26,6 @@ class Origin(NamedTuple):
     origin: Literal["flag", "environment", "default"]
 
 
-def _env_alias(name: str, env: str) -> AliasChoices:
-    return AliasChoices(name, PREFIX + env)
-
-
 class Settings(BaseSettings):
     """Typed settings. Build them with `load`, which tells a user what is wrong in one line."""
 
@@ -41,12 +37,12 @@ class Settings(BaseSettings):
     month: str = Field("2024-10", description="month to replay")
     from_hour: str | None = Field(
         None,
-        validation_alias=_env_alias("from_hour", "FROM"),
+        validation_alias=PREFIX + "FROM",
         description="first hour to replay",
     )
     until_hour: str | None = Field(
         None,
-        validation_alias=_env_alias("until_hour", "UNTIL"),
+        validation_alias=PREFIX + "UNTIL",
         description="last hour to replay (a date means all of that day)",
     )
     speed: str = Field("6h/s", description="max, a factor, or simulated time a second")
@@ -137,9 +133,7 @@ class Settings(BaseSettings):
     def env_name(cls, field: str) -> str:
         """Return the environment variable of a setting."""
         alias = cls.model_fields[field].validation_alias
-        if isinstance(alias, AliasChoices):
-            return str(alias.choices[-1])
-        return PREFIX + field.upper()
+        return alias if isinstance(alias, str) else PREFIX + field.upper()
 
 
 def _text(value: object) -> str:

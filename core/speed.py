@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from core.errors import UsageError
 from core.hours import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
@@ -58,7 +59,7 @@ class Speed:
             amount = self.factor * SECOND_MS / _UNITS_MS[unit]
             if amount >= 1 and amount == int(amount):
                 return f"{int(amount)}{unit}/s"
-        return f"{self.factor:g}s/s"
+        return f"{format(Decimal(repr(self.factor)), 'f').removesuffix('.0')}s/s"
 
 
 MAX = Speed(math.inf)

@@ -116,10 +116,14 @@ class PartitionCounter:
         self.last_seq = int(seq[-1])
         earliest = int(ts.min())
         if self.watermark is None or earliest < self.watermark:
-            passed = "no tick yet" if self.watermark is None else clock_label(self.watermark)
+            when = (
+                "before the first tick"
+                if self.watermark is None
+                else f"after the tick for {clock_label(self.watermark)}"
+            )
             raise EventError(
                 f"topic 'trips' partition {self.partition}: a trip picked up at "
-                f"{clock_label(earliest)} came after the tick that closed its hour ({passed})"
+                f"{clock_label(earliest)} came {when}: is something else writing to the topic?"
             )
         hours = ts - ts % HOUR_MS
         for hour in np.unique(hours).tolist():

@@ -1,6 +1,7 @@
 """Entry point of the replay producer: `python -m producers`, set by `RUSHHOUR_*`."""
 
 from pathlib import Path
+from typing import cast
 
 import redis
 
@@ -12,6 +13,7 @@ from core.redis_client import connect, redis_errors, write_hash
 from core.run import RunInfo, load_offsets
 from core.settings import Settings
 from core.speed import Speed
+from core.status import ClockStatus
 from core.topics import TRIPS
 from producers.control import RedisControl
 from producers.replay import Plan, Replay
@@ -32,7 +34,11 @@ def main(settings: Settings) -> None:
             trips, run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours
         )
         stream = KafkaStream(settings.kafka, partitions=len(load_offsets(client, TRIPS)))
-        Replay(plan, stream, RedisControl(client, "0-0", run.start_ts - HOUR_MS)).run()
+        status = ClockStatus.load(client)
+        resume_at = _first_open_hour(client, run)
+        last_command = status.command if status else "0-0"
+        control = RedisControl(client, last_command, resume_at - HOUR_MS)
+        Replay(plan, stream, control, resume_at=resume_at, status=status).run()
 
 
 def load_trips(run: RunInfo) -> TripTable:
@@ -46,6 +52,11 @@ def load_trips(run: RunInfo) -> TripTable:
     if run.synthetic:
         return synthetic_table(run.dataset, run.month)
     return read_trips(Path(run.file), run.dataset, run.month)
+
+
+def _first_open_hour(client: redis.Redis, run: RunInfo) -> int:
+    closed = cast(str | None, client.hget(keys.CLOCK, "last_hour_closed_ts"))
+    return run.start_ts if closed is None else int(closed) + HOUR_MS
 
 
 def _write_quality(client: redis.Redis, trips: TripTable) -> None:

@@ -70,7 +70,13 @@ class Plan:
 
 
 class Replay:
-    """Walks simulated time from the start of a plan to its end."""
+    """Walks simulated time from the start of a plan to its end.
+
+    After a restart, `resume_at` is the end of the last hour that the consumer closed: all trips
+    before it have been counted. Trips after it that were sent already are sent again, with the
+    same `seq`, and dropped downstream. `status` is what the clock last said of itself: its
+    speed, whether it was paused, and which commands it has obeyed.
+    """
 
     def __init__(
         self,
@@ -78,19 +84,22 @@ class Replay:
         stream: Stream,
         control: Control,
         wall: Callable[[], float] = time.monotonic,
+        resume_at: int | None = None,
+        status: ClockStatus | None = None,
     ) -> None:
         self._plan = plan
         self._stream = stream
         self._control = control
         self._wall = wall
-        self._clock = SimClock(wall(), plan.start_ts, plan.speed)
-        self._position = plan.start_ts
-        self._last_closed = plan.start_ts - HOUR_MS
+        self._position = plan.start_ts if resume_at is None else resume_at
+        self._last_closed = self._position - HOUR_MS
+        speed = plan.speed if status is None else Speed.parse(status.speed)
+        paused = status is not None and status.state == "paused"
+        self._clock = SimClock(wall(), self._position, speed, paused)
         self._attended = -math.inf
         self._throttled = False
-        first, _ = plan.trips.slice(plan.start_ts, plan.end_ts)
-        self._first_trip = self._next_trip = first
-        self._status = ClockStatus(plan.start_ts, str(plan.speed), "starting", 0)
+        self._first_trip, self._next_trip = plan.trips.slice(plan.start_ts, self._position)
+        self._status = status or ClockStatus(plan.start_ts, str(plan.speed), "starting", 0)
 
     @property
     def clock(self) -> SimClock:
@@ -99,7 +108,7 @@ class Replay:
 
     def run(self) -> None:
         """Replay to the end; returns when all is on the broker."""
-        self._stream.send_tick(self._plan.start_ts)
+        self._stream.send_tick(self._position)
         while self._position < self._plan.end_ts:
             self._step()
         self._stream.send_tick(self._plan.end_ts, final=True)

@@ -62,7 +62,17 @@ def test_an_unknown_dataset_or_month_is_refused() -> None:
 
 def test_nothing_is_found_in_empty_directories(directories: tuple[Path, Path]) -> None:
     assert locate(settings(directories)) is None
-    assert locate(settings(directories, data_dir=directories[0] / "missing")) is None
+    assert locate(settings(directories, data_dir=None)) is None
+
+
+def test_a_data_dir_that_does_not_exist_is_an_error(directories: tuple[Path, Path]) -> None:
+    (directories[1] / NAME).touch()
+    with pytest.raises(DataError, match=r"/missing: no such directory: check --data-dir"):
+        locate(settings(directories, data_dir=directories[0] / "missing"))
+
+
+def test_a_cache_dir_that_does_not_exist_yet_is_none(directories: tuple[Path, Path]) -> None:
+    assert locate(settings(directories, cache_dir=directories[1] / "missing")) is None
 
 
 def test_the_order_is_data_then_data_dir_then_cache_dir(directories: tuple[Path, Path]) -> None:
