@@ -10,7 +10,7 @@ from core import keys
 from core.hours import clock_label
 from core.redis_client import read_hash, write_hash
 
-State = Literal["starting", "running", "throttled", "paused", "finished"]
+State = Literal["starting", "running", "throttled", "paused", "stopped", "finished"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class ClockStatus:
     """Where the replay stands.
 
     `now_ts` is the simulated time (epoch ms) up to which trips are on the stream. `throttled`
-    means that the line is slower than the asked speed, so simulated time slows down.
+    means that the line is slower than the asked speed, so simulated time slows down;
+    `stopped`, that the run was ended before its time.
     `command` is the id of the last command obeyed; `command_error` says why one was not.
     """
 

@@ -18,6 +18,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from core import keys
 from core.commands import Command, Name
@@ -55,7 +56,7 @@ StateFlag = Annotated[
 
 
 def _console() -> Console:
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False)  # file names may hold brackets
 
 
 def _print_version(wanted: bool) -> None:
@@ -233,8 +234,8 @@ def verify(data: DataFlag = None, redis: RedisFlag = None, state_dir: StateFlag 
         if file is not None and not file.is_file():
             raise DataError(f"{file}: no such file: name the run's trip file with --data")
         for check in checks(client, run, file):
-            mark = "[green]ok[/green]  " if check.passed else "[red]FAIL[/red]"
-            console.print(f"{mark} {check.name}: {check.detail}", soft_wrap=True)
+            mark = Text("ok  ", "green") if check.passed else Text("FAIL", "red")
+            console.print(mark, f"{check.name}: {check.detail}", soft_wrap=True)
             failed += not check.passed
     if failed:
         raise VerificationError(f"{failed} checks failed: the run is not what the file says")

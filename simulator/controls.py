@@ -25,8 +25,8 @@ def give(client: redis.Redis, command: Command) -> ClockStatus:
         If the replay refused the command.
     """
     status = ClockStatus.load(client)
-    if status is not None and status.state == "finished":
-        raise RedisError("the replay has finished: there is no clock left to command")
+    if status is not None and status.state in {"finished", "stopped"}:
+        raise RedisError(f"the replay has {status.state}: there is no clock left to command")
     fields: dict[Any, Any] = dict(command.to_fields())
     command_id = cast(str, client.xadd(keys.COMMANDS, fields, maxlen=_KEEP))
     deadline = time.monotonic() + _PATIENCE_S

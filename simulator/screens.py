@@ -13,7 +13,13 @@ from core.models import MODELS, SERVED
 from core.run import RunInfo
 from simulator.snapshot import Snapshot
 
-_STATE_STYLE = {"running": "green", "throttled": "yellow", "paused": "cyan", "finished": "bold"}
+_STATE_STYLE = {
+    "running": "green",
+    "stopped": "red",
+    "throttled": "yellow",
+    "paused": "cyan",
+    "finished": "bold",
+}
 
 
 def source_label(run: RunInfo) -> str:
@@ -45,7 +51,7 @@ def live_screen(snapshot: Snapshot, trips_per_s: float, pace: str) -> Renderable
             zones_table(snapshot),
         ),
         title="rushhour",
-        subtitle=source_label(snapshot.run),
+        subtitle=Text(source_label(snapshot.run)),
     )
 
 

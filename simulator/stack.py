@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +13,7 @@ from core.errors import StackError
 from core.redis_client import connect
 from core.run import RunInfo
 from core.settings import Settings
+from core.status import ClockStatus
 from simulator.parts import Cost, Part
 from simulator.prepare import prepare
 from simulator.redis_server import EmbeddedRedis
@@ -47,10 +48,14 @@ class Stack:
             self.parts[name] = Part.python(name, module, self.directory / f"{name}.log", env)
 
     def stop_line(self) -> None:
-        """Stop the parts, from the start of the line on."""
+        """Stop the parts, from the start of the line on; say so if the replay had not finished."""
         for name, _ in PARTS:
             if name in self.parts:
                 self.parts[name].stop()
+        with suppress(redis.RedisError):
+            status = ClockStatus.load(self.client)
+            if status is not None and status.state != "finished":
+                replace(status, state="stopped").save(self.client)
 
     def is_done(self) -> bool:
         """Whether every part has done its work.

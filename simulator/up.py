@@ -21,6 +21,7 @@ from simulator.snapshot import Snapshot
 from simulator.stack import Stack, open_stack
 
 _WATCH_S = 0.05
+_READ_LATER = "`rushhour status`, `zone` and `compare` still read the run"
 
 
 def up(settings: Settings, console: Console, *, stay: bool) -> None:
@@ -47,11 +48,16 @@ def up(settings: Settings, console: Console, *, stay: bool) -> None:
             if console.is_terminal
             else LineView(stack.client, console)
         )
-        with view:
-            while not stack.is_done():
+        try:
+            with view:
+                while not stack.is_done():
+                    view.update()
+                    time.sleep(_WATCH_S)
                 view.update()
-                time.sleep(_WATCH_S)
-            view.update()
+        except KeyboardInterrupt:
+            now = screens.now_label(Snapshot.read(stack.client))
+            console.print(f"stopped at {now}; {_READ_LATER}", soft_wrap=True)
+            raise
         wall_s = time.monotonic() - started
         snapshot = Snapshot.read(stack.client)
         costs = stack.costs()
@@ -68,10 +74,11 @@ def locate_or_download(settings: Settings, console: Console) -> Path | None:
         with download_progress(console, settings) as advance:
             return find_data(settings, advance)
     except UnreachableError as error:
-        console.print(f"[yellow]{error}[/yellow]", soft_wrap=True)
+        console.print(str(error), style="yellow", soft_wrap=True)
         console.print(
-            "[yellow]No trip file: replaying a SYNTHETIC month instead, made up from mean rates. "
-            "Name a file with --data, or try `rushhour download` later.[/yellow]",
+            "No trip file: replaying a SYNTHETIC month instead, made up from mean rates. "
+            "Name a file with --data, or try `rushhour download` later.",
+            style="yellow",
             soft_wrap=True,
         )
         return None
@@ -115,14 +122,15 @@ def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
         f"Redis      {stack.redis_url}"
         + (f" (embedded: redis-cli -p {port})" if settings.redis is None else ""),
     ]
+    if settings.redis is None and port != str(settings.redis_port):
+        lines.append(f"           port {settings.redis_port} is taken: this is the next free one")
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
 
 
 def _stay(console: Console, stack: Stack) -> None:
     console.print(
-        f"Redis stays up at {stack.redis_url} until Ctrl-C. After that, `rushhour status`, "
-        "`zone`, `compare` and `verify` read the saved run.",
+        f"Redis stays up at {stack.redis_url} until Ctrl-C; after that, {_READ_LATER}",
         soft_wrap=True,
     )
     try:

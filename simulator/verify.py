@@ -44,6 +44,11 @@ def verify(client: redis.Redis, run: RunInfo, file: Path | None) -> Iterator[Che
     DataError
         If the file cannot be read.
     """
+    quality = read_hash(client, keys.QUALITY)
+    closed = int(quality.get("hours_closed", 0))
+    yield Check(
+        "the run is finished", closed == run.hours, f"{closed} of {run.hours} hours are closed"
+    )
     expected = recount(run, file)
     rides = _matrix(views.hourly_rides(client), "rides", expected)
     missing = int(rides.isna().sum().sum())
@@ -59,7 +64,6 @@ def verify(client: redis.Redis, run: RunInfo, file: Path | None) -> Iterator[Che
         f"{int(expected.to_numpy().sum()):,} rides, {different} zone-hours differ",
     )
     yield from _check_predictions(client, expected)
-    quality = read_hash(client, keys.QUALITY)
     due = run.hours * ZONE_COUNT
     scored = len(views.comparison(client))
     yield Check(
