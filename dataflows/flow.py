@@ -15,7 +15,7 @@ from bytewax.inputs import Source
 from bytewax.operators import StatefulBatchLogic
 from bytewax.outputs import Sink
 
-from core.events import HourlyRides, Prediction
+from core.events import Prediction
 from dataflows.counting import (
     CityHour,
     HourJoiner,
@@ -89,7 +89,7 @@ def build_flow(
 ) -> Dataflow:
     """Return the dataflow over a source of `partitions` partitions of trips.
 
-    The sinks receive lists: the events of all zones of one hour.
+    The sinks receive pairs of a key and a list: the events of all zones of one hour.
     """
     flow = Dataflow("rushhour")
     batches = op.input("trips", flow, source)
@@ -102,8 +102,10 @@ def build_flow(
     forecasts = op.stateful_batch(
         "forecast", hours, lambda state: ForecastLogic(state or HourlyForecasting())
     )
-    op.output("hourly_rides", op.map("rides_events", hours, _rides_of), rides_sink)
-    op.output("predictions", op.map("prediction_events", forecasts, _events_of), predictions_sink)
+    op.output("hourly_rides", op.map_value("rides_events", hours, rides_events), rides_sink)
+    op.output(
+        "predictions", op.map_value("prediction_events", forecasts, _events_of), predictions_sink
+    )
     return flow
 
 
@@ -115,9 +117,5 @@ def _to_city(keyed: tuple[str, PartitionProgress]) -> tuple[str, PartitionProgre
     return _CITY, keyed[1]
 
 
-def _rides_of(keyed: tuple[str, CityHour]) -> list[HourlyRides]:
-    return rides_events(keyed[1])
-
-
-def _events_of(keyed: tuple[str, HourForecast]) -> list[Prediction]:
-    return keyed[1].events()
+def _events_of(forecast: HourForecast) -> list[Prediction]:
+    return forecast.events()

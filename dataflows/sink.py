@@ -1,8 +1,8 @@
 """The Kafka edge on the way out: an hour's events of all zones in one go."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from core.events import Codec, HourlyRides, Prediction
 from core.kafka import BatchProducer
@@ -11,11 +11,14 @@ from core.zones import FIRST_ZONE, ZONE_IDS
 
 E = TypeVar("E", HourlyRides, Prediction)
 
+_ONE_WRITER = "zones"
 
-class ZoneEventsPartition(StatelessSinkPartition[list[E]], Generic[E]):
-    """Writes lists of one topic's events, each to the partition of its zone.
 
-    Returns only when the broker has them, so that a snapshot never runs ahead of the output.
+class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
+    """Writes lists of one topic's events, each event to the partition of its zone.
+
+    A snapshot waits until the broker has all that was written, so that after a restart nothing
+    is missing; what was written after the snapshot is written again.
     """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, codec: Codec[E]) -> None:
@@ -26,7 +29,7 @@ class ZoneEventsPartition(StatelessSinkPartition[list[E]], Generic[E]):
         self._partition_of = [partition_of(zone, partitions) for zone in ZONE_IDS]
         self._partitions = partitions
 
-    def write_batch(self, items: list[list[E]]) -> None:
+    def write_batch(self, values: list[list[E]]) -> None:
         """Send hours of events, in order.
 
         Raises
@@ -35,8 +38,8 @@ class ZoneEventsPartition(StatelessSinkPartition[list[E]], Generic[E]):
             If an event could not be delivered.
         """
         encode = self._codec.encode
-        messages: list[list[dict[str, object]]] = [[] for _ in range(self._partitions)]
-        for events in items:
+        messages: list[list[dict[str, Any]]] = [[] for _ in range(self._partitions)]
+        for events in values:
             for event in events:
                 zone = event.pickup_location_id - FIRST_ZONE
                 messages[self._partition_of[zone]].append(
@@ -44,11 +47,27 @@ class ZoneEventsPartition(StatelessSinkPartition[list[E]], Generic[E]):
                 )
         for partition, batch in enumerate(messages):
             self._producer.send(self._topic, partition, batch)
+
+    def snapshot(self) -> None:
+        """Wait for the broker; there is no state to keep.
+
+        Raises
+        ------
+        KafkaError
+            If an event could not be delivered.
+        """
+        self._producer.flush()
+
+    def close(self) -> None:
+        """Wait for the broker at the end of the stream."""
         self._producer.flush()
 
 
-class ZoneEventsSink(DynamicSink[list[E]], Generic[E]):
-    """A topic of events per zone, with as many partitions as it was created with."""
+class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
+    """A topic of events per zone, with as many partitions as it was created with.
+
+    One writer in the whole cluster, so that hours stay in order on every partition.
+    """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, codec: Codec[E]) -> None:
         self._bootstrap = bootstrap
@@ -56,6 +75,10 @@ class ZoneEventsSink(DynamicSink[list[E]], Generic[E]):
         self._partitions = partitions
         self._codec: Codec[E] = codec
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> ZoneEventsPartition[E]:
-        """Open the sink for one worker."""
+    def list_parts(self) -> list[str]:
+        """Return the name of the one writer."""
+        return [_ONE_WRITER]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> ZoneEventsPartition[E]:
+        """Open the writer."""
         return ZoneEventsPartition(self._bootstrap, self._topic, self._partitions, self._codec)

@@ -74,15 +74,15 @@ def batches_of(partition: int) -> list[TripBatch]:
 
 
 def outputs_of(workers: int) -> Outputs:
-    rides: list[list[HourlyRides]] = []
-    predictions: list[list[Prediction]] = []
+    rides: list[tuple[str, list[HourlyRides]]] = []
+    predictions: list[tuple[str, list[Prediction]]] = []
     source = ListSource([batches_of(partition) for partition in range(PARTITIONS)])
     flow = build_flow(source, PARTITIONS, TestingSink(rides), TestingSink(predictions))
     if workers == 1:
         run_main(flow)  # type: ignore[no-untyped-call]
     else:
         cluster_main(flow, [], 0, worker_count_per_proc=workers)  # type: ignore[no-untyped-call]
-    return rides, predictions
+    return [hour for _, hour in rides], [hour for _, hour in predictions]
 
 
 @pytest.fixture(scope="module")
