@@ -142,7 +142,8 @@ class PendingHours:
         always has a prediction in Redis, and no later hour has, which is where a restart
         takes up.
         """
-        return self._next_forecast <= self.next_hour or self._is_hour_complete()
+        ahead = self._next_forecast - self.next_hour
+        return ahead <= 0 or (ahead == HOUR_MS and self._is_hour_complete())
 
     def offsets(self) -> dict[Place, int]:
         """Return the next offset to read of each partition, were the process to restart now."""

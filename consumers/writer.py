@@ -22,6 +22,8 @@ from core.redis_client import write_hash
 from core.zones import ZONE_COUNT, ZONE_IDS, zones
 
 NOT_KNOWN = "n/a"
+# What Redis says of an hour that the stream has already: it has the same fields.
+_ENTRY_IS_THERE = "equal or smaller than the target stream top item"
 
 
 class RedisWriter:
@@ -68,7 +70,9 @@ class RedisWriter:
             for (topic, partition), offset in offsets.items()
         }
         write_hash(pipe, keys.OFFSETS, fields)
-        pipe.execute()
+        for reply in pipe.execute(raise_on_error=False):
+            if isinstance(reply, redis.RedisError) and _ENTRY_IS_THERE not in str(reply):
+                raise reply
 
     def _write_hour(self, pipe: Pipeline, hour: ClosedHour) -> None:
         """Write what stays: the hour's own tables and its line in the city's stream."""

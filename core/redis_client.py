@@ -8,6 +8,9 @@ import redis
 
 from core.errors import RedisError
 
+_CONNECT_S = 5.0
+_ANSWER_S = 30.0  # a Redis that writes a large dump may be slow, one that is gone is not
+
 
 def connect(url: str) -> redis.Redis:
     """Return a client that has reached the server.
@@ -19,7 +22,12 @@ def connect(url: str) -> redis.Redis:
     """
     with redis_errors(url):
         try:
-            client = redis.Redis.from_url(url, decode_responses=True)
+            client = redis.Redis.from_url(
+                url,
+                decode_responses=True,
+                socket_connect_timeout=_CONNECT_S,
+                socket_timeout=_ANSWER_S,
+            )
         except ValueError as error:
             raise RedisError(f"Redis URL '{url}' cannot be used: {error}") from None
         client.ping()

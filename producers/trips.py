@@ -4,6 +4,8 @@ Times are epoch milliseconds. The TLC writes New York wall-clock times without a
 are kept as they are and labelled UTC, here and nowhere else.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,14 +133,34 @@ def synthetic_table(dataset: str, month: str) -> TripTable:
     return TripTable(pickup_ts, zone, len(pickup_ts), dict.fromkeys(REASONS, 0))
 
 
+def check_file(path: Path, dataset: str) -> None:
+    """Check, without reading the rows, that a file is a TLC file of this dataset.
+
+    Raises
+    ------
+    DataError
+        If it is not, or cannot be read.
+    """
+    with _open(path, dataset):
+        pass
+
+
 def _read_columns(path: Path, dataset: str) -> tuple[Any, Any]:
     column = pickup_column(dataset)
+    with _open(path, dataset) as file:
+        table = file.read(columns=[column, ZONE_COLUMN])
+    return table.column(column), table.column(ZONE_COLUMN)
+
+
+@contextmanager
+def _open(path: Path, dataset: str) -> Iterator[Any]:
+    """Yield a Parquet file whose columns have been checked."""
     if path.is_dir():
         raise DataError(f"{path}: is a directory: pass a file, or the directory as --data-dir")
     try:
         with pq.ParquetFile(path) as file:
             _check_schema(path, file.schema_arrow, dataset)
-            table = file.read(columns=[column, ZONE_COLUMN])
+            yield file
     except FileNotFoundError:
         raise DataError(f"{path}: no such file: check --data and --data-dir") from None
     except (OSError, pa.ArrowException) as error:
@@ -146,7 +168,6 @@ def _read_columns(path: Path, dataset: str) -> tuple[Any, Any]:
         raise DataError(
             f"{path}: not a readable Parquet file ({reason}): download it again"
         ) from error
-    return table.column(column), table.column(ZONE_COLUMN)
 
 
 def _check_schema(path: Path, schema: Any, dataset: str) -> None:

@@ -23,7 +23,6 @@ from rich.text import Text
 from core import keys
 from core.commands import Command, Name
 from core.errors import DataError, RushhourError, UsageError, VerificationError
-from core.process import INTERRUPTED
 from core.redis_client import read_hash
 from core.run import RunInfo
 from core.settings import Settings
@@ -281,12 +280,9 @@ def _command(name: Name, value: str, redis: str | None, state_dir: Path | None) 
 
 
 def run() -> None:
-    """Run the command line; a user's mistake is one line on stderr, and Ctrl-C is quiet."""
+    """Run the command line; a user's mistake is one line on stderr and an exit code."""
     try:
         app()
     except RushhourError as error:
         print(f"rushhour: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("rushhour: stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)

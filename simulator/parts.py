@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import StackError
+from core.errors import DataError, KafkaError, RedisError, StackError, UsageError
 
 _STOP_S = 5.0
 _POLL_S = 0.02
 _PR_SET_PDEATHSIG = 1
 _KIB = 1024
+_USERS_ERRORS = {error.exit_code for error in (UsageError, DataError, KafkaError, RedisError)}
 _UTIME_FIELD = 11  # of /proc/PID/stat, counted from the field after the name; stime is next
 _LINUX = sys.platform == "linux"
 
@@ -122,7 +123,8 @@ class Part:
         Raises
         ------
         StackError
-            Says how it ended, its last words, and where its log is.
+            Says how it ended, its last words, and where its log is. Its exit code is that of
+            the process where that tells of data, Kafka or Redis.
         """
         code = self.poll()
         if code is None or code == 0:
@@ -130,7 +132,10 @@ class Part:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         words = self.last_words()
         said = f": {words.removeprefix(self.name + ': ')}" if words else ""
-        raise StackError(f"the {self.name} {how}{said} (log: {self.log})")
+        error = StackError(f"the {self.name} {how}{said} (log: {self.log})")
+        if code in _USERS_ERRORS:
+            error.exit_code = code
+        raise error
 
     def last_words(self, containing: str = "") -> str:
         """Return the last line of the log that says something (and holds a text)."""

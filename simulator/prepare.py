@@ -14,6 +14,7 @@ from core.settings import Settings
 from core.topics import TOPICS
 from producers.datasets import locate, official_file
 from producers.download import download
+from producers.trips import check_file
 
 _SCAN_COUNT = 1000
 
@@ -26,12 +27,14 @@ def find_data(settings: Settings, progress: Callable[[int, int | None], None]) -
     UnreachableError
         If it has to be downloaded and the network does not let us.
     DataError
-        If a file that the user named is not there, or the download fails in another way.
+        If a file that the user named is not there or not of the dataset, or the download fails
+        in another way.
     """
-    found = locate(settings)
-    if found is not None:
-        return found
-    return download(official_file(settings.dataset, settings.month), settings.cache_dir, progress)
+    file = locate(settings) or download(
+        official_file(settings.dataset, settings.month), settings.cache_dir, progress
+    )
+    check_file(file, settings.dataset)
+    return file
 
 
 def describe_run(settings: Settings, file: Path | None) -> RunInfo:

@@ -15,10 +15,12 @@ from core.errors import StackError
 from simulator.parts import Part
 
 DUMP = "dump.rdb"
+_NEXT_DUMP = "next.rdb"
 _HOST = "127.0.0.1"
 _START_S = 30.0
 _SAVE_S = 60.0
 _PORTS_TO_TRY = 100
+ANY_PORT = 0
 
 
 def find_binary() -> Path:
@@ -48,31 +50,26 @@ def find_binary() -> Path:
 
 
 class EmbeddedRedis:
-    """A redis-server of our own, on loopback, that saves its data when it is stopped.
+    """A redis-server of our own, on loopback, on `port` or the next free one.
 
-    Takes `port`, or the next free one, and starts empty: data saved in `directory` before is
-    gone. With `port` None it serves what was saved there, on a Unix socket only.
+    It starts empty and leaves an earlier dump in `directory` alone until `stop` saves a new
+    one; with `saved`, it starts with the data of that dump.
     """
 
-    def __init__(self, directory: Path, port: int | None) -> None:
-        if port is not None:
-            # Not loaded and then cleared: another version may have written it.
-            (directory / DUMP).unlink(missing_ok=True)
-        self.port = None if port is None else _free_port(port)
-        socket_path = directory / "redis.sock"
-        listen = (
-            ["--port", "0", "--unixsocket", str(socket_path)]
-            if self.port is None
-            else ["--port", str(self.port), "--bind", _HOST]
-        )
-        self.url = f"unix://{socket_path}" if self.port is None else f"redis://{_HOST}:{self.port}"
-        command = [str(find_binary()), *listen, "--dir", str(directory), "--dbfilename", DUMP]
+    def __init__(self, directory: Path, port: int, *, saved: bool = False) -> None:
+        self._directory = directory
+        self.port = _free_port(port)
+        self.url = f"redis://{_HOST}:{self.port}"
+        if not saved:
+            (directory / _NEXT_DUMP).unlink(missing_ok=True)
+        command = [str(find_binary()), "--port", str(self.port), "--bind", _HOST]
+        command += ["--dir", str(directory), "--dbfilename", DUMP if saved else _NEXT_DUMP]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
         self.part = Part("redis", command, directory / "redis.log")
         self._wait_until_up()
 
     def stop(self, *, save: bool) -> None:
-        """Stop the server, with its data saved to the dump or not.
+        """Stop the server; with `save`, its data becomes the dump of the directory.
 
         Raises
         ------
@@ -90,8 +87,14 @@ class EmbeddedRedis:
             ) from None
         except redis.RedisError:
             self.part.stop()
+            return
         if not self.part.wait(_SAVE_S if save else 1.0):
             self.part.stop()
+        elif save:
+            try:
+                (self._directory / _NEXT_DUMP).replace(self._directory / DUMP)
+            except OSError as error:
+                raise StackError(f"the run could not be saved: {error}") from None
 
     def _wait_until_up(self) -> None:
         client = redis.Redis.from_url(self.url)
@@ -112,6 +115,9 @@ class EmbeddedRedis:
 
 
 def _free_port(wanted: int) -> int:
+    if wanted == ANY_PORT:
+        with socket.create_server((_HOST, ANY_PORT)) as probe:
+            return int(probe.getsockname()[1])
     for port in range(wanted, min(wanted + _PORTS_TO_TRY, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -16,7 +16,7 @@ from core.errors import RedisError, StackError
 from core.redis_client import connect, redis_errors
 from core.run import RunInfo
 from core.settings import Settings
-from simulator.redis_server import DUMP, EmbeddedRedis
+from simulator.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 
 _FILE = "session.json"
 
@@ -126,7 +126,7 @@ def open_redis(settings: Settings) -> Iterator[redis.Redis]:
         raise RedisError("no run found: start one with `rushhour up`, or name its --redis")
     with tempfile.TemporaryDirectory(prefix="rushhour-") as directory:
         shutil.copy(dump, directory)
-        server = EmbeddedRedis(Path(directory), port=None)
+        server = EmbeddedRedis(Path(directory), ANY_PORT, saved=True)
         try:
             with redis_errors(server.url):
                 yield connect(server.url)

@@ -9,7 +9,8 @@ from types import TracebackType
 
 import redis
 
-from core.errors import StackError
+from core import keys
+from core.errors import RedisError, StackError
 from core.redis_client import connect
 from core.run import RunInfo
 from core.settings import Settings
@@ -40,6 +41,7 @@ class Stack:
         """Prepare Kafka and Redis for the run and start the line."""
         embedded = self.settings.kafka is None
         prepare(self.client, self.bootstrap, self.settings.partitions, run, create=not embedded)
+        Session.of(run, self.redis_url, self.bootstrap).save(self.directory)
         env = self.settings.as_environment() | {
             "RUSHHOUR_KAFKA": self.bootstrap,
             "RUSHHOUR_REDIS": self.redis_url,
@@ -79,10 +81,11 @@ class Stack:
 
 
 @contextmanager
-def open_stack(settings: Settings, directory: Path, run: RunInfo) -> Iterator[Stack]:
+def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
     """Yield the stack with its servers up; stop all of it at the end, however that comes.
 
-    An embedded Redis saves its data when it stops, so that the run can still be looked at.
+    An embedded Redis saves its data when it stops, so that the run can still be looked at; if
+    not a single hour was closed, the run saved before it is kept instead.
 
     Raises
     ------
@@ -107,7 +110,6 @@ def open_stack(settings: Settings, directory: Path, run: RunInfo) -> Iterator[St
         bootstrap = settings.kafka or _address_of(broker)
         stack = Stack(directory, settings, bootstrap, redis_url, connect(redis_url), servers)
         stops.callback(stack.stop_line)
-        Session.of(run, redis_url, bootstrap).save(directory)
         yield stack
 
 
@@ -124,10 +126,16 @@ class _SaveAndStop(AbstractContextManager[None]):
         _trace: TracebackType | None,
     ) -> None:
         try:
-            self._server.stop(save=True)
+            self._server.stop(save=self._is_worth_saving())
         except StackError:
             if error is None:
                 raise
+
+    def _is_worth_saving(self) -> bool:
+        try:
+            return bool(connect(self._server.url).exists(keys.CITY_HOURLY))
+        except (RedisError, redis.RedisError):
+            return False
 
 
 def _address_of(broker: Part | None) -> str:

@@ -1,19 +1,20 @@
 """`rushhour up`: start everything, show it, report, and stop all of it cleanly."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from core.errors import UnreachableError
 from core.hours import clock_label
+from core.redis_client import redis_errors
+from core.run import RunInfo
 from core.settings import Settings
 from simulator import report, screens
+from simulator.interrupts import Interrupts, deferred
 from simulator.live import LineView, LiveView, View
 from simulator.prepare import describe_run, find_data
 from simulator.session import open_state_dir
@@ -39,33 +40,45 @@ def up(settings: Settings, console: Console, *, stay: bool) -> None:
     directory = open_state_dir(settings)
     file = locate_or_download(settings, console)
     run = describe_run(settings, file)
-    with _terminate_as_interrupt(), open_stack(settings, directory, run) as stack:
+    with (
+        deferred() as interrupts,
+        open_stack(settings, directory) as stack,
+        redis_errors(stack.redis_url),
+    ):
         _announce(console, stack, screens.source_label(run), run.hours)
         started = time.monotonic()
         stack.start_line(run)
-        view: View = (
-            LiveView(stack.client, console)
-            if console.is_terminal
-            else LineView(stack.client, console)
-        )
-        try:
-            with view:
-                while not stack.is_done():
-                    view.update()
-                    time.sleep(_WATCH_S)
-                view.update()
-        except KeyboardInterrupt:
-            now = screens.now_label(Snapshot.read(stack.client))
-            console.print(f"stopped at {now}; {_READ_LATER}", soft_wrap=True)
-            raise
-        wall_s = time.monotonic() - started
-        snapshot = Snapshot.read(stack.client)
-        costs = stack.costs()
-        console.print(report.report(snapshot, report.judge(stack.client, run)))
-        trips = snapshot.clock.trips if snapshot.clock else 0
-        console.print(report.costs_report(costs, wall_s, trips))
+        _watch(console, stack, interrupts)
+        _report(console, stack, run, time.monotonic() - started)
         if stay:
-            _stay(console, stack)
+            _stay(console, stack, interrupts)
+
+
+def _watch(console: Console, stack: Stack, interrupts: Interrupts) -> None:
+    """Show the run until every part is done."""
+    view: View = (
+        LiveView(stack.client, console) if console.is_terminal else LineView(stack.client, console)
+    )
+    try:
+        with view:
+            while not stack.is_done():
+                interrupts.check()
+                view.update()
+                time.sleep(_WATCH_S)
+            view.update()
+    except KeyboardInterrupt:
+        snapshot = Snapshot.read(stack.client)
+        later = f"; {_READ_LATER}" if snapshot.hours_closed else ""
+        console.print(f"stopped at {screens.now_label(snapshot)}{later}", soft_wrap=True)
+        raise
+
+
+def _report(console: Console, stack: Stack, run: RunInfo, wall_s: float) -> None:
+    costs = stack.costs()
+    snapshot = Snapshot.read(stack.client)
+    console.print(report.report(snapshot, report.judge(stack.client, run)))
+    trips = snapshot.clock.trips if snapshot.clock else 0
+    console.print(report.costs_report(costs, wall_s, trips))
 
 
 def locate_or_download(settings: Settings, console: Console) -> Path | None:
@@ -108,7 +121,8 @@ def download_progress(
     try:
         yield advance
     finally:
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
@@ -128,28 +142,15 @@ def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def _stay(console: Console, stack: Stack) -> None:
+def _stay(console: Console, stack: Stack, interrupts: Interrupts) -> None:
     console.print(
         f"Redis stays up at {stack.redis_url} until Ctrl-C; after that, {_READ_LATER}",
         soft_wrap=True,
     )
     try:
         while True:
+            interrupts.check()
             stack.is_done()
-            time.sleep(_WATCH_S * 10)
+            time.sleep(_WATCH_S)
     except KeyboardInterrupt:
         pass
-
-
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Stop on SIGTERM as on Ctrl-C."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

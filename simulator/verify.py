@@ -23,6 +23,7 @@ from core.zones import FIRST_ZONE, LAST_ZONE, ZONE_COUNT, ZONE_IDS
 from dataflows.counting import CityHour
 from dataflows.forecasting import HourlyForecasting
 from producers.synthetic import synthetic_trips
+from producers.trips import check_file
 
 Table = pd.DataFrame  # hours x zones
 
@@ -75,7 +76,7 @@ def verify(client: redis.Redis, run: RunInfo, file: Path | None) -> Iterator[Che
 
 def recount(run: RunInfo, file: Path | None) -> Table:
     """Count rides per hour and zone straight from the file, zeros included."""
-    trips = _raw_synthetic(run) if file is None else _raw_file(file)
+    trips = _raw_synthetic(run) if file is None else _raw_file(file, run.dataset)
     hours = pd.date_range(
         pd.Timestamp(run.start_ts, unit="ms"),
         pd.Timestamp(run.end_ts, unit="ms"),
@@ -135,7 +136,8 @@ def _matrix(table: pd.DataFrame, value: str, like: Table) -> Table:
     return matrix.reindex(index=like.index, columns=like.columns)
 
 
-def _raw_file(file: Path) -> Table:
+def _raw_file(file: Path, dataset: str) -> Table:
+    check_file(file, dataset)
     frame = pd.read_parquet(file)
     pickup = next(name for name in frame.columns if name.endswith("pep_pickup_datetime"))
     return pd.DataFrame({"pickup": frame[pickup], "zone": frame["PULocationID"]})

@@ -26,6 +26,7 @@ import redis
 from core.redis_client import connect
 from core.settings import PREFIX, Settings
 from producers.datasets import PICKUP_COLUMNS, ZONE_COLUMN, file_name
+from simulator.cli import run
 from simulator.parts import Part
 from simulator.redis_server import EmbeddedRedis
 from simulator.session import Session
@@ -42,6 +43,7 @@ _PATIENCE_S = 30.0
 TripRow = tuple[str | None, int | None]  # pickup time such as "2024-10-01 07:59:59", zone
 SettingsFactory = Callable[..., Settings]
 TripWriter = Callable[..., Path]
+Cli = Callable[..., "Finished"]
 
 
 def _without_settings() -> dict[str, str]:
@@ -52,7 +54,9 @@ def _without_settings() -> dict[str, str]:
 class WaitUntil:
     """Waits, for a bounded time, until something is so; returns what made it so."""
 
-    def __call__(self, condition: Callable[[], T], what: str, seconds: float = _PATIENCE_S) -> T:
+    def __call__(
+        self, condition: Callable[[], T | None], what: str, seconds: float = _PATIENCE_S
+    ) -> T:
         deadline = time.monotonic() + seconds
         while True:
             found = condition()
@@ -220,6 +224,22 @@ class Rushhour:
     def state_dir(self) -> Path:
         return self.directory / "state"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command finds in its environment, beside what has nothing to do with it."""
+        # Port 9 of this machine discards: no test ever waits for a real download.
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+        return {
+            **proxies,
+            **{name.lower(): value for name, value in proxies.items()},
+            "NO_PROXY": "",
+            "no_proxy": "",
+            "RUSHHOUR_STATE_DIR": str(self.state_dir),
+            "RUSHHOUR_CACHE_DIR": str(self.directory / "cache"),
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+        }
+
     def __call__(
         self, *args: object, env: Mapping[str, str] | None = None, timeout: float = 60.0
     ) -> "Finished":
@@ -231,26 +251,13 @@ class Rushhour:
         out, err = (
             self.directory / f"{kind}-{len(self._running)}.txt" for kind in ("stdout", "stderr")
         )
-        # Port 9 of this machine discards: no test ever waits for a real download.
-        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
-        proxies |= {name.lower(): value for name, value in proxies.items()}
         with out.open("w") as stdout, err.open("w") as stderr:
             process = subprocess.Popen(
                 [Path(sys.executable).with_name("rushhour"), *map(str, args)],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                env=_without_settings()
-                | proxies
-                | {
-                    "NO_PROXY": "",
-                    "no_proxy": "",
-                    "RUSHHOUR_STATE_DIR": str(self.state_dir),
-                    "RUSHHOUR_CACHE_DIR": str(self.directory / "cache"),
-                    "COLUMNS": "200",
-                    "NO_COLOR": "1",
-                }
-                | dict(env or {}),
+                env=_without_settings() | self.environment | dict(env or {}),
             )
         self._running.append(process)
         return Running(process, out, err)
@@ -263,17 +270,19 @@ class Rushhour:
     def processes(self) -> dict[int, str]:
         """Return the processes alive that belong to this state directory: pid -> command line.
 
-        Needs /proc.
+        Needs /proc. A server works in the directory; all others have it in their environment.
         """
         mark = f"RUSHHOUR_STATE_DIR={self.state_dir}".encode()
         found: dict[int, str] = {}
         for entry in Path("/proc").iterdir():
             try:
-                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = (
-                        (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-                    )
-            except OSError:  # it ended meanwhile, or is not ours; an ended one has no environment
+                if entry.name.isdigit() and (
+                    mark in (entry / "environ").read_bytes().split(b"\0")
+                    or (entry / "cwd").readlink() == self.state_dir
+                ):
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                    found[int(entry.name)] = line.decode().strip()
+            except OSError:  # it ended meanwhile, or is not ours
                 continue
         return found
 
@@ -311,6 +320,11 @@ class Finished:
     stdout: str
     stderr: str
 
+    @property
+    def words(self) -> str:
+        """What it said on stdout, without layout."""
+        return " ".join(self.stdout.split())
+
     def one_line(self) -> str:
         """Return the one line that a failed command says on stderr, and fail if it says more."""
         assert "Traceback" not in self.stdout + self.stderr, self.stderr
@@ -333,3 +347,23 @@ def module_rushhour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rushho
     command = Rushhour(tmp_path_factory.mktemp("rushhour"))
     yield command
     command.close()
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """A function that runs a command of a `Rushhour` in this process, which saves its start."""
+
+    def call(rushhour: Rushhour, *args: object, env: Mapping[str, str] | None = None) -> Finished:
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            for name in set(os.environ) - set(_without_settings()):
+                patch.delenv(name)
+            for name, value in (rushhour.environment | dict(env or {})).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["rushhour", *map(str, args)])
+            with pytest.raises(SystemExit) as ended:
+                run()
+        code = ended.value.code
+        return Finished(code if isinstance(code, int) else -1, *capfd.readouterr())
+
+    return call

@@ -202,6 +202,30 @@ def test_a_restart_while_forecasts_run_ahead_of_the_hours_loses_nothing() -> Non
 
 @given(partitions, seeds)
 @settings(max_examples=15)
+def test_no_forecast_is_handed_on_beyond_the_hour_after_the_last_closed(
+    sizes: tuple[int, int], chance: random.Random
+) -> None:
+    """A restart reads back one forecast from Redis, that of the first open hour."""
+    topics = topics_of(*sizes)
+    pending = PendingHours(START, start_of(topics))
+    # All predictions come first: they run ahead of the rides as far as they can.
+    events = sorted(
+        (
+            (place, offset, event)
+            for place, own in topics.items()
+            for offset, event in enumerate(own, FIRST_OFFSET)
+        ),
+        key=lambda item: item[0][0] == HOURLY_RIDES,
+    )
+    while events:
+        length = chance.randint(1, 2 * ZONE_COUNT)
+        units = feed(pending, events[:length])
+        events = events[length:]
+        assert all(unit.hour_ts <= pending.next_hour for unit in units)
+
+
+@given(partitions, seeds)
+@settings(max_examples=15)
 def test_what_a_restarted_dataflow_writes_again_changes_nothing(
     sizes: tuple[int, int], chance: random.Random
 ) -> None:

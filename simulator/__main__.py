@@ -1,0 +1,17 @@
+"""Entry point of the `rushhour` command: here so that even its imports can be interrupted."""
+
+import sys
+
+
+def run() -> None:
+    """Run the command line; Ctrl-C ends it quietly, from the first moment on."""
+    try:
+        from simulator.cli import run as run_cli  # noqa: PLC0415
+
+        run_cli()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,216 @@
+"""Batches through a real broker: order, offsets, gaps, and what does not belong on a topic."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import confluent_kafka as ck
+import pytest
+
+from core import kafka
+from core.errors import EventError, KafkaError
+from core.events import Tick, Trip, TripEvent, trip_codec
+from core.kafka import BatchProducer, assigned_consumer, check_messages, end_offsets, next_offset
+from core.topics import HOURLY_RIDES, TOPICS, TRIPS
+from dataflows.counting import TripBatch
+from dataflows.source import TripsPartition
+
+if TYPE_CHECKING:
+    from tests.conftest import WaitUntil
+
+pytestmark = pytest.mark.integration
+
+START = 1_727_740_800_000  # 2024-10-01 00:00
+HOUR = 3_600_000
+
+
+def messages(*values: bytes) -> list[dict[str, Any]]:
+    return [{"key": b"k", "value": value} for value in values]
+
+
+def encoded(*events: TripEvent) -> list[dict[str, Any]]:
+    return [{"value": trip_codec().encode(event)} for event in events]
+
+
+def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]) -> None:
+    producer = BatchProducer(bootstrap)
+    producer.send(topic, partition, batch)
+    producer.flush()
+
+
+def read(
+    bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int, wait_until: "WaitUntil"
+) -> list[ck.Message]:
+    """Read messages until there are at least so many."""
+    found: list[ck.Message] = []
+    with closing(assigned_consumer(bootstrap, offsets)) as consumer:
+
+        def enough() -> bool:
+            found.extend(consumer.consume(1_000, timeout=0.1))
+            return len(found) >= count
+
+        wait_until(enough, f"{count} messages came")
+    return found
+
+
+@contextmanager
+def trips_partition(bootstrap: str, partition: int, offset: int = 0) -> Iterator[TripsPartition]:
+    source = TripsPartition(bootstrap, partition, offset)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def batches_of(source: TripsPartition, wait_until: "WaitUntil") -> TripBatch:
+    """Return the next batch that holds something."""
+    return wait_until(source.next_batch, "a batch came")[0]
+
+
+def test_messages_of_a_partition_come_back_in_order_with_consecutive_offsets(
+    broker: str, wait_until: "WaitUntil"
+) -> None:
+    producer = BatchProducer(broker)
+    for block in range(5):
+        for partition in (0, 3):
+            values = [b"%d/%d" % (partition, block * 100 + i) for i in range(100)]
+            producer.send(TRIPS, partition, messages(*values))
+    producer.flush()
+
+    found = read(broker, {TRIPS: {0: 0, 3: 0}}, 1_000, wait_until)
+
+    check_messages(found)
+    assert len(found) == 1_000
+    for partition in (0, 3):
+        own = [message for message in found if message.partition() == partition]
+        assert [m.value() for m in own] == [b"%d/%d" % (partition, i) for i in range(500)]
+        assert [m.offset() for m in own] == list(range(500))
+        assert {m.key() for m in own} == {b"k"}
+        assert next_offset(own) == 500
+
+
+def test_a_batch_larger_than_the_clients_queue_arrives_whole(
+    broker: str, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = kafka.producer_config
+    monkeypatch.setattr(
+        kafka,
+        "producer_config",
+        lambda bootstrap: config(bootstrap) | {"queue.buffering.max.messages": 50},
+    )
+    values = [b"%d" % i for i in range(2_000)]
+
+    send(broker, TRIPS, 1, messages(*values))
+
+    found = read(broker, {TRIPS: {1: 0}}, 2_000, wait_until)
+    assert [message.value() for message in found] == values
+
+
+def test_a_consumer_begins_at_the_offset_it_is_given(broker: str, wait_until: "WaitUntil") -> None:
+    send(broker, HOURLY_RIDES, 2, messages(b"a", b"b", b"c", b"d"))
+
+    found = read(broker, {HOURLY_RIDES: {2: 2}}, 2, wait_until)
+
+    assert [(m.offset(), m.value()) for m in found] == [(2, b"c"), (3, b"d")]
+
+
+def test_end_offsets_lie_after_the_last_message_of_each_partition(broker: str) -> None:
+    assert end_offsets(broker, TOPICS) == {topic: dict.fromkeys(range(4), 0) for topic in TOPICS}
+
+    send(broker, TRIPS, 1, messages(b"a", b"b", b"c"))
+    send(broker, HOURLY_RIDES, 3, messages(b"a"))
+
+    assert end_offsets(broker, (TRIPS, HOURLY_RIDES)) == {
+        TRIPS: {0: 0, 1: 3, 2: 0, 3: 0},
+        HOURLY_RIDES: {0: 0, 1: 0, 2: 0, 3: 1},
+    }
+
+
+def test_an_offset_that_the_broker_does_not_have_is_an_error_and_not_a_restart(
+    broker: str, wait_until: "WaitUntil"
+) -> None:
+    send(broker, TRIPS, 0, messages(b"a", b"b"))
+
+    found = read(broker, {TRIPS: {0: 10**6}}, 1, wait_until)
+
+    with pytest.raises(KafkaError, match=r"topic 'trips' partition 0.*out of range"):
+        check_messages(found)
+    assert b"a" not in [message.value() for message in found if message.error() is None]
+
+
+def test_a_gap_stops_the_source_of_trips(broker: str, wait_until: "WaitUntil") -> None:
+    send(broker, TRIPS, 0, encoded(Tick(START)))
+    with (
+        trips_partition(broker, 0, offset=10**6) as source,
+        pytest.raises(KafkaError, match="topic 'trips' partition 0"),
+    ):
+        wait_until(source.next_batch, "the source noticed the gap")
+
+
+def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
+    broker: str, wait_until: "WaitUntil"
+) -> None:
+    sent = encoded(
+        Tick(START), Trip(7, START + 1_000, 132), Trip(9, START + 2_000, 4), Tick(START + HOUR)
+    )
+    send(broker, TRIPS, 2, sent)
+    with trips_partition(broker, 2) as source:
+        batch = batches_of(source, wait_until)
+        assert (batch.partition, batch.seq.tolist(), batch.zone.tolist()) == (2, [7, 9], [132, 4])
+        assert batch.pickup_ts.tolist() == [START + 1_000, START + 2_000]
+        assert batch.ticks == ((0, Tick(START)), (2, Tick(START + HOUR)))
+        assert source.snapshot() == 4
+        assert source.next_batch() == []  # not the end: only a final tick is
+
+        send(broker, TRIPS, 2, encoded(Tick(START + 2 * HOUR, final=True)))
+        assert batches_of(source, wait_until).ticks == ((0, Tick(START + 2 * HOUR, final=True)),)
+        with pytest.raises(StopIteration):
+            source.next_batch()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"not json", "malformed"),
+        (b'{"type":"trip","seq":1,"pickup_ts":"x","pickup_location_id":1}', "pickup_ts"),
+        (b'{"type":"trip","seq":1,"pickup_ts":1727740800,"pickup_location_id":1}', "seconds"),
+        (b'{"type":"trip","seq":1,"pickup_ts":1727740800000,"pickup_location_id":266}', "265"),
+        (b'{"type":"tock","sim_ts":1727740800000}', "tock"),
+    ],
+    ids=["no-json", "text-time", "seconds", "zone-266", "unknown-type"],
+)
+def test_a_message_that_is_no_trip_stops_the_source_and_its_place_is_named(
+    broker: str, wait_until: "WaitUntil", value: bytes, said: str
+) -> None:
+    send(broker, TRIPS, 3, [*encoded(Tick(START)), {"value": value}, *encoded(Tick(START + HOUR))])
+    with trips_partition(broker, 3) as source, pytest.raises(EventError, match=said) as caught:
+        wait_until(source.next_batch, "the source read the message")
+    assert "topic 'trips' partition 3 offset 1" in str(caught.value)
+
+
+def test_a_broker_that_cannot_be_reached_is_an_error_in_bounded_time(
+    free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)
+    bootstrap = f"127.0.0.1:{free_port()}"
+    started = time.monotonic()
+
+    with pytest.raises(KafkaError, match=f"^Kafka at {bootstrap}: "):
+        end_offsets(bootstrap, TOPICS)
+
+    assert time.monotonic() - started < 10.0
+
+
+def test_an_undelivered_message_is_an_error(
+    broker: str, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = kafka.producer_config
+    monkeypatch.setattr(
+        kafka, "producer_config", lambda bootstrap: config(bootstrap) | {"message.timeout.ms": 300}
+    )
+    producer = BatchProducer(f"127.0.0.1:{free_port()}")
+    producer.send(TRIPS, 0, messages(b"a"))
+
+    with pytest.raises(KafkaError, match=r"topic 'trips' partition 0.*not delivered"):
+        producer.flush()

@@ -1,0 +1,87 @@
+"""What a new run clears away, what it leaves alone, and where it starts."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from core import kafka, keys
+from core.errors import KafkaError
+from core.kafka import BatchProducer
+from core.run import RunInfo, load_offsets
+from core.topics import HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
+from simulator.prepare import prepare
+
+pytestmark = pytest.mark.integration
+
+START = 1_727_910_000_000  # 2024-10-02 23:00
+NEW = RunInfo("new", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
+OF_RUSHHOUR = (
+    *keys.RUN_KEYS,
+    keys.zone(132),
+    keys.rides("2024-10-02T23"),
+    keys.predictions("2024-10-02T23"),
+    keys.model_predictions("last_hour", "2024-10-02T23"),
+    keys.errors("2024-10-02T23"),
+    keys.model("last_hour"),
+)
+
+
+def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
+    broker: str, client: redis.Redis
+) -> None:
+    others = {"mine", "zones", "cities:1", "sim:mine"}
+    for key in (*OF_RUSHHOUR, *others):
+        client.set(key, "old")
+
+    prepare(client, broker, 4, NEW, create=False)
+
+    assert set(client.scan_iter()) == {
+        keys.RUN,
+        keys.OFFSETS,
+        "mine",
+        "zones",
+        "cities:1",
+        "sim:mine",
+    }
+    assert RunInfo.load(client) == NEW
+
+
+def test_a_new_run_starts_behind_the_messages_of_earlier_ones(
+    broker: str, client: redis.Redis
+) -> None:
+    producer = BatchProducer(broker)
+    producer.send(TRIPS, 2, [{"value": b"old"}] * 5)
+    producer.send(PREDICTIONS, 0, [{"value": b"old"}])
+    producer.flush()
+
+    prepare(client, broker, 4, NEW, create=False)
+
+    assert load_offsets(client, TRIPS) == {0: 0, 1: 0, 2: 5, 3: 0}
+    assert load_offsets(client, HOURLY_RIDES) == {0: 0, 1: 0, 2: 0, 3: 0}
+    assert load_offsets(client, PREDICTIONS) == {0: 1, 1: 0, 2: 0, 3: 0}
+
+
+def test_topics_that_are_there_already_are_taken_as_they_are(
+    broker: str, client: redis.Redis
+) -> None:
+    prepare(client, broker, 12, NEW, create=True)
+
+    assert {topic: len(load_offsets(client, topic)) for topic in TOPICS} == dict.fromkeys(TOPICS, 4)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_without_kafka_the_last_run_is_left_as_it_was(
+    client: redis.Redis,
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    create: bool,
+) -> None:
+    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)
+    for key in OF_RUSHHOUR:
+        client.set(key, "old")
+
+    with pytest.raises(KafkaError, match=r"^Kafka at 127\.0\.0\.1:"):
+        prepare(client, f"127.0.0.1:{free_port()}", 4, NEW, create=create)
+
+    assert set(client.scan_iter()) == set(OF_RUSHHOUR)

@@ -1,0 +1,217 @@
+"""Redis as pandas: the tables that a feature store and a monitoring page read."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import redis
+
+from consumers import views
+from consumers.pending import ClosedHour, Forecast
+from consumers.scores import RollingErrors
+from consumers.writer import RedisWriter
+from core.errors import RedisError, UsageError
+from core.run import RunInfo
+from core.zones import ZONE_COUNT, ZONE_IDS
+
+pytestmark = pytest.mark.integration
+
+START = 1_727_910_000_000  # 2024-10-02 23:00
+HOUR = 3_600_000
+HOURS = 4
+View = Callable[..., pd.DataFrame]
+VIEWS = (views.hourly_rides, views.predictions, views.comparison)
+
+
+def rides_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    return (np.arange(ZONE_COUNT) * 7 + index * 3) % 11
+
+
+def served_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    return np.round(rides_of(index) * 0.7 + 0.1234 * index, 4)
+
+
+def forecast_of(index: int) -> Forecast:
+    before = rides_of(index - 1).astype(float) if index else np.full(ZONE_COUNT, np.nan)
+    by_model = {"bayesian_linear_regression": served_of(index), "last_hour": before}
+    return Forecast(START + index * HOUR, by_model)
+
+
+def save_run(client: redis.Redis) -> None:
+    run = RunInfo(
+        "id", "green", "2024-10", "trips.parquet", "/trips.parquet", START, START + 9 * HOUR
+    )
+    run.save(client)
+
+
+@pytest.fixture
+def run(client: redis.Redis) -> redis.Redis:
+    """A run with four closed hours, from 2024-10-02 23:00 on, and a forecast for the fifth."""
+    save_run(client)
+    writer = RedisWriter(client, START, RollingErrors(), pairs=0, rides=0)
+    offsets = {("hourly_rides", 0): 1}
+    writer.write([forecast_of(0)], offsets)
+    for index in range(HOURS):
+        closed = ClosedHour(START + index * HOUR, rides_of(index), forecast_of(index))
+        writer.write([forecast_of(index + 1), closed], offsets)
+    return client
+
+
+def expected_hours(*indexes: int) -> list[pd.Timestamp]:
+    return [
+        pd.Timestamp(START + index * HOUR, unit="ms", tz="UTC")
+        for index in indexes
+        for _ in ZONE_IDS
+    ]
+
+
+def test_hourly_rides_has_the_columns_of_the_feature_store(run: redis.Redis) -> None:
+    table = views.hourly_rides(run)
+
+    assert list(table.columns) == ["pickup_hour", "rides", "pickup_location_id", "pickup_ts"]
+    assert isinstance(table["pickup_hour"].dtype, pd.DatetimeTZDtype)
+    assert str(table["pickup_hour"].dtype.tz) == "UTC"
+    assert [str(table[name].dtype) for name in table.columns[1:]] == ["int64"] * 3
+    assert table["pickup_hour"].tolist() == expected_hours(*range(HOURS))
+    assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
+    assert table["rides"].tolist() == np.concatenate([rides_of(i) for i in range(HOURS)]).tolist()
+    assert table["pickup_ts"].tolist() == [START + i * HOUR for i in range(HOURS) for _ in ZONE_IDS]
+
+
+def test_predictions_has_the_columns_of_the_feature_store(run: redis.Redis) -> None:
+    table = views.predictions(run)
+
+    assert list(table.columns) == ["pickup_location_id", "predicted_demand", "pickup_hour"]
+    assert str(table["pickup_location_id"].dtype) == "int64"
+    assert str(table["predicted_demand"].dtype) == "float64"
+    assert isinstance(table["pickup_hour"].dtype, pd.DatetimeTZDtype)
+    assert table["pickup_hour"].tolist() == expected_hours(*range(HOURS))
+    assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
+    served = np.concatenate([served_of(i) for i in range(HOURS)])
+    assert table["predicted_demand"].tolist() == served.tolist()
+
+
+def test_comparison_sets_predictions_beside_rides(run: redis.Redis) -> None:
+    table = views.comparison(run)
+
+    assert list(table.columns) == [
+        "pickup_hour",
+        "pickup_location_id",
+        "predicted_demand",
+        "rides",
+        "prediction_error",
+    ]
+    types = [str(table[name].dtype) for name in table.columns[1:]]
+    assert types == ["int64", "float64", "int64", "float64"]
+    assert table["pickup_hour"].tolist() == expected_hours(*range(HOURS))
+    assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
+    rides = np.concatenate([rides_of(i) for i in range(HOURS)])
+    served = np.concatenate([served_of(i) for i in range(HOURS)])
+    assert table["rides"].tolist() == rides.tolist()
+    assert table["predicted_demand"].tolist() == served.tolist()
+    assert table["prediction_error"].tolist() == np.round(served - rides, 4).tolist()
+
+
+def test_the_error_of_the_comparison_is_the_one_that_redis_holds(run: redis.Redis) -> None:
+    table = views.comparison(run, START, START)
+    stored = run.hgetall("errors:2024-10-02T23")
+    assert table["prediction_error"].tolist() == [float(stored[str(zone)]) for zone in ZONE_IDS]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "indexes"),
+    [
+        ("2024-10-02 23:00", "2024-10-03 01:00", [0, 1, 2]),
+        ("2024-10-02T23", "2024-10-02T23", [0]),
+        ("2024-10-03", "2024-10-03 00:00", [1]),
+        ("2024-10-02", "2024-10-02", [0]),
+        ("2024-10-02", "2024-10-03", [0, 1, 2, 3]),
+        (START + HOUR, START + 2 * HOUR, [1, 2]),
+        (START + 3 * HOUR, None, [3]),
+        (None, START, [0]),
+        ("2024-10-03 02:00", None, [3]),
+        ("2024-10-01", "2024-10-31", [0, 1, 2, 3]),
+    ],
+)
+@pytest.mark.parametrize("view", [views.hourly_rides, views.comparison])
+def test_both_ends_of_a_span_are_included(
+    run: redis.Redis,
+    view: View,
+    first: str | int | None,
+    last: str | int | None,
+    indexes: list[int],
+) -> None:
+    table = view(run, first, last)
+    assert table["pickup_hour"].tolist() == expected_hours(*indexes)
+
+
+def test_the_next_hours_prediction_is_there_when_asked_for(run: redis.Redis) -> None:
+    table = views.predictions(run, START + HOURS * HOUR, START + HOURS * HOUR)
+
+    assert table["pickup_hour"].tolist() == expected_hours(HOURS)
+    assert table["predicted_demand"].tolist() == served_of(HOURS).tolist()
+
+
+def test_an_hour_is_not_compared_before_it_is_closed(run: redis.Redis) -> None:
+    assert len(views.comparison(run, START + HOURS * HOUR, START + 8 * HOUR)) == 0
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_span_without_data_gives_an_empty_table_of_the_same_shape(
+    run: redis.Redis, view: View
+) -> None:
+    empty, full = view(run, "2024-10-20", "2024-10-21"), view(run)
+
+    assert len(empty) == 0
+    assert list(empty.columns) == list(full.columns)
+    assert [str(dtype) for dtype in empty.dtypes] == [str(dtype) for dtype in full.dtypes]
+
+
+def test_a_baseline_has_predictions_from_its_first_known_hour_on(run: redis.Redis) -> None:
+    predicted = views.predictions(run, model="last_hour")
+    compared = views.comparison(run, model="last_hour")
+
+    assert predicted["pickup_hour"].tolist() == expected_hours(1, 2, 3)
+    before = np.concatenate([rides_of(i) for i in range(3)])
+    assert predicted["predicted_demand"].tolist() == before.tolist()
+    after = np.concatenate([rides_of(i) for i in range(1, 4)])
+    assert compared["prediction_error"].tolist() == (before - after).tolist()
+
+
+def test_a_zone_without_a_prediction_is_left_out_and_not_made_zero(run: redis.Redis) -> None:
+    run.hset("predictions:2024-10-03T00", "132", "n/a")
+
+    table = views.comparison(run, START + HOUR, START + HOUR)
+
+    assert len(table) == ZONE_COUNT - 1
+    assert 132 not in set(table["pickup_location_id"])
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_span_that_ends_before_it_begins_is_a_mistake(run: redis.Redis, view: View) -> None:
+    with pytest.raises(UsageError, match=r"^from 2024-10-03T02 is after until 2024-10-03T01$"):
+        view(run, "2024-10-03 02:00", "2024-10-03 01:00")
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2024-10-03 01:30", "2024-13-01", ""])
+@pytest.mark.parametrize("side", [0, 1], ids=["from", "until"])
+def test_text_that_names_no_hour_is_a_mistake(run: redis.Redis, text: str, side: int) -> None:
+    span = (text, None) if side == 0 else (None, text)
+    with pytest.raises(UsageError, match="hour"):
+        views.comparison(run, *span)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_without_a_run_there_is_nothing_to_read(client: redis.Redis, view: View) -> None:
+    with pytest.raises(RedisError, match="holds no run"):
+        view(client)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_before_the_first_hour_is_closed_the_answer_is_to_wait(
+    client: redis.Redis, view: View
+) -> None:
+    save_run(client)
+    with pytest.raises(RedisError, match="no hour is closed yet"):
+        view(client)
