@@ -36,7 +36,7 @@ def hour_name(label: str | None) -> str:
 
 def now_label(snapshot: Snapshot) -> str:
     """Say what time it is in the simulation."""
-    return "starting" if snapshot.now_ts is None else clock_label(snapshot.now_ts)
+    return "the start" if snapshot.now_ts is None else clock_label(snapshot.now_ts)
 
 
 def live_screen(snapshot: Snapshot, trips_per_s: float, pace: str) -> RenderableType:
