@@ -5,6 +5,8 @@ with `sim:` describe this run on this machine (wall-clock times, speeds, offsets
 keys depend on the trip data alone: same data, same keys, same values.
 """
 
+import re
+
 CLOCK = "sim:clock"  # hash: simulated now, speed, state, last hour closed
 RUN = "sim:run"  # hash: what is replayed
 OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
@@ -22,11 +24,24 @@ _PREDICTIONS = "predictions"
 _ERRORS = "errors"
 _MODEL = "model"
 
-# What a new run clears away before it starts: every key above and below, nothing else.
-RUN_KEYS = (
-    CLOCK, RUN, OFFSETS, COMMANDS, CITY, CITY_HOURLY, QUALITY, BOARD_MAE, BOARD_DEMAND,
-)  # fmt: skip
-RUN_PATTERNS = tuple(f"{name}:*" for name in (_ZONE, _RIDES, _PREDICTIONS, _ERRORS, _MODEL))
+_HOUR = r"\d{4}-\d\d-\d\dT\d\d"
+_OF_A_RUN = re.compile(
+    rf"{_ZONE}:\d+|(?:{_RIDES}|{_PREDICTIONS}|{_ERRORS}):{_HOUR}"
+    rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+",
+    re.ASCII,
+)
+_SINGLE = frozenset(
+    {CLOCK, RUN, OFFSETS, COMMANDS, CITY, CITY_HOURLY, QUALITY, BOARD_MAE, BOARD_DEMAND}
+)
+
+
+def is_of_a_run(key: str) -> bool:
+    """Whether a new run clears a key away: any that this module names, and no other.
+
+    >>> is_of_a_run("errors:2024-10-02T23"), is_of_a_run("errors:of-another-app")
+    (True, False)
+    """
+    return key in _SINGLE or _OF_A_RUN.fullmatch(key) is not None
 
 
 def zone(zone_id: int) -> str:

@@ -83,8 +83,6 @@ def prepare(
 
 def clear(client: redis.Redis) -> None:
     """Delete all keys of rushhour, and no others."""
-    client.unlink(*keys.RUN_KEYS)
-    for pattern in keys.RUN_PATTERNS:
-        batch = list(client.scan_iter(pattern, count=_SCAN_COUNT))
-        if batch:
-            client.unlink(*batch)
+    ours = [key for key in client.scan_iter(count=_SCAN_COUNT) if keys.is_of_a_run(key)]
+    for start in range(0, len(ours), _SCAN_COUNT):
+        client.unlink(*ours[start : start + _SCAN_COUNT])

@@ -17,7 +17,15 @@ pytestmark = pytest.mark.integration
 START = 1_727_910_000_000  # 2024-10-02 23:00
 NEW = RunInfo("new", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
 OF_RUSHHOUR = (
-    *keys.RUN_KEYS,
+    keys.CLOCK,
+    keys.RUN,
+    keys.OFFSETS,
+    keys.COMMANDS,
+    keys.CITY,
+    keys.CITY_HOURLY,
+    keys.QUALITY,
+    keys.BOARD_MAE,
+    keys.BOARD_DEMAND,
     keys.zone(132),
     keys.rides("2024-10-02T23"),
     keys.predictions("2024-10-02T23"),
@@ -30,7 +38,7 @@ OF_RUSHHOUR = (
 def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
     broker: str, client: redis.Redis
 ) -> None:
-    others = {"mine", "zones", "cities:1", "sim:mine"}
+    others = {"mine", "zones", "cities:1", "sim:mine", "zone:east", "errors:of-another-app"}
     for key in (*OF_RUSHHOUR, *others):
         client.set(key, "old")
 
@@ -39,10 +47,7 @@ def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
     assert set(client.scan_iter()) == {
         keys.RUN,
         keys.OFFSETS,
-        "mine",
-        "zones",
-        "cities:1",
-        "sim:mine",
+        *others,
     }
     assert RunInfo.load(client) == NEW
 
