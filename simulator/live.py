@@ -16,6 +16,7 @@ from simulator.snapshot import Snapshot
 
 _EVERY_S = 0.25
 _RATE_OVER_S = 2.0
+_ROOM_FOR_CTRL_C = 3  # the terminal writes ^C behind the screen; on a line of its own it would stay
 
 
 class View(Protocol):
@@ -36,6 +37,7 @@ class LiveView:
 
     def __init__(self, client: redis.Redis, console: Console) -> None:
         self._client = client
+        self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._next = 0.0
         self._past: deque[tuple[float, int, int]] = deque()
@@ -55,7 +57,8 @@ class LiveView:
         self._next = now + _EVERY_S
         snapshot = Snapshot.read(self._client)
         trips_per_s, pace = self._rates(now, snapshot)
-        self._live.update(live_screen(snapshot, trips_per_s, pace), refresh=True)
+        width = self._console.width - _ROOM_FOR_CTRL_C
+        self._live.update(live_screen(snapshot, trips_per_s, pace, width), refresh=True)
 
     def _rates(self, now: float, snapshot: Snapshot) -> tuple[float, str]:
         if snapshot.clock is None:

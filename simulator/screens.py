@@ -39,7 +39,9 @@ def now_label(snapshot: Snapshot) -> str:
     return "the start" if snapshot.now_ts is None else clock_label(snapshot.now_ts)
 
 
-def live_screen(snapshot: Snapshot, trips_per_s: float, pace: str) -> RenderableType:
+def live_screen(
+    snapshot: Snapshot, trips_per_s: float, pace: str, width: int | None = None
+) -> RenderableType:
     """Return the live view: clock, progress, errors against the baselines, worst zones."""
     return Panel(
         Group(
@@ -52,6 +54,7 @@ def live_screen(snapshot: Snapshot, trips_per_s: float, pace: str) -> Renderable
         ),
         title="rushhour",
         subtitle=Text(source_label(snapshot.run)),
+        width=width,
     )
 
 

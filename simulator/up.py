@@ -22,7 +22,7 @@ from simulator.snapshot import Snapshot
 from simulator.stack import Stack, open_stack
 
 _WATCH_S = 0.05
-_READ_LATER = "`rushhour status`, `zone` and `compare` still read the run"
+_READ_LATER = "`rushhour status` still reads the run"
 
 
 def up(settings: Settings, console: Console, *, stay: bool) -> None:
