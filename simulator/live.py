@@ -1,8 +1,8 @@
 """Show a run while it goes on: a live screen on a terminal, a line a day elsewhere."""
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
-from typing import Protocol
 
 import redis
 from rich.console import Console
@@ -19,27 +19,38 @@ _RATE_OVER_S = 2.0
 _ROOM_FOR_CTRL_C = 3  # the terminal writes ^C behind the screen; on a line of its own it would stay
 
 
-class View(Protocol):
-    """Something that shows a run."""
-
-    def __enter__(self) -> "View":
-        """Begin to show."""
-
-    def __exit__(self, *_: object) -> None:
-        """Stop showing."""
-
-    def update(self) -> None:
-        """Show the run as it stands now."""
-
-
-class LiveView:
-    """Redraws the screen a few times a second."""
+class View(ABC):
+    """Shows a run a few times a second, as long as it is entered."""
 
     def __init__(self, client: redis.Redis, console: Console) -> None:
         self._client = client
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
         self._next = 0.0
+
+    def __enter__(self) -> "View":
+        return self
+
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - lines need no cleaning up
+        """Leave the terminal as it was."""
+
+    def update(self) -> None:
+        """Show the run as it stands now, if it is time to."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _EVERY_S
+            self._show(now, Snapshot.read(self._client))
+
+    @abstractmethod
+    def _show(self, now: float, snapshot: Snapshot) -> None:
+        """Show a snapshot taken at `now` (monotonic seconds)."""
+
+
+class LiveView(View):
+    """Redraws a screen, for a terminal."""
+
+    def __init__(self, client: redis.Redis, console: Console) -> None:
+        super().__init__(client, console)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
         self._past: deque[tuple[float, int, int]] = deque()
 
     def __enter__(self) -> "LiveView":
@@ -49,13 +60,7 @@ class LiveView:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def update(self) -> None:
-        """Redraw, if it is time to."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + _EVERY_S
-        snapshot = Snapshot.read(self._client)
+    def _show(self, now: float, snapshot: Snapshot) -> None:
         trips_per_s, pace = self._rates(now, snapshot)
         width = self._console.width - _ROOM_FOR_CTRL_C
         self._live.update(live_screen(snapshot, trips_per_s, pace, width), refresh=True)
@@ -70,32 +75,17 @@ class LiveView:
         if now == then:
             return 0.0, "-"
         factor = (snapshot.clock.now_ts - sim_ts) / SECOND_MS / (now - then)
-        pace = pace_label(factor)
-        return (snapshot.clock.trips - trips) / (now - then), pace
+        return (snapshot.clock.trips - trips) / (now - then), pace_label(factor)
 
 
-class LineView:
-    """Prints one line for each simulated day that is closed."""
+class LineView(View):
+    """Prints a line for each simulated day that is closed, for a log."""
 
     def __init__(self, client: redis.Redis, console: Console) -> None:
-        self._client = client
-        self._console = console
-        self._next = 0.0
+        super().__init__(client, console)
         self._days = 0
 
-    def __enter__(self) -> "LineView":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def update(self) -> None:
-        """Print the day, if one more is closed."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + _EVERY_S
-        snapshot = Snapshot.read(self._client)
+    def _show(self, now: float, snapshot: Snapshot) -> None:
         days = snapshot.hours_closed // HOURS_PER_DAY
         if days > self._days:
             self._days = days
