@@ -32,7 +32,7 @@ def _consume(bootstrap: str, client: redis.Redis) -> None:
         reader.read_into(pending)
         units = pending.take()
         if units:
-            writer.write(units, pending.offsets())
+            writer.write(units, pending.offsets(), pending.repeats)
     reader.close()
 
 

@@ -48,8 +48,12 @@ class RedisWriter:
             pipe.hset(keys.zone(zone.id), mapping={"name": zone.name, "borough": zone.borough})
         pipe.execute()
 
-    def write(self, units: list[Forecast | ClosedHour], offsets: Mapping[Place, int]) -> None:
+    def write(
+        self, units: list[Forecast | ClosedHour], offsets: Mapping[Place, int], repeats: int = 0
+    ) -> None:
         """Write forecasts and closed hours, in order, with the offsets that they cover.
+
+        `repeats` is how many events this process has dropped because it had them already.
 
         What shows only the latest hour (zones, city, models, boards) is written once, for
         the last unit: within one transaction nobody could see the others.
@@ -70,6 +74,8 @@ class RedisWriter:
             for (topic, partition), offset in offsets.items()
         }
         write_hash(pipe, keys.OFFSETS, fields)
+        if repeats:
+            write_hash(pipe, keys.DROPPED, {"repeated_events": repeats})
         for reply in pipe.execute(raise_on_error=False):
             if isinstance(reply, redis.RedisError) and _ENTRY_IS_THERE not in str(reply):
                 raise reply

@@ -10,6 +10,7 @@ import re
 CLOCK = "sim:clock"  # hash: simulated now, speed, state, last hour closed
 RUN = "sim:run"  # hash: what is replayed
 OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
+DROPPED = "sim:dropped"  # hash: repeats that were dropped after a restart
 COMMANDS = "sim:commands"  # stream: pause, resume, speed
 
 CITY = "city"  # hash: the whole city's latest hour and errors
@@ -31,7 +32,7 @@ _OF_A_RUN = re.compile(
     re.ASCII,
 )
 _SINGLE = frozenset(
-    {CLOCK, RUN, OFFSETS, COMMANDS, CITY, CITY_HOURLY, QUALITY, BOARD_MAE, BOARD_DEMAND}
+    {CLOCK, RUN, OFFSETS, DROPPED, COMMANDS, CITY, CITY_HOURLY, QUALITY, BOARD_MAE, BOARD_DEMAND}
 )
 
 

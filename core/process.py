@@ -1,5 +1,6 @@
 """What every process of the line does around its work: quiet exits, one-line errors."""
 
+import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ def run_process(name: str, work: Callable[[], None]) -> NoReturn:
     process quietly. Any other exception keeps its traceback: it is a defect.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    logging.basicConfig(level=logging.INFO, format=f"{name}: %(message)s")
     try:
         work()
     except RushhourError as error:

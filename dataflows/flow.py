@@ -6,6 +6,7 @@
 Each step is a small shell around a pure class; any number of workers gives the same output.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,6 +27,7 @@ from dataflows.counting import (
 from dataflows.forecasting import HourForecast, HourlyForecasting, rides_events
 
 _CITY = "city"
+_log = logging.getLogger(__name__)
 
 
 class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCounter]):
@@ -40,7 +42,15 @@ class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCount
         for batch in values:
             if self._counter is None:
                 self._counter = PartitionCounter(batch.partition)
+            dropped = self._counter.duplicates
             progress = self._counter.update(batch)
+            if self._counter.duplicates > dropped:
+                _log.info(
+                    "partition %d: dropped %d trips that were sent twice, %d in all",
+                    batch.partition,
+                    self._counter.duplicates - dropped,
+                    self._counter.duplicates,
+                )
             if progress is not None:
                 out.append(progress)
         return out, self.RETAIN

@@ -2,6 +2,8 @@
 
 import sys
 
+from core.process import INTERRUPTED
+
 
 def run() -> None:
     """Run the command line; Ctrl-C ends it quietly, from the first moment on."""
@@ -10,7 +12,7 @@ def run() -> None:
 
         run_cli()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from core.redis_client import connect
 from core.run import RunInfo
 from core.settings import Settings
 from core.topics import HOURLY_RIDES, PREDICTIONS, partition_of, zone_key
-from core.zones import ZONE_IDS
+from core.zones import ZONE_COUNT, ZONE_IDS
 from simulator.parts import Part
 from simulator.prepare import prepare
 from simulator.redis_server import EmbeddedRedis
@@ -259,6 +259,9 @@ def test_a_consumer_that_reads_everything_again_changes_nothing(
     consumer.run()
 
     assert contents(consumer.client) == undisturbed
+    repeats = consumer.client.hget(keys.DROPPED, "repeated_events")
+    # 14 hours of rides and the 15 forecasts that were in Redis, of each zone.
+    assert repeats == str((14 + 15) * ZONE_COUNT)
 
 
 def test_a_finished_run_is_not_read_again(

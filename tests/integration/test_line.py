@@ -22,7 +22,7 @@ import pytest
 import redis
 
 from core import keys
-from core.hours import hour_label
+from core.hours import HOUR_MS, hour_label
 from core.kafka import end_offsets
 from core.redis_client import connect
 from core.settings import Settings
@@ -476,14 +476,16 @@ def test_neither_workers_nor_the_order_of_rows_matter(
     assert_same(line(backwards, TWO_DAYS, workers=2, ahead_hours=1), undisturbed)
 
 
-def restart(stack: Stack, name: str, module: str, settings: Settings, wait: "WaitUntil") -> None:
-    """Kill a part when more than a third of the run is done, and start another in its place."""
+def restart(
+    stack: Stack, name: str, module: str, settings: Settings, wait: "WaitUntil", closed: int = 16
+) -> None:
+    """Kill a part when so many of the 48 hours are closed, and start another in its place."""
 
     def enough() -> bool:
         stack.is_done()
-        return int(str(stack.client.hget(keys.QUALITY, "hours_closed") or 0)) >= 16
+        return int(str(stack.client.hget(keys.QUALITY, "hours_closed") or 0)) >= closed
 
-    wait(enough, "16 hours are closed")
+    wait(enough, f"{closed} hours are closed")
     os.kill(stack.parts[name].pid, signal.SIGKILL)
     wait(lambda: stack.parts[name].poll() == -signal.SIGKILL, f"the {name} is gone")
     assert int(str(stack.client.hget(keys.QUALITY, "hours_closed"))) < 40
@@ -507,11 +509,29 @@ def test_a_consumer_that_is_killed_and_started_again_leaves_the_same_redis(
 def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
     line: Runner, short_file: Path, undisturbed: Ran, wait_until: "WaitUntil"
 ) -> None:
-    def disturb(stack: Stack) -> None:
-        at_max = stack.settings.model_copy(update={"speed": "max"})
-        restart(stack, "producer", "producers", at_max, wait_until)
+    def sent(stack: Stack) -> int:
+        return sum(end_offsets(stack.bootstrap, [TRIPS])[TRIPS].values())
 
+    def ahead(stack: Stack) -> bool:
+        clock = stack.client.hgetall(keys.CLOCK)
+        return int(str(clock["now_ts"])) - int(str(clock["last_hour_closed_ts"])) > 4 * HOUR_MS
+
+    def disturb(stack: Stack) -> None:
+        """The consumer sleeps meanwhile, so that the second producer takes up hours before."""
+        at_max = stack.settings.model_copy(update={"speed": "max"})
+        consumer = stack.parts["consumer"].pid
+        wait_until(lambda: stack.client.hget(keys.QUALITY, "hours_closed"), "an hour is closed")
+        os.kill(consumer, signal.SIGSTOP)
+        wait_until(lambda: ahead(stack), "the replay has run ahead")
+        restart(stack, "producer", "producers", at_max, wait_until, closed=1)
+        before = sent(stack)
+        wait_until(lambda: sent(stack) > before, "the second producer sends")
+        os.kill(consumer, signal.SIGCONT)
+        logs.append(stack.parts["dataflow"].log)
+
+    logs: list[Path] = []
     found = line(short_file, TWO_DAYS, disturb, speed="1d/s")
 
     assert found.trips_sent > undisturbed.trips_sent  # it did send trips twice
     assert_same(found, undisturbed)
+    assert "trips that were sent twice" in logs[0].read_text("utf-8")
