@@ -5,7 +5,6 @@ import redis
 from consumers.reader import EventsReader
 from consumers.restore import restore
 from consumers.writer import RedisWriter
-from core.errors import UsageError
 from core.process import run_process
 from core.redis_client import connect, redis_errors
 from core.run import RunInfo
@@ -14,11 +13,10 @@ from core.settings import Settings
 
 def main(settings: Settings) -> None:
     """Keep Redis until the last hour of the run is written."""
-    if settings.kafka is None or settings.redis is None:
-        raise UsageError("the consumer needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS")
-    client = connect(settings.redis)
-    with redis_errors(settings.redis):
-        _consume(settings.kafka, client)
+    kafka, redis_url = settings.servers("consumer")
+    client = connect(redis_url)
+    with redis_errors(redis_url):
+        _consume(kafka, client)
 
 
 def _consume(bootstrap: str, client: redis.Redis) -> None:

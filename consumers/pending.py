@@ -109,10 +109,7 @@ class PendingHours:
         column = partial.put(partition, offset, event.pickup_location_id)
         _column(partial, event.model)[column] = event.predicted_demand
         for name, value in event.baselines.items():
-            if value is not None:
-                _column(partial, name)[column] = value
-            else:
-                _column(partial, name)
+            _column(partial, name)[column] = np.nan if value is None else value
 
     def take(self) -> list[Forecast | ClosedHour]:
         """Return what has become complete: each hour's forecast before the hour itself."""

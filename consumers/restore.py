@@ -1,12 +1,12 @@
 """Take up a run where Redis says it stands: after a restart, or at its beginning."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import redis
 
+from consumers.columns import from_hash
 from consumers.pending import Forecast, PendingHours
 from consumers.scores import RollingErrors
 from core import keys
@@ -14,8 +14,9 @@ from core.hours import HOUR_MS, HOURS_PER_WEEK, hour_label
 from core.models import BASELINES, SERVED
 from core.redis_client import read_hash
 from core.run import RunInfo, load_offsets
+from core.status import first_open_hour
 from core.topics import HOURLY_RIDES, PREDICTIONS
-from core.zones import ZONE_COUNT, ZONE_IDS
+from core.zones import ZONE_COUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,7 @@ def restore(client: redis.Redis, run: RunInfo) -> Restored:
     RedisError
         If the run was not prepared.
     """
-    last = client.hget(keys.CLOCK, "last_hour_closed_ts")
-    next_hour = run.start_ts if last is None else int(cast(str, last)) + HOUR_MS
+    next_hour = first_open_hour(client, run.start_ts)
     errors = RollingErrors()
     for hour in range(max(run.start_ts, next_hour - HOURS_PER_WEEK * HOUR_MS), next_hour, HOUR_MS):
         forecast = _read_forecast(client, hour)
@@ -76,4 +76,4 @@ def _read_column(client: redis.Redis, key: str) -> npt.NDArray[np.float64] | Non
     values = read_hash(client, key)
     if not values:
         return None
-    return np.array([float(values.get(str(zone), "nan")) for zone in ZONE_IDS])
+    return from_hash(values)

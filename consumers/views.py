@@ -7,18 +7,19 @@ instant as int64 epoch milliseconds.
 """
 
 from collections.abc import Callable
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import redis
 
+from consumers.columns import from_hash
 from core import keys
 from core.errors import RedisError, UsageError
 from core.hours import HOUR_MS, hour_label, parse_from, parse_until
 from core.models import DECIMALS
 from core.run import RunInfo
+from core.status import last_hour_closed
 from core.zones import ZONE_COUNT, ZONE_IDS
 
 Hour = str | int | None
@@ -112,7 +113,7 @@ def _read(
         if all(hashes):
             found.append(hour)
             for name, values in zip(key_of, hashes, strict=True):
-                columns[name].append(_column(values))
+                columns[name].append(from_hash(values))
     hour_column = np.repeat(np.array(found, np.int64), ZONE_COUNT)
     table = pd.DataFrame(
         {
@@ -125,21 +126,14 @@ def _read(
     return table.dropna(ignore_index=True)
 
 
-def _column(values: dict[str, str]) -> npt.NDArray[np.float64]:
-    return np.array(
-        [values.get(str(zone), "nan").replace("n/a", "nan") for zone in ZONE_IDS], float
-    )
-
-
 def _hours(client: redis.Redis, from_hour: Hour, until_hour: Hour) -> range:
     run = RunInfo.load(client)
     first = _ts(from_hour, parse_from)
     last = _ts(until_hour, parse_until)
     if last is None:
-        closed = cast(str | None, client.hget(keys.CLOCK, "last_hour_closed_ts"))
-        if closed is None:
+        last = last_hour_closed(client)
+        if last is None:
             raise RedisError("no hour is closed yet: ask again in a moment")
-        last = int(closed)
     if first is None:
         first = run.start_ts
     if first > last:

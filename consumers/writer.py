@@ -13,15 +13,14 @@ import numpy.typing as npt
 import redis
 from redis.client import Pipeline
 
+from consumers.columns import by_zone, rounded, to_values
 from consumers.pending import ClosedHour, Forecast, Place
 from consumers.scores import WINDOWS, RollingErrors, Scores
 from core import keys
 from core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
-from core.models import DECIMALS
 from core.redis_client import write_hash
 from core.zones import ZONE_COUNT, ZONE_IDS, zones
 
-NOT_KNOWN = "n/a"
 # What Redis says of an hour that the stream has already: it has the same fields.
 _ENTRY_IS_THERE = "equal or smaller than the target stream top item"
 
@@ -88,8 +87,8 @@ class RedisWriter:
         self._errors.learn(hour.hour_ts, hour.rides, hour.forecast.by_model)
         self._pairs += int((~np.isnan(error)).sum())
         self._rides += int(hour.rides.sum())
-        write_hash(pipe, keys.rides(label), _by_zone(hour.rides.tolist()))
-        write_hash(pipe, keys.errors(label), _by_zone(_numbers(error)))
+        write_hash(pipe, keys.rides(label), by_zone(hour.rides.tolist()))
+        write_hash(pipe, keys.errors(label), by_zone(to_values(error)))
         entry = [
             item for pair in _city_entry(label, hour.rides, predicted).items() for item in pair
         ]
@@ -102,16 +101,16 @@ class RedisWriter:
         columns: dict[str, list[Any]] = {
             "hour": [label] * ZONE_COUNT,
             "rides": hour.rides.tolist(),
-            "prediction": _numbers(predicted),
-            "error": _numbers(predicted - hour.rides),
+            "prediction": to_values(predicted),
+            "error": to_values(predicted - hour.rides),
         }
         for name in self._errors.models:
             city_fields: dict[str, Any] = {"hour": label}
             for window in WINDOWS:
-                by_zone, city = self._errors.scores(name, window)
+                zones_scores, city = self._errors.scores(name, window)
                 city_fields |= {field: values[0] for field, values in _columns(city, window)}
                 if name == hour.forecast.served_model:
-                    columns |= dict(_columns(by_zone, window))
+                    columns |= dict(_columns(zones_scores, window))
             write_hash(pipe, keys.model(name), city_fields)
         for zone, values in zip(ZONE_IDS, zip(*columns.values(), strict=True), strict=True):
             write_hash(pipe, keys.zone(zone), dict(zip(columns, values, strict=True)))
@@ -132,7 +131,7 @@ class RedisWriter:
             "rides": self._rides,
             "pairs_due": due,
             "pairs_scored": self._pairs,
-            "overlap": _number(self._pairs / due),
+            "overlap": rounded(self._pairs / due),
         }
 
 
@@ -140,16 +139,16 @@ def _write_predictions(pipe: Pipeline, forecast: Forecast) -> None:
     label = hour_label(forecast.hour_ts)
     for name, predicted in forecast.by_model.items():
         if name == forecast.served_model:
-            write_hash(pipe, keys.predictions(label), _by_zone(_numbers(predicted)))
+            write_hash(pipe, keys.predictions(label), by_zone(to_values(predicted)))
         elif not np.isnan(predicted).all():
-            write_hash(pipe, keys.model_predictions(name, label), _by_zone(_numbers(predicted)))
+            write_hash(pipe, keys.model_predictions(name, label), by_zone(to_values(predicted)))
 
 
 def _write_next(pipe: Pipeline, forecast: Forecast) -> None:
     label = hour_label(forecast.hour_ts)
-    for zone, value in zip(ZONE_IDS, _numbers(forecast.served), strict=True):
+    for zone, value in zip(ZONE_IDS, to_values(forecast.served), strict=True):
         write_hash(pipe, keys.zone(zone), {"next_hour": label, "next_prediction": value})
-    city = _number(float(forecast.served.sum()))
+    city = rounded(float(forecast.served.sum()))
     write_hash(pipe, keys.CITY, {"next_hour": label, "next_prediction": city})
 
 
@@ -160,38 +159,25 @@ def _city_entry(
     return {
         "hour": label,
         "rides": int(rides.sum()),
-        "prediction": _number(float(predicted.sum())),
-        "error": _number(float(error.sum())),
-        "mae": _number(float(np.abs(error).mean())),
+        "prediction": rounded(float(predicted.sum())),
+        "error": rounded(float(error.sum())),
+        "mae": rounded(float(np.abs(error).mean())),
     }
 
 
 def _columns(scores: Scores, window: int) -> list[tuple[str, list[Any]]]:
     return [
-        (f"{name}_{window}h", _numbers(getattr(scores, name)))
+        (f"{name}_{window}h", to_values(getattr(scores, name)))
         for name in ("mae", "rmse", "bias", "skill")
     ]
-
-
-def _by_zone(values: list[Any]) -> dict[int, Any]:
-    return dict(zip(ZONE_IDS, values, strict=True))
 
 
 def _zadd(pipe: Pipeline, key: str, values: list[Any]) -> None:
     members = [
         item
         for zone, value in zip(ZONE_IDS, values, strict=True)
-        if value != NOT_KNOWN
+        if value != keys.NOT_KNOWN
         for item in (value, zone)
     ]
     if members:
         pipe.execute_command("ZADD", key, *members)  # type: ignore[no-untyped-call]
-
-
-def _number(value: float) -> float:
-    return round(value, DECIMALS) + 0.0  # no negative zero
-
-
-def _numbers(values: npt.NDArray[np.float64]) -> list[Any]:
-    rounded = (np.round(values, DECIMALS) + 0.0).tolist()
-    return [value if value == value else NOT_KNOWN for value in rounded]  # noqa: PLR0124

@@ -19,6 +19,9 @@ QUALITY = "quality"  # hash: rejected rows, overlap
 BOARD_MAE = "board:mae:24h"  # sorted set: zone -> MAE of the last 24 h
 BOARD_DEMAND = "board:demand"  # sorted set: zone -> rides of the latest hour
 
+# What stands in a hash for a figure that cannot be given yet.
+NOT_KNOWN = "n/a"
+
 _ZONE = "zone"
 _RIDES = "rides"
 _PREDICTIONS = "predictions"

@@ -26,8 +26,6 @@ def run_process(name: str, work: Callable[[], None]) -> NoReturn:
     logging.basicConfig(level=logging.INFO, format=f"{name}: %(message)s")
     try:
         work()
-    except RushhourError as error:
-        _fail(name, error)
     except (KeyboardInterrupt, Terminated):
         sys.exit(INTERRUPTED)
     except Exception as error:
@@ -44,7 +42,7 @@ def _fail(name: str, error: RushhourError) -> NoReturn:
 
 
 def _find_user_error(error: BaseException) -> RushhourError | None:
-    """Return the user's error behind a library's wrapping, such as Bytewax's."""
+    """Return a user's error, be it behind a library's wrapping, such as Bytewax's."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, RushhourError):

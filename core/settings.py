@@ -113,6 +113,20 @@ class Settings(BaseSettings):
             )
         return first, last + HOUR_MS
 
+    def servers(self, part: str) -> tuple[str, str]:
+        """Return Kafka's bootstrap servers and the Redis URL that a part of the line works with.
+
+        Raises
+        ------
+        UsageError
+            If they are not given: only `rushhour up` brings servers of its own.
+        """
+        if self.kafka is None or self.redis is None:
+            raise UsageError(
+                f"the {part} needs {self.env_name('kafka')} and {self.env_name('redis')}"
+            )
+        return self.kafka, self.redis
+
     def origins(self, flags: dict[str, Any]) -> Iterator[Origin]:
         """Yield each setting with where its value came from, given the flags of `load`."""
         for name in type(self).model_fields:

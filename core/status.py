@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import redis
 
 from core import keys
-from core.hours import clock_label
+from core.hours import HOUR_MS, clock_label
 from core.redis_client import read_hash, write_hash
 
 State = Literal["starting", "running", "throttled", "paused", "stopped", "finished"]
@@ -61,3 +61,15 @@ class ClockStatus:
             command=fields["command"],
             command_error=fields["command_error"],
         )
+
+
+def last_hour_closed(client: redis.Redis) -> int | None:
+    """Return the last hour that the consumer has written (epoch ms); None before the first."""
+    closed = cast(str | None, client.hget(keys.CLOCK, "last_hour_closed_ts"))
+    return None if closed is None else int(closed)
+
+
+def first_open_hour(client: redis.Redis, start_ts: int) -> int:
+    """Return where a part takes up a run that begins at `start_ts`: after the last hour closed."""
+    closed = last_hour_closed(client)
+    return start_ts if closed is None else closed + HOUR_MS

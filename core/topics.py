@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from core.zones import ZONE_IDS
+
 TRIPS = "trips"
 HOURLY_RIDES = "hourly_rides"
 PREDICTIONS = "predictions"
@@ -25,6 +27,11 @@ def partition_of(zone: int, partitions: int) -> int:
     [3, 1, 2]
     """
     return (murmur2(zone_key(zone)) & _SIGN_BIT_OFF) % partitions
+
+
+def zone_routes(partitions: int) -> list[tuple[int, bytes]]:
+    """Return the partition and the key of each zone, in the order of `ZONE_IDS`."""
+    return [(partition_of(zone, partitions), zone_key(zone)) for zone in ZONE_IDS]
 
 
 @cache

@@ -9,7 +9,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from bytewax.run import cli_main
 
-from core.errors import UsageError
 from core.events import prediction_codec, rides_codec
 from core.process import run_process
 from core.redis_client import connect
@@ -23,17 +22,16 @@ from dataflows.source import TripsSource
 
 def main(settings: Settings) -> None:
     """Run the dataflow until the final tick."""
-    if settings.kafka is None or settings.redis is None:
-        raise UsageError("the dataflow needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS")
-    client = connect(settings.redis)
+    kafka, redis_url = settings.servers("dataflow")
+    client = connect(redis_url)
     start = load_offsets(client, TRIPS)
     sizes = {topic: len(load_offsets(client, topic)) for topic in (HOURLY_RIDES, PREDICTIONS)}
     client.close()
     flow = build_flow(
-        TripsSource(settings.kafka, start),
+        TripsSource(kafka, start),
         len(start),
-        ZoneEventsSink(settings.kafka, HOURLY_RIDES, sizes[HOURLY_RIDES], rides_codec()),
-        ZoneEventsSink(settings.kafka, PREDICTIONS, sizes[PREDICTIONS], prediction_codec()),
+        ZoneEventsSink(kafka, HOURLY_RIDES, sizes[HOURLY_RIDES], rides_codec()),
+        ZoneEventsSink(kafka, PREDICTIONS, sizes[PREDICTIONS], prediction_codec()),
     )
     cli_main(flow, workers_per_process=settings.workers)  # type: ignore[no-untyped-call]
 

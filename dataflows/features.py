@@ -44,9 +44,10 @@ MODEL_FEATURES = (
     "expected_step",
 )
 
-_WEEKS = 4
-_DAYS = 7
-_LEVEL_HOURS = _WEEKS * HOURS_PER_WEEK
+_LEVEL_HOURS = 4 * HOURS_PER_WEEK
+# Lags of the same hour on each of the past seven days, and in each of the past four weeks.
+_PAST_DAYS = range(HOURS_PER_DAY, HOURS_PER_WEEK + 1, HOURS_PER_DAY)
+_PAST_WEEKS = range(HOURS_PER_WEEK, _LEVEL_HOURS + 1, HOURS_PER_WEEK)
 _SURPRISE_HOURS = HOURS_PER_WEEK
 _SATURDAY = 5
 
@@ -83,8 +84,8 @@ class RideHistory:
         baselines repeat (NaN where there is no such hour yet).
         """
         last = self._lag(1, np.zeros(ZONE_COUNT))
-        day_mean = self._mean_of_lags(range(24, (_DAYS + 1) * 24, 24), last)
-        week_mean = self._seasonal_mean()
+        day_mean = self._mean_of_lags(_PAST_DAYS, last)
+        week_mean = self._mean_of_lags(_PAST_WEEKS, day_mean)
         mean_168h = _tail_mean(self._levels, HOURS_PER_WEEK)
         columns = {
             "constant": np.ones(ZONE_COUNT),
@@ -128,9 +129,7 @@ class RideHistory:
     def _seasonal_mean(self) -> Floats:
         """Return the mean of the same hour in past weeks, else past days, else the last hour."""
         last = self._lag(1, np.zeros(ZONE_COUNT))
-        days = self._mean_of_lags(range(24, (_DAYS + 1) * 24, 24), last)
-        weeks = range(HOURS_PER_WEEK, (_WEEKS + 1) * HOURS_PER_WEEK, HOURS_PER_WEEK)
-        return self._mean_of_lags(weeks, days)
+        return self._mean_of_lags(_PAST_WEEKS, self._mean_of_lags(_PAST_DAYS, last))
 
 
 def _push(rows: Floats, row: Floats, memory: int) -> Floats:

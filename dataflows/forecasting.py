@@ -83,9 +83,8 @@ def rides_events(hour: CityHour) -> list[HourlyRides]:
     """Return one event per zone of a closed hour; none for an opening."""
     if hour.rides is None:
         return []
-    start = to_datetime(hour.hour_ts)
     return [
-        HourlyRides(zone, start, hour.hour_ts, rides)
+        HourlyRides.of(zone, hour.hour_ts, rides)
         for zone, rides in zip(ZONE_IDS, hour.rides.tolist(), strict=True)
     ]
 

@@ -6,8 +6,8 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from core.events import Codec, HourlyRides, Prediction
 from core.kafka import BatchProducer
-from core.topics import partition_of, zone_key
-from core.zones import FIRST_ZONE, ZONE_IDS
+from core.topics import zone_routes
+from core.zones import FIRST_ZONE
 
 E = TypeVar("E", HourlyRides, Prediction)
 
@@ -25,8 +25,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
         self._topic = topic
         self._codec: Codec[E] = codec
         self._producer = BatchProducer(bootstrap)
-        self._keys = [zone_key(zone) for zone in ZONE_IDS]
-        self._partition_of = [partition_of(zone, partitions) for zone in ZONE_IDS]
+        self._routes = zone_routes(partitions)
         self._partitions = partitions
 
     def write_batch(self, values: list[list[E]]) -> None:
@@ -37,14 +36,12 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
         KafkaError
             If an event could not be delivered.
         """
-        encode = self._codec.encode
+        encode, routes = self._codec.encode, self._routes
         messages: list[list[dict[str, Any]]] = [[] for _ in range(self._partitions)]
         for events in values:
             for event in events:
-                zone = event.pickup_location_id - FIRST_ZONE
-                messages[self._partition_of[zone]].append(
-                    {"key": self._keys[zone], "value": encode(event)}
-                )
+                partition, key = routes[event.pickup_location_id - FIRST_ZONE]
+                messages[partition].append({"key": key, "value": encode(event)})
         for partition, batch in enumerate(messages):
             self._producer.send(self._topic, partition, batch)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from core.events import Codec, Tick, Trip, TripEvent, trip_codec
-from core.topics import partition_of, zone_key
-from core.zones import FIRST_ZONE, ZONE_IDS
+from core.topics import zone_routes
+from core.zones import FIRST_ZONE
 from producers.trips import TripTable
 
 Message = dict[str, Any]
@@ -16,20 +16,17 @@ class TripEncoder:
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
         self._codec: Codec[TripEvent] = trip_codec()
-        self._keys = [zone_key(zone) for zone in ZONE_IDS]
-        self._partition_of = [partition_of(zone, partitions) for zone in ZONE_IDS]
+        self._routes = zone_routes(partitions)
 
     def trips(self, table: TripTable, first: int, end: int) -> list[list[Message]]:
         """Return the messages of trips [`first`, `end`) for each partition, in pickup order."""
         out: list[list[Message]] = [[] for _ in range(self.partitions)]
-        encode, keys, partition_of_zone = self._codec.encode, self._keys, self._partition_of
+        encode, routes = self._codec.encode, self._routes
         times = table.pickup_ts[first:end].tolist()
         zones = table.zone[first:end].tolist()
         for seq, ts, zone in zip(range(first, end), times, zones, strict=True):
-            column = zone - FIRST_ZONE
-            out[partition_of_zone[column]].append(
-                {"key": keys[column], "value": encode(Trip(seq, ts, zone))}
-            )
+            partition, key = routes[zone - FIRST_ZONE]
+            out[partition].append({"key": key, "value": encode(Trip(seq, ts, zone))})
         return out
 
     def tick(self, sim_ts: int, *, final: bool) -> Message:

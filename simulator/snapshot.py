@@ -78,7 +78,7 @@ class Snapshot:
     def score(self, model: str, field: str) -> str:
         """Return a model's score to two decimals, or a dash."""
         value = self.models.get(model, {}).get(field, "")
-        return "-" if value in {"", "n/a"} else f"{float(value):.2f}"
+        return "-" if value in {"", keys.NOT_KNOWN} else f"{float(value):.2f}"
 
 
 def _zone_line(client: redis.Redis, zone: int, mae: float) -> ZoneLine:

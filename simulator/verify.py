@@ -22,6 +22,7 @@ from core.run import RunInfo
 from core.zones import FIRST_ZONE, LAST_ZONE, ZONE_COUNT, ZONE_IDS
 from dataflows.counting import CityHour
 from dataflows.forecasting import HourlyForecasting
+from producers.datasets import ZONE_COLUMN, pickup_column
 from producers.synthetic import synthetic_trips
 from producers.trips import check_file
 
@@ -64,7 +65,7 @@ def verify(client: redis.Redis, run: RunInfo, file: Path | None) -> Iterator[Che
         different == 0,
         f"{int(expected.to_numpy().sum()):,} rides, {different} zone-hours differ",
     )
-    yield from _check_predictions(client, expected)
+    yield from _check_predictions(client, run, expected)
     due = run.hours * ZONE_COUNT
     scored = len(views.comparison(client))
     yield Check(
@@ -104,9 +105,8 @@ def replay_models(start_ts: int, rides: Table) -> dict[str, Table]:
     }
 
 
-def _check_predictions(client: redis.Redis, rides: Table) -> Iterator[Check]:
-    start_ts = int(rides.index[0].timestamp()) * 1000
-    for model, expected in replay_models(start_ts, rides).items():
+def _check_predictions(client: redis.Redis, run: RunInfo, rides: Table) -> Iterator[Check]:
+    for model, expected in replay_models(run.start_ts, rides).items():
         found = _matrix(
             views.predictions(client, model=None if model == SERVED else model),
             "predicted_demand",
@@ -119,7 +119,7 @@ def _check_predictions(client: redis.Redis, rides: Table) -> Iterator[Check]:
         where = ""
         if different:
             hour, zone = np.argwhere(~same)[0]
-            label = hour_label(int(expected.index[hour].timestamp()) * 1000)
+            label = hour_label(run.start_ts + int(hour) * HOUR_MS)
             where = f"; the first at zone {expected.columns[zone]}, {label}"
         yield Check(
             f"predictions of {model} equal an offline replay",
@@ -138,9 +138,9 @@ def _matrix(table: pd.DataFrame, value: str, like: Table) -> Table:
 
 def _raw_file(file: Path, dataset: str) -> Table:
     check_file(file, dataset)
-    frame = pd.read_parquet(file)
-    pickup = next(name for name in frame.columns if name.endswith("pep_pickup_datetime"))
-    return pd.DataFrame({"pickup": frame[pickup], "zone": frame["PULocationID"]})
+    pickup = pickup_column(dataset)
+    frame = pd.read_parquet(file, columns=[pickup, ZONE_COLUMN])
+    return frame.rename(columns={pickup: "pickup", ZONE_COLUMN: "zone"})
 
 
 def _raw_synthetic(run: RunInfo) -> Table:
