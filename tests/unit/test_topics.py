@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.topics import TOPICS, murmur2, partition_of, zone_key
+from core.topics import TOPICS, murmur2, partition_of, zone_key, zone_routes
 from core.zones import ZONE_IDS
 
 # The first six: `UtilsTest.testMurmur2` of Apache Kafka, signed as Java has them.
@@ -46,3 +46,12 @@ def test_a_zones_key_is_its_id_in_decimal() -> None:
 
 def test_topics_are_three() -> None:
     assert TOPICS == ("trips", "hourly_rides", "predictions")
+
+
+@pytest.mark.parametrize("partitions", [1, 4, 7])
+def test_each_zone_goes_to_the_partition_of_its_key(partitions: int) -> None:
+    routes = zone_routes(partitions)
+    assert [key for _, key in routes] == [b"%d" % zone for zone in ZONE_IDS]
+    assert [partition for partition, _ in routes] == [
+        partition_of(int(key), partitions) for _, key in routes
+    ]
