@@ -1,38 +1,67 @@
-"""Entry point of the consumer process: `python -m consumers`, set by `RUSHHOUR_*`."""
+"""Entry point of a consumer process: `python -m consumers`, set by `RUSHHOUR_*`."""
+
+import logging
 
 import redis
+from prometheus_client import REGISTRY
 
+from consumers.city import City
+from consumers.metrics import EVENTS_REPEATED, REDIS_WRITE, RunCollector
 from consumers.reader import EventsReader
 from consumers.restore import restore
-from consumers.writer import RedisWriter
-from core.process import run_process
-from core.redis_client import connect, redis_errors
-from core.run import RunInfo
+from consumers.share import partitions_of
+from consumers.writer import ZoneWriter, as_closed
+from core import keys
+from core.monitor import Health
+from core.process import run_part
+from core.redis_client import connect, read_hash, redis_errors
+from core.run import RunInfo, load_offsets
 from core.settings import Settings
+from core.topics import PREDICTIONS
+
+_log = logging.getLogger(__name__)
 
 
-def main(settings: Settings) -> None:
-    """Keep Redis until the last hour of the run is written."""
+def main(settings: Settings, health: Health) -> None:
+    """Keep Redis until the last hour of this consumer's partitions is written."""
     kafka, redis_url = settings.servers("consumer")
     client = connect(redis_url)
     with redis_errors(redis_url):
-        _consume(kafka, client)
+        run = RunInfo.load(client)
+        REGISTRY.register(RunCollector(client, run))
+        _consume(kafka, client, run, settings.process, health)
 
 
-def _consume(bootstrap: str, client: redis.Redis) -> None:
-    run = RunInfo.load(client)
-    state = restore(client, run)
-    writer = RedisWriter(client, run.start_ts, state.errors, state.pairs, state.rides)
+def _consume(
+    bootstrap: str, client: redis.Redis, run: RunInfo, process: int, health: Health
+) -> None:
+    count = len(load_offsets(client, PREDICTIONS))
+    mine = partitions_of(process, run.consumers, count)
+    if not mine:
+        _log.info("there is no partition for consumer %d of %d", process, run.consumers)
+        return
+    state = restore(client, run, mine)
+    writer = ZoneWriter(client, state.errors, process)
     writer.write_zones()
+    city = City.restore(client, run, partitions=len(partitions_of(0, 1, count)))
+    # It may have died between its zones' last hour and the city's.
+    city.close(as_closed(read_hash(client, keys.CLOSED)))
     reader = EventsReader(bootstrap, state.offsets)
-    pending = state.pending
-    while pending.next_hour < run.end_ts:
-        reader.read_into(pending)
-        units = pending.take()
+    share = state.share
+    repeats = 0
+    while min(share.next_hours().values()) < run.end_ts:
+        reader.read_into(share)
+        EVENTS_REPEATED.inc(share.repeats - repeats)
+        repeats = share.repeats
+        units = share.take()
         if units:
-            writer.write(units, pending.offsets(), pending.repeats)
+            with REDIS_WRITE.time():
+                closed = writer.write(units, share.offsets(), share.next_hours(), repeats)
+            city.note(units)
+            city.close(closed)
+        health.beat()
     reader.close()
 
 
 if __name__ == "__main__":
-    run_process("consumer", lambda: main(Settings.load()))
+    run_part("consumer", main)

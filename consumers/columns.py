@@ -1,6 +1,6 @@
 """A figure of every zone, as Redis holds it (hash zone -> value) and as an array."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,21 @@ import numpy.typing as npt
 
 from core.keys import NOT_KNOWN
 from core.models import DECIMALS
-from core.zones import ZONE_IDS
+from core.topics import partition_of
+from core.zones import ZONE_COUNT, ZONE_IDS
 
 Floats = npt.NDArray[np.float64]
+Zones = npt.NDArray[np.bool_]  # which zones something is about, one flag a zone
+
+
+def all_zones() -> Zones:
+    """Return the flags of something that is about every zone."""
+    return np.ones(ZONE_COUNT, np.bool_)
+
+
+def zones_of(partition: int, partitions: int) -> Zones:
+    """Return which zones' events are on a partition."""
+    return np.array([partition_of(zone, partitions) == partition for zone in ZONE_IDS])
 
 
 def rounded(value: float) -> float:
@@ -24,9 +36,11 @@ def to_values(column: Floats) -> list[Any]:
     return [value if value == value else NOT_KNOWN for value in values]  # noqa: PLR0124
 
 
-def by_zone(values: list[Any]) -> dict[int, Any]:
-    """Return one value a zone as a hash."""
-    return dict(zip(ZONE_IDS, values, strict=True))
+def rows(values: Iterable[Any], zones: Zones) -> Iterator[tuple[int, Any]]:
+    """Yield id and value of the given zones; `values` has one value for every zone."""
+    for zone, value, wanted in zip(ZONE_IDS, values, zones.tolist(), strict=True):
+        if wanted:
+            yield zone, value
 
 
 def from_hash(fields: Mapping[str, str]) -> Floats:

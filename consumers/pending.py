@@ -1,8 +1,9 @@
 """Which hours are complete, and which offsets the complete ones cover.
 
-The events of one hour come from many partitions. An hour is handed on, in order, once all
-zones' events are there. The offsets to store with it are those below every event that is
-still waiting, so that a restart reads again exactly what was not handed on.
+An hour is handed on, in order, once the events of all zones that it waits for are there: those
+of one partition, so that consumers can share the partitions in any way. The offsets to store
+with it are those below every event that is still waiting, so that a restart reads again exactly
+what was not handed on.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from consumers.columns import Zones, all_zones
 from core.events import HourlyRides, Prediction
 from core.hours import HOUR_MS
 from core.topics import HOURLY_RIDES, PREDICTIONS
@@ -20,13 +22,14 @@ Place = tuple[str, int]  # topic, partition
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """All predictions for one hour: model name -> rides of all zones; NaN where it has none.
+    """Predictions for one hour: model name -> rides of all zones; NaN where it has none.
 
-    The first model is the served one.
+    The first model is the served one. Only what concerns `zones` counts.
     """
 
     hour_ts: int
     by_model: dict[str, npt.NDArray[np.float64]]
+    zones: Zones = field(default_factory=all_zones)
 
     @property
     def served_model(self) -> str:
@@ -41,11 +44,19 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class ClosedHour:
-    """All rides of one hour, and the forecast that was made before it began."""
+    """Rides of one hour, and the forecast that was made before it began, of the same zones."""
 
     hour_ts: int
     rides: npt.NDArray[np.int64]
     forecast: Forecast
+
+    @property
+    def zones(self) -> Zones:
+        """Which zones it is about."""
+        return self.forecast.zones
+
+
+Unit = Forecast | ClosedHour
 
 
 @dataclass
@@ -63,8 +74,8 @@ class _Partial:
         self.seen[column] = True
         return column
 
-    def complete(self) -> bool:
-        return bool(self.seen.all())
+    def has(self, zones: Zones) -> bool:
+        return bool(self.seen[zones].all())
 
 
 class PendingHours:
@@ -72,7 +83,8 @@ class PendingHours:
 
     `next_hour` is the first hour not yet closed; `forecast` is the one for that hour if it
     is already in Redis (after a restart). Events of hours before are repeats, made by a
-    dataflow that started again: they are dropped and counted in `repeats`.
+    dataflow that started again: they are dropped and counted in `repeats`. `zones` are those
+    whose events are waited for.
     """
 
     def __init__(
@@ -80,8 +92,10 @@ class PendingHours:
         next_hour: int,
         offsets: dict[Place, int],
         forecast: Forecast | None = None,
+        zones: Zones | None = None,
     ) -> None:
         self.repeats = 0
+        self._zones = all_zones() if zones is None else zones
         self.next_hour = next_hour
         self._positions = dict(offsets)
         self._rides: dict[int, _Partial] = {}
@@ -111,18 +125,18 @@ class PendingHours:
         for name, value in event.baselines.items():
             _column(partial, name)[column] = np.nan if value is None else value
 
-    def take(self) -> list[Forecast | ClosedHour]:
+    def take(self) -> list[Unit]:
         """Return what has become complete: each hour's forecast before the hour itself."""
-        out: list[Forecast | ClosedHour] = []
+        out: list[Unit] = []
         while True:
-            if self._is_forecast_due() and _is_complete(self._predictions.get(self._next_forecast)):
+            if self._is_forecast_due() and self._has(self._predictions, self._next_forecast):
                 partial = self._predictions.pop(self._next_forecast)
-                forecast = Forecast(self._next_forecast, partial.columns)
+                forecast = Forecast(self._next_forecast, partial.columns, self._zones)
                 self._forecasts[self._next_forecast] = forecast
                 self._next_forecast += HOUR_MS
                 out.append(forecast)
             elif self._is_hour_complete() and self._next_forecast > self.next_hour + HOUR_MS:
-                rides = self._rides.pop(self.next_hour).columns[HOURLY_RIDES]
+                rides = np.nan_to_num(self._rides.pop(self.next_hour).columns[HOURLY_RIDES])
                 forecast = self._forecasts.pop(self.next_hour)
                 out.append(ClosedHour(self.next_hour, rides.astype(np.int64), forecast))
                 self.next_hour += HOUR_MS
@@ -130,7 +144,10 @@ class PendingHours:
                 return out
 
     def _is_hour_complete(self) -> bool:
-        return _is_complete(self._rides.get(self.next_hour))
+        return self._has(self._rides, self.next_hour)
+
+    def _has(self, partials: dict[int, _Partial], hour_ts: int) -> bool:
+        return hour_ts in partials and partials[hour_ts].has(self._zones)
 
     def _is_forecast_due(self) -> bool:
         """Whether the next forecast may be handed on.
@@ -150,10 +167,6 @@ class PendingHours:
                 for partition, offset in partial.first_offsets.items():
                     out[topic, partition] = min(out[topic, partition], offset)
         return out
-
-
-def _is_complete(partial: _Partial | None) -> bool:
-    return partial is not None and partial.complete()
 
 
 def _column(partial: _Partial, name: str) -> npt.NDArray[np.float64]:

@@ -5,9 +5,11 @@ from typing import TypeVar
 
 import confluent_kafka as ck
 
-from consumers.pending import PendingHours
+from consumers.metrics import EVENTS_READ
+from consumers.share import Share
 from core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
-from core.kafka import assigned_consumer, check_messages, where
+from core.kafka import assigned_consumer, check_messages, lag, where
+from core.metrics import LAG
 from core.topics import HOURLY_RIDES, PREDICTIONS
 
 _MAX_MESSAGES = 10_000
@@ -26,8 +28,9 @@ class EventsReader:
         self._consumer: ck.Consumer = assigned_consumer(bootstrap, by_topic)
         self._rides: Codec[HourlyRides] = rides_codec()
         self._predictions: Codec[Prediction] = prediction_codec()
+        self._next = dict(offsets)
 
-    def read_into(self, pending: PendingHours) -> None:
+    def read_into(self, share: Share) -> None:
         """Wait a moment for events, and take in all that have come.
 
         Raises
@@ -39,12 +42,21 @@ class EventsReader:
         """
         messages = self._poll()
         check_messages(messages)
-        _feed(messages, HOURLY_RIDES, self._rides, pending.add_rides)
-        _feed(messages, PREDICTIONS, self._predictions, pending.add_prediction)
+        _feed(messages, HOURLY_RIDES, self._rides, share.add_rides)
+        _feed(messages, PREDICTIONS, self._predictions, share.add_prediction)
+        for message in messages:
+            topic, partition = message.topic() or "", message.partition() or 0
+            self._next[topic, partition] = (message.offset() or 0) + 1
+        self._measure_lag()
 
     def close(self) -> None:
         """Leave the broker."""
+        self._measure_lag()
         self._consumer.close()
+
+    def _measure_lag(self) -> None:
+        for (topic, partition), offset in self._next.items():
+            LAG.labels(topic, partition).set(lag(self._consumer, topic, partition, offset))
 
     def _poll(self) -> list[ck.Message]:
         # poll returns as soon as there is one message; consume would sit out its timeout.
@@ -62,5 +74,6 @@ def _feed(
 ) -> None:
     batch = [message for message in messages if message.topic() == topic]
     events = codec.decode_batch([message.value() for message in batch], lambda i: where(batch[i]))
+    EVENTS_READ.labels(topic).inc(len(events))
     for message, event in zip(batch, events, strict=True):
         add(message.partition() or 0, message.offset() or 0, event)

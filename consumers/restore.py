@@ -1,79 +1,73 @@
 """Take up a run where Redis says it stands: after a restart, or at its beginning."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import redis
 
-from consumers.columns import from_hash
-from consumers.pending import Forecast, PendingHours
+from consumers.columns import Zones
+from consumers.pending import Forecast, PendingHours, Place
 from consumers.scores import RollingErrors
+from consumers.share import Share
+from consumers.stored import StoredHour, read_hours
+from consumers.writer import as_closed
 from core import keys
-from core.hours import HOUR_MS, HOURS_PER_WEEK, hour_label
-from core.models import BASELINES, SERVED
+from core.hours import HOUR_MS, HOURS_PER_WEEK
 from core.redis_client import read_hash
 from core.run import RunInfo, load_offsets
-from core.status import first_open_hour
 from core.topics import HOURLY_RIDES, PREDICTIONS
-from core.zones import ZONE_COUNT
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """All that the consumer knows at its start."""
+    """All that a consumer knows of its zones at its start."""
 
-    pending: PendingHours
+    share: Share
     errors: RollingErrors
-    offsets: dict[tuple[str, int], int]
-    pairs: int
-    rides: int
+    offsets: dict[Place, int]
 
 
-def restore(client: redis.Redis, run: RunInfo) -> Restored:
-    """Read the consumer's state back from what it wrote.
+def restore(client: redis.Redis, run: RunInfo, partitions: Mapping[int, Zones]) -> Restored:
+    """Read the state of a consumer of the given partitions back from what was written.
 
     Raises
     ------
     RedisError
         If the run was not prepared.
     """
-    next_hour = first_open_hour(client, run.start_ts)
+    closed = as_closed(read_hash(client, keys.CLOSED))
+    next_hours = {
+        partition: closed.get(partition, run.start_ts - HOUR_MS) + HOUR_MS
+        for partition in partitions
+    }
+    first = max(run.start_ts, min(next_hours.values()) - HOURS_PER_WEEK * HOUR_MS)
+    stored = read_hours(client, range(first, max(next_hours.values()) + HOUR_MS, HOUR_MS))
     errors = RollingErrors()
-    for hour in range(max(run.start_ts, next_hour - HOURS_PER_WEEK * HOUR_MS), next_hour, HOUR_MS):
-        forecast = _read_forecast(client, hour)
-        rides = _read_column(client, keys.rides(hour_label(hour)))
-        if forecast is not None and rides is not None:
-            errors.learn(hour, rides.astype(np.int64), forecast.by_model)
+    for hour, tables in stored.items():
+        for partition, zones in partitions.items():
+            if hour < next_hours[partition]:
+                errors.learn(hour, tables.rides, tables.by_model, zones)
     offsets = {
         (topic, partition): offset
         for topic in (HOURLY_RIDES, PREDICTIONS)
         for partition, offset in load_offsets(client, topic).items()
+        if partition in partitions
     }
-    quality = read_hash(client, keys.QUALITY)
-    return Restored(
-        pending=PendingHours(next_hour, offsets, _read_forecast(client, next_hour)),
-        errors=errors,
-        offsets=offsets,
-        pairs=int(quality.get("pairs_scored", 0)),
-        rides=int(quality.get("rides", 0)),
-    )
+    pending = {
+        partition: PendingHours(
+            next_hours[partition],
+            {place: offset for place, offset in offsets.items() if place[1] == partition},
+            _forecast(next_hours[partition], stored, zones),
+            zones,
+        )
+        for partition, zones in partitions.items()
+    }
+    return Restored(Share(pending), errors, offsets)
 
 
-def _read_forecast(client: redis.Redis, hour_ts: int) -> Forecast | None:
-    label = hour_label(hour_ts)
-    served = _read_column(client, keys.predictions(label))
-    if served is None:
+def _forecast(hour: int, stored: Mapping[int, StoredHour], zones: Zones) -> Forecast | None:
+    """Return what Redis holds of the forecast for an hour, if it has it for all these zones."""
+    if np.isnan(stored[hour].served[zones]).any():
         return None
-    by_model = {SERVED: served}
-    for name in BASELINES:
-        column = _read_column(client, keys.model_predictions(name, label))
-        by_model[name] = np.full(ZONE_COUNT, np.nan) if column is None else column
-    return Forecast(hour_ts, by_model)
-
-
-def _read_column(client: redis.Redis, key: str) -> npt.NDArray[np.float64] | None:
-    values = read_hash(client, key)
-    if not values:
-        return None
-    return from_hash(values)
+    return Forecast(hour, stored[hour].by_model, zones)

@@ -153,6 +153,12 @@ def next_offset(messages: Sequence[ck.Message]) -> int:
     return (messages[-1].offset() or 0) + 1
 
 
+def lag(consumer: ck.Consumer, topic: str, partition: int, offset: int) -> int:
+    """Return how many messages a partition holds from `offset` on, as far as is known by now."""
+    marks = consumer.get_watermark_offsets(ck.TopicPartition(topic, partition), cached=True)
+    return max(0, int(marks[1]) - offset)
+
+
 def where(message: ck.Message) -> str:
     """Name the place of a message for a person."""
     return f"topic '{message.topic()}' partition {message.partition()} offset {message.offset()}"

@@ -10,8 +10,10 @@ import re
 CLOCK = "sim:clock"  # hash: simulated now, speed, state, last hour closed
 RUN = "sim:run"  # hash: what is replayed
 OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
+CLOSED = "sim:closed"  # hash: partition -> last hour whose zones are written
 DROPPED = "sim:dropped"  # hash: repeats that were dropped after a restart
 COMMANDS = "sim:commands"  # stream: pause, resume, speed
+CLUSTER = "sim:cluster"  # string: how many processes the next run is to be shared by
 
 CITY = "city"  # hash: the whole city's latest hour and errors
 CITY_HOURLY = "city:hourly"  # stream: one entry an hour, its id is the hour
@@ -27,6 +29,7 @@ _RIDES = "rides"
 _PREDICTIONS = "predictions"
 _ERRORS = "errors"
 _MODEL = "model"
+_PART = "sim:part"
 
 _HOUR = r"\d{4}-\d\d-\d\dT\d\d"
 _OF_A_RUN = re.compile(
@@ -35,7 +38,19 @@ _OF_A_RUN = re.compile(
     re.ASCII,
 )
 _SINGLE = frozenset(
-    {CLOCK, RUN, OFFSETS, DROPPED, COMMANDS, CITY, CITY_HOURLY, QUALITY, BOARD_MAE, BOARD_DEMAND}
+    {
+        CLOCK,
+        RUN,
+        OFFSETS,
+        CLOSED,
+        DROPPED,
+        COMMANDS,
+        CITY,
+        CITY_HOURLY,
+        QUALITY,
+        BOARD_MAE,
+        BOARD_DEMAND,
+    }
 )
 
 
@@ -76,6 +91,16 @@ def errors(hour: str) -> str:
 def model(name: str) -> str:
     """Hash of rolling scores of one model over the whole city."""
     return f"{_MODEL}:{name}"
+
+
+def part(name: str) -> str:
+    """Who is the part of that name: a string that expires soon after it is gone."""
+    return f"{_PART}:{name}"
+
+
+def repeats_field(process: int) -> str:
+    """Field of `DROPPED` for one consumer."""
+    return f"repeated_events:{process}"
 
 
 def offset_field(topic: str, partition: int) -> str:

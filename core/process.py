@@ -3,11 +3,15 @@
 import logging
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
 from core.errors import RushhourError
+from core.monitor import Health, serve
+from core.presence import Presence
+from core.settings import Settings
 
 INTERRUPTED = 130
 
@@ -36,6 +40,27 @@ def run_process(name: str, work: Callable[[], None]) -> NoReturn:
     sys.exit(0)
 
 
+def run_part(name: str, main: Callable[[Settings, Health], None]) -> NoReturn:
+    """Run one part of the line with its settings, watched over HTTP if they say so, and exit.
+
+    `main` returns when its work is done.
+    """
+
+    def work() -> None:
+        settings = Settings.load()
+        health = Health()
+        _, redis_url = settings.servers(name)
+        if settings.metrics_port is not None:
+            serve(name, settings.metrics_host, settings.metrics_port, health)
+        with Presence(redis_url, f"{name}-{settings.process}"):
+            main(settings, health)
+        health.done()
+        if settings.linger:
+            threading.Event().wait()
+
+    run_process(name, work)
+
+
 def _fail(name: str, error: RushhourError) -> NoReturn:
     print(f"{name}: {error}", file=sys.stderr, flush=True)
     sys.exit(error.exit_code)
@@ -43,12 +68,15 @@ def _fail(name: str, error: RushhourError) -> NoReturn:
 
 def _find_user_error(error: BaseException) -> RushhourError | None:
     """Return a user's error, be it behind a library's wrapping, such as Bytewax's."""
+    return next((cause for cause in causes(error) if isinstance(cause, RushhourError)), None)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what led to it, from the last to the first."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, RushhourError):
-            return seen
+        yield seen
         seen = seen.__cause__ or seen.__context__
-    return None
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
 """What is being replayed: written to Redis before a run starts, read by every part of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import redis
 
@@ -17,7 +17,7 @@ class RunInfo:
     """One run over the hours of [`start_ts`, `end_ts`), both epoch milliseconds.
 
     `source` is the name of the trip file, or `synthetic`. `file` is its path, empty for
-    synthetic data.
+    synthetic data. `dataflows` and `consumers` are how many processes share the work.
     """
 
     run_id: str
@@ -27,11 +27,20 @@ class RunInfo:
     file: str
     start_ts: int
     end_ts: int
+    dataflows: int = 1
+    consumers: int = 1
 
     @property
     def synthetic(self) -> bool:
         """Whether the trips are made up."""
         return self.source == SYNTHETIC
+
+    def replays_the_same_as(self, other: "RunInfo") -> bool:
+        """Whether both end in the same Redis, however their work is shared."""
+        return (
+            replace(self, run_id=other.run_id, dataflows=other.dataflows, consumers=other.consumers)
+            == other
+        )
 
     @property
     def hours(self) -> int:
@@ -48,6 +57,8 @@ class RunInfo:
             "file": self.file,
             "from": hour_label(self.start_ts),
             "until": hour_label(self.end_ts - HOUR_MS),
+            "dataflows": self.dataflows,
+            "consumers": self.consumers,
         }
         write_hash(client, keys.RUN, fields)
 
@@ -71,6 +82,8 @@ class RunInfo:
             file=fields["file"],
             start_ts=parse_label(fields["from"]),
             end_ts=parse_label(fields["until"]) + HOUR_MS,
+            dataflows=int(fields.get("dataflows", 1)),
+            consumers=int(fields.get("consumers", 1)),
         )
 
 

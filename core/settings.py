@@ -15,6 +15,8 @@ from core.speed import Speed
 
 PREFIX = "RUSHHOUR_"
 Dataset = Literal["yellow", "green"]
+MAX_PROCESSES = 64
+Processes = Annotated[int, Field(ge=1, le=MAX_PROCESSES)]
 
 
 class Origin(NamedTuple):
@@ -68,7 +70,25 @@ class Settings(BaseSettings):
         6, description="simulated hours that the replay may run ahead of Redis"
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="Bytewax worker threads of the dataflow"
+        1, description="Bytewax worker threads of each dataflow process"
+    )
+    dataflows: Processes = Field(1, description="dataflow processes that share a run")
+    consumers: Processes = Field(1, description="consumers that share a run")
+    process: Annotated[int, Field(ge=0, lt=MAX_PROCESSES)] = Field(
+        0, description="which dataflow process or which consumer this one is, from 0"
+    )
+    addresses: str = Field(
+        "", description="host:port of each dataflow process, in order, with commas between"
+    )
+    recovery_dir: Path | None = Field(
+        None, description="where the dataflow keeps what it needs to go on after a crash"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address of /metrics and /healthz")
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        None, description="port of /metrics and /healthz; none if not given"
+    )
+    linger: bool = Field(
+        False, description="whether a part whose work is done stays until it is told to stop"
     )
 
     @classmethod

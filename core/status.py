@@ -9,6 +9,7 @@ import redis
 from core import keys
 from core.hours import HOUR_MS, clock_label
 from core.redis_client import read_hash, write_hash
+from core.run import RunInfo
 
 State = Literal["starting", "running", "throttled", "paused", "stopped", "finished"]
 
@@ -21,6 +22,7 @@ class ClockStatus:
     means that the line is slower than the asked speed, so simulated time slows down;
     `stopped`, that the run was ended before its time.
     `command` is the id of the last command obeyed; `command_error` says why one was not.
+    `speed_setting` is the speed that the replay was started with, before any command.
     """
 
     now_ts: int
@@ -29,6 +31,7 @@ class ClockStatus:
     trips: int
     command: str = "0-0"
     command_error: str = ""
+    speed_setting: str = ""
 
     def save(self, client: redis.Redis) -> None:
         """Write the status to Redis."""
@@ -40,6 +43,7 @@ class ClockStatus:
             "trips": self.trips,
             "command": self.command,
             "command_error": self.command_error,
+            "speed_setting": self.speed_setting,
         }
         write_hash(client, keys.CLOCK, fields)
 
@@ -60,6 +64,7 @@ class ClockStatus:
             trips=int(fields["trips"]),
             command=fields["command"],
             command_error=fields["command_error"],
+            speed_setting=fields.get("speed_setting", ""),
         )
 
 
@@ -73,3 +78,8 @@ def first_open_hour(client: redis.Redis, start_ts: int) -> int:
     """Return where a part takes up a run that begins at `start_ts`: after the last hour closed."""
     closed = last_hour_closed(client)
     return start_ts if closed is None else closed + HOUR_MS
+
+
+def is_over(client: redis.Redis, run: RunInfo) -> bool:
+    """Whether every hour of the run is closed: there is nothing left to do."""
+    return first_open_hour(client, run.start_ts) >= run.end_ts

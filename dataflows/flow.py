@@ -25,6 +25,7 @@ from dataflows.counting import (
     TripBatch,
 )
 from dataflows.forecasting import HourForecast, HourlyForecasting, rides_events
+from dataflows.metrics import FORECAST, TRIPS_COUNTED, TRIPS_REPEATED
 
 _CITY = "city"
 _log = logging.getLogger(__name__)
@@ -42,13 +43,16 @@ class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCount
         for batch in values:
             if self._counter is None:
                 self._counter = PartitionCounter(batch.partition)
-            dropped = self._counter.duplicates
+            before = self._counter.duplicates
             progress = self._counter.update(batch)
-            if self._counter.duplicates > dropped:
+            repeated = self._counter.duplicates - before
+            TRIPS_COUNTED.inc(len(batch.seq) - repeated)
+            if repeated:
+                TRIPS_REPEATED.inc(repeated)
                 _log.info(
                     "partition %d: dropped %d trips that were sent twice, %d in all",
                     batch.partition,
-                    self._counter.duplicates - dropped,
+                    repeated,
                     self._counter.duplicates,
                 )
             if progress is not None:
@@ -84,7 +88,11 @@ class ForecastLogic(StatefulBatchLogic[CityHour, HourForecast, HourlyForecasting
 
     def on_batch(self, values: list[CityHour]) -> tuple[Iterable[HourForecast], bool]:
         """Learn and forecast, hour by hour."""
-        return [self._forecasting.update(hour) for hour in values], self.RETAIN
+        return [self._update(hour) for hour in values], self.RETAIN
+
+    def _update(self, hour: CityHour) -> HourForecast:
+        with FORECAST.time():
+            return self._forecasting.update(hour)
 
     def snapshot(self) -> HourlyForecasting:
         """Return models and history as they stand."""

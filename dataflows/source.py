@@ -1,13 +1,16 @@
 """The Kafka edge on the way in: each partition of `trips` as a Bytewax source partition."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import confluent_kafka as ck
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from core.events import Codec, TripEvent, trip_codec
-from core.kafka import assigned_consumer, check_messages, next_offset, where
+from core.kafka import assigned_consumer, check_messages, lag, next_offset, where
+from core.metrics import LAG
+from core.monitor import Health
 from core.topics import TRIPS
 from dataflows.counting import TripBatch
 
@@ -16,15 +19,25 @@ _MAX_MESSAGES = 10_000
 _IDLE = timedelta(milliseconds=3)
 
 
-class TripsPartition(StatefulSourcePartition[TripBatch, int]):
-    """One partition of `trips`, read in batches. State: the next offset. Ends on the final tick."""
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition has been read to: the next offset, and whether the final tick has come."""
 
-    def __init__(self, bootstrap: str, partition: int, offset: int) -> None:
+    offset: int
+    ended: bool = False
+
+
+class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
+    """One partition of `trips`, read in batches. State: its position. Ends on the final tick."""
+
+    def __init__(self, bootstrap: str, partition: int, position: Position, health: Health) -> None:
         self._partition = partition
-        self._offset = offset
+        self._position = position
+        self._health = health
         self._codec: Codec[TripEvent] = trip_codec()
-        self._consumer: ck.Consumer = assigned_consumer(bootstrap, {TRIPS: {partition: offset}})
-        self._ended = False
+        self._consumer: ck.Consumer = assigned_consumer(
+            bootstrap, {TRIPS: {partition: position.offset}}
+        )
         self._idle = False
 
     def next_batch(self) -> list[TripBatch]:
@@ -39,7 +52,8 @@ class TripsPartition(StatefulSourcePartition[TripBatch, int]):
         EventError
             If a message is not a trip or a tick.
         """
-        if self._ended:
+        self._health.beat()
+        if self._position.ended:
             raise StopIteration
         messages = self._consumer.consume(_MAX_MESSAGES, timeout=0)
         self._idle = not messages
@@ -49,37 +63,41 @@ class TripsPartition(StatefulSourcePartition[TripBatch, int]):
         events = self._codec.decode_batch(
             [message.value() for message in messages], lambda i: where(messages[i])
         )
-        self._offset = next_offset(messages)
         batch = TripBatch.of(self._partition, events)
-        self._ended = any(tick.final for _, tick in batch.ticks)
+        offset = next_offset(messages)
+        self._position = Position(offset, any(tick.final for _, tick in batch.ticks))
+        LAG.labels(TRIPS, self._partition).set(lag(self._consumer, TRIPS, self._partition, offset))
         return [batch]
 
     def next_awake(self) -> datetime | None:
         """Look again at once under load, after a short rest when there was nothing."""
         return datetime.now(UTC) + _IDLE if self._idle else None
 
-    def snapshot(self) -> int:
-        """Return the next offset to read."""
-        return self._offset
+    def snapshot(self) -> Position:
+        """Return where to read on."""
+        return self._position
 
     def close(self) -> None:
         """Leave the broker."""
         self._consumer.close()
 
 
-class TripsSource(FixedPartitionedSource[TripBatch, int]):
+class TripsSource(FixedPartitionedSource[TripBatch, Position]):
     """All partitions of `trips`, each from its start offset or from where a snapshot left it."""
 
-    def __init__(self, bootstrap: str, offsets: Mapping[int, int]) -> None:
+    def __init__(self, bootstrap: str, offsets: Mapping[int, int], health: Health) -> None:
         self._bootstrap = bootstrap
         self._offsets = dict(offsets)
+        self._health = health
 
     def list_parts(self) -> list[str]:
         """Return the partitions' numbers."""
         return [str(partition) for partition in sorted(self._offsets)]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> TripsPartition:
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: Position | None
+    ) -> TripsPartition:
         """Open one partition."""
         partition = int(for_part)
-        offset = self._offsets[partition] if resume_state is None else resume_state
-        return TripsPartition(self._bootstrap, partition, offset)
+        position = resume_state or Position(self._offsets[partition])
+        return TripsPartition(self._bootstrap, partition, position, self._health)

@@ -6,7 +6,8 @@ import redis
 
 from core import keys
 from core.hours import HOUR_MS
-from core.process import run_process
+from core.monitor import Health
+from core.process import run_part
 from core.redis_client import connect, redis_errors, write_hash
 from core.run import RunInfo, load_offsets
 from core.settings import Settings
@@ -14,12 +15,13 @@ from core.speed import Speed
 from core.status import ClockStatus, first_open_hour
 from core.topics import TRIPS
 from producers.control import RedisControl
+from producers.metrics import ROWS_REJECTED
 from producers.replay import Plan, Replay
 from producers.stream import KafkaStream
 from producers.trips import TripTable, read_trips, synthetic_table
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings, health: Health) -> None:
     """Replay the run that Redis describes, to its end."""
     kafka, redis_url = settings.servers("producer")
     client = connect(redis_url)
@@ -34,7 +36,7 @@ def main(settings: Settings) -> None:
         status = ClockStatus.load(client)
         resume_at = first_open_hour(client, run.start_ts)
         last_command = status.command if status else "0-0"
-        control = RedisControl(client, last_command, resume_at - HOUR_MS)
+        control = RedisControl(client, last_command, resume_at - HOUR_MS, health)
         Replay(plan, stream, control, resume_at=resume_at, status=status).run()
 
 
@@ -55,7 +57,9 @@ def _write_quality(client: redis.Redis, trips: TripTable) -> None:
     fields: dict[str, int] = {"rows_read": trips.rows, "trips_usable": len(trips.zone)}
     fields |= {f"rejected:{reason}": count for reason, count in trips.rejected.items()}
     write_hash(client, keys.QUALITY, fields)
+    for reason, count in trips.rejected.items():
+        ROWS_REJECTED.labels(reason).set(count)
 
 
 if __name__ == "__main__":
-    run_process("producer", lambda: main(Settings.load()))
+    run_part("producer", main)

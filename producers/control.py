@@ -8,8 +8,10 @@ import redis
 from core import keys
 from core.commands import Command
 from core.errors import UsageError
-from core.hours import SECOND_MS
+from core.hours import HOUR_MS, SECOND_MS
+from core.monitor import Health
 from core.status import ClockStatus
+from producers.metrics import show
 from producers.replay import Updates
 
 _MILLISECOND_S = 0.001
@@ -22,8 +24,12 @@ class RedisControl:
     consumer needs no polling.
     """
 
-    def __init__(self, client: redis.Redis, last_command: str, last_closed: int) -> None:
+    def __init__(
+        self, client: redis.Redis, last_command: str, last_closed: int, health: Health
+    ) -> None:
         self._client = client
+        self._health = health
+        self._last_closed = last_closed
         self._last_ids: dict[Any, Any] = {
             keys.COMMANDS: last_command,
             keys.CITY_HOURLY: f"{last_closed}-0",
@@ -31,6 +37,7 @@ class RedisControl:
 
     def wait(self, seconds: float) -> Updates:
         """Return what has come in, waiting up to `seconds` for the first thing."""
+        self._health.beat()
         if 0 < seconds < _MILLISECOND_S:  # Redis waits in whole milliseconds
             time.sleep(seconds)
         block = int(seconds * SECOND_MS) or None
@@ -40,14 +47,15 @@ class RedisControl:
         for stream, entries in replies:
             self._last_ids[stream] = entries[-1][0]
             if stream == keys.CITY_HOURLY:
-                last_closed = int(entries[-1][0].partition("-")[0])
+                last_closed = self._last_closed = int(entries[-1][0].partition("-")[0])
             else:
                 commands += [(entry_id, _read_command(fields)) for entry_id, fields in entries]
         return Updates(tuple(commands), last_closed)
 
     def publish(self, status: ClockStatus) -> None:
-        """Write the status to `sim:clock`."""
+        """Write the status to `sim:clock`, and show it to Prometheus."""
         status.save(self._client)
+        show(status, self._last_closed + HOUR_MS)
 
 
 def _read_command(fields: dict[str, str]) -> Command | UsageError:

@@ -75,7 +75,8 @@ class Replay:
     After a restart, `resume_at` is the end of the last hour that the consumer closed: all trips
     before it have been counted. Trips after it that were sent already are sent again, with the
     same `seq`, and dropped downstream. `status` is what the clock last said of itself: its
-    speed, whether it was paused, and which commands it has obeyed.
+    speed, whether it was paused, and which commands it has obeyed. A plan with another speed
+    than the replay was started with wins over what the clock ran at.
     """
 
     def __init__(
@@ -93,13 +94,17 @@ class Replay:
         self._wall = wall
         self._position = plan.start_ts if resume_at is None else resume_at
         self._last_closed = self._position - HOUR_MS
-        speed = plan.speed if status is None else Speed.parse(status.speed)
+        setting = str(plan.speed)
+        goes_on = status is not None and status.speed_setting == setting
+        speed = Speed.parse(status.speed) if status is not None and goes_on else plan.speed
         paused = status is not None and status.state == "paused"
         self._clock = SimClock(wall(), self._position, speed, paused)
         self._attended = -math.inf
         self._throttled = False
         self._first_trip, self._next_trip = plan.trips.slice(plan.start_ts, self._position)
-        self._status = status or ClockStatus(plan.start_ts, str(plan.speed), "starting", 0)
+        self._status = replace(
+            status or ClockStatus(plan.start_ts, setting, "starting", 0), speed_setting=setting
+        )
 
     @property
     def clock(self) -> SimClock:

@@ -3,6 +3,7 @@
 from core.kafka import BatchProducer
 from core.topics import TRIPS
 from producers.encode import TripEncoder
+from producers.metrics import TRIPS_SENT
 from producers.trips import TripTable
 
 
@@ -23,6 +24,7 @@ class KafkaStream:
         """
         for partition, messages in enumerate(self._encoder.trips(table, first, end)):
             self._producer.send(TRIPS, partition, messages)
+        TRIPS_SENT.inc(end - first)
 
     def send_tick(self, sim_ts: int, *, final: bool = False) -> None:
         """Put a tick on every partition."""

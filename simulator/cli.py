@@ -49,8 +49,17 @@ CacheDirFlag = Annotated[
     Path | None, typer.Option("--cache-dir", help="directory where downloads are kept")
 ]
 RedisFlag = Annotated[str | None, typer.Option("--redis", help="Redis URL, if not the embedded")]
+KafkaFlag = Annotated[
+    str | None, typer.Option("--kafka", help="bootstrap servers, if not the embedded")
+]
 StateFlag = Annotated[
     Path | None, typer.Option("--state-dir", help="where the embedded run keeps its data")
+]
+DataflowsFlag = Annotated[
+    int | None, typer.Option("--dataflows", help="dataflow processes that share the run")
+]
+ConsumersFlag = Annotated[
+    int | None, typer.Option("--consumers", help="consumers that share the run")
 ]
 
 
@@ -89,13 +98,13 @@ def up(
     data_dir: DataDirFlag = None,
     cache_dir: CacheDirFlag = None,
     redis: RedisFlag = None,
-    kafka: Annotated[
-        str | None, typer.Option("--kafka", help="bootstrap servers, if not the embedded")
-    ] = None,
+    kafka: KafkaFlag = None,
     redis_port: Annotated[
         int | None, typer.Option("--redis-port", help="port of the embedded Redis")
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Bytewax worker threads")] = None,
+    dataflows: DataflowsFlag = None,
+    consumers: ConsumersFlag = None,
     ahead_hours: Annotated[
         int | None,
         typer.Option("--ahead-hours", help="simulated hours the replay may run ahead of Redis"),
@@ -121,11 +130,80 @@ def up(
         kafka=kafka,
         redis_port=redis_port,
         workers=workers,
+        dataflows=dataflows,
+        consumers=consumers,
         ahead_hours=ahead_hours,
         state_dir=state_dir,
     )
     console = _console()
     run_up(settings, console, stay=console.is_terminal and not exit_at_end)
+
+
+@app.command()
+def prepare(
+    dataset: DatasetFlag = None,
+    month: MonthFlag = None,
+    from_hour: FromFlag = None,
+    until_hour: UntilFlag = None,
+    data: DataFlag = None,
+    data_dir: DataDirFlag = None,
+    cache_dir: CacheDirFlag = None,
+    redis: RedisFlag = None,
+    kafka: KafkaFlag = None,
+    dataflows: DataflowsFlag = None,
+    consumers: ConsumersFlag = None,
+    anew: Annotated[
+        bool, typer.Option("--new", help="start over, even if this run is there already")
+    ] = False,
+) -> None:
+    """Make your own Kafka and Redis ready for a run whose parts you start yourself."""
+    from simulator.ready import prepare_run  # noqa: PLC0415
+
+    settings = Settings.load(
+        dataset=dataset,
+        month=month,
+        from_hour=from_hour,
+        until_hour=until_hour,
+        data=data,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
+        redis=redis,
+        kafka=kafka,
+        dataflows=dataflows,
+        consumers=consumers,
+    )
+    prepare_run(settings, _console(), anew=anew)
+
+
+@app.command()
+def cluster(
+    dataflows: DataflowsFlag = None, consumers: ConsumersFlag = None, redis: RedisFlag = None
+) -> None:
+    """Say how many processes share the run that `prepare` is about to make ready."""
+    from simulator.controls import share_next_run  # noqa: PLC0415
+    from simulator.session import open_live_redis  # noqa: PLC0415
+
+    settings = Settings.load(dataflows=dataflows, consumers=consumers, redis=redis)
+    with open_live_redis(settings) as client:
+        share_next_run(client, settings.dataflows, settings.consumers)
+    _console().print(
+        f"the next run is shared by {settings.dataflows} dataflow processes "
+        f"and {settings.consumers} consumers"
+    )
+
+
+@app.command()
+def watch(redis: RedisFlag = None, state_dir: StateFlag = None) -> None:
+    """Show a run to its end, and report."""
+    from simulator.interrupts import deferred  # noqa: PLC0415
+    from simulator.session import open_live_redis  # noqa: PLC0415
+    from simulator.watch import watch as follow  # noqa: PLC0415
+
+    with (
+        deferred() as interrupts,
+        open_live_redis(Settings.load(redis=redis, state_dir=state_dir)) as client,
+    ):
+        follow(client, _console(), interrupts)
 
 
 @app.command()

@@ -7,11 +7,13 @@ from pathlib import Path
 import redis
 
 from core import keys
+from core.errors import KafkaError
 from core.kafka import end_offsets, ensure_topics
+from core.presence import wait_until_alone
 from core.redis_client import write_hash
 from core.run import SYNTHETIC, RunInfo
 from core.settings import Settings
-from core.topics import TOPICS
+from core.topics import HOURLY_RIDES, PREDICTIONS, TOPICS
 from producers.datasets import locate, official_file
 from producers.download import download
 from producers.trips import check_file
@@ -48,6 +50,8 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
         file="" if file is None else str(file.resolve()),
         start_ts=start_ts,
         end_ts=end_ts,
+        dataflows=settings.dataflows,
+        consumers=settings.consumers,
     )
 
 
@@ -63,11 +67,20 @@ def prepare(
     Raises
     ------
     KafkaError
-        If the cluster does not answer or refuses the topics.
+        If the cluster does not answer or refuses the topics, or has them in another shape.
+    StackError
+        If a run is live on this Redis.
     """
+    wait_until_alone(client)
     if create:
         ensure_topics(bootstrap, partitions)
     offsets = end_offsets(bootstrap, TOPICS)
+    rides, predictions = (len(offsets[topic]) for topic in (HOURLY_RIDES, PREDICTIONS))
+    if rides != predictions:
+        raise KafkaError(
+            f"Kafka at {bootstrap}: topics '{HOURLY_RIDES}' and '{PREDICTIONS}' have {rides} and "
+            f"{predictions} partitions, and must have as many: delete them"
+        )
     clear(client)
     write_hash(
         client,

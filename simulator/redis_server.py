@@ -13,10 +13,10 @@ import redis
 
 from core.errors import StackError
 from simulator.parts import Part
+from simulator.ports import HOST, free_ports
 
 DUMP = "dump.rdb"
 _NEXT_DUMP = "next.rdb"
-_HOST = "127.0.0.1"
 _START_S = 30.0
 _SAVE_S = 60.0
 _PORTS_TO_TRY = 100
@@ -59,10 +59,10 @@ class EmbeddedRedis:
     def __init__(self, directory: Path, port: int, *, saved: bool = False) -> None:
         self._directory = directory
         self.port = _free_port(port)
-        self.url = f"redis://{_HOST}:{self.port}"
+        self.url = f"redis://{HOST}:{self.port}"
         if not saved:
             (directory / _NEXT_DUMP).unlink(missing_ok=True)
-        command = [str(find_binary()), "--port", str(self.port), "--bind", _HOST]
+        command = [str(find_binary()), "--port", str(self.port), "--bind", HOST]
         command += ["--dir", str(directory), "--dbfilename", DUMP if saved else _NEXT_DUMP]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
         self.part = Part("redis", command, directory / "redis.log")
@@ -116,12 +116,11 @@ class EmbeddedRedis:
 
 def _free_port(wanted: int) -> int:
     if wanted == ANY_PORT:
-        with socket.create_server((_HOST, ANY_PORT)) as probe:
-            return int(probe.getsockname()[1])
+        return free_ports(1)[0]
     for port in range(wanted, min(wanted + _PORTS_TO_TRY, 65536)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
-                probe.bind((_HOST, port))
+                probe.bind((HOST, port))
                 return port
     raise StackError(f"no free port from {wanted} on: choose one with --redis-port")

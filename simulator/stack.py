@@ -15,19 +15,21 @@ from core.redis_client import connect
 from core.run import RunInfo
 from core.settings import Settings
 from core.status import ClockStatus
+from simulator.line import members, start_member
 from simulator.parts import Cost, Part
 from simulator.prepare import prepare
 from simulator.redis_server import EmbeddedRedis
 from simulator.session import Session
 
 _BROKER_START_S = 20.0
-# In the order of the line; started from its end, so that nothing is sent before it is read.
-PARTS = (("producer", "producers"), ("dataflow", "dataflows"), ("consumer", "consumers"))
 
 
 @dataclass
 class Stack:
-    """The servers of a run and, once started, its parts."""
+    """The servers of a run and, once started, its parts, from the end of the line to its start.
+
+    That is the order in which they start, so that nothing is sent before it is read.
+    """
 
     directory: Path
     settings: Settings
@@ -42,18 +44,15 @@ class Stack:
         embedded = self.settings.kafka is None
         prepare(self.client, self.bootstrap, self.settings.partitions, run, create=not embedded)
         Session.of(run, self.redis_url, self.bootstrap).save(self.directory)
-        env = self.settings.as_environment() | {
-            "RUSHHOUR_KAFKA": self.bootstrap,
-            "RUSHHOUR_REDIS": self.redis_url,
-        }
-        for name, module in reversed(PARTS):
-            self.parts[name] = Part.python(name, module, self.directory / f"{name}.log", env)
+        servers = {"kafka": self.bootstrap, "redis": self.redis_url}
+        line = members(self.settings.model_copy(update=servers), run)
+        for member in reversed(line):
+            self.parts[member.name] = start_member(member, self.directory)
 
     def stop_line(self) -> None:
         """Stop the parts, from the start of the line on; say so if the replay had not finished."""
-        for name, _ in PARTS:
-            if name in self.parts:
-                self.parts[name].stop()
+        for part in reversed(self.parts.values()):
+            part.stop()
         with suppress(redis.RedisError):
             status = ClockStatus.load(self.client)
             if status is not None and status.state != "finished":
@@ -76,8 +75,8 @@ class Stack:
 
     def costs(self) -> dict[str, Cost | None]:
         """Return what each process has used, in the order of the line."""
-        parts = [self.parts[name] for name, _ in PARTS if name in self.parts]
-        return {part.name: part.cost_so_far() for part in (*parts, *self.servers)}
+        parts = (*reversed(self.parts.values()), *self.servers)
+        return {part.name: part.cost_so_far() for part in parts}
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from core.run import RunInfo
 from core.settings import Settings
 from simulator import report, screens
 from simulator.interrupts import Interrupts, deferred
-from simulator.live import LineView, LiveView, View
 from simulator.prepare import describe_run, find_data
 from simulator.session import open_state_dir
 from simulator.snapshot import Snapshot
 from simulator.stack import Stack, open_stack
+from simulator.watch import open_view
 
 _WATCH_S = 0.05
 _READ_LATER = "`rushhour status` still reads the run"
@@ -56,11 +56,8 @@ def up(settings: Settings, console: Console, *, stay: bool) -> None:
 
 def _watch(console: Console, stack: Stack, interrupts: Interrupts) -> None:
     """Show the run until every part is done."""
-    view: View = (
-        LiveView(stack.client, console) if console.is_terminal else LineView(stack.client, console)
-    )
     try:
-        with view:
+        with open_view(stack.client, console) as view:
             while not stack.is_done():
                 interrupts.check()
                 view.update()
@@ -114,6 +111,8 @@ def download_progress(
 
     def advance(done: int, total: int | None) -> None:
         if not progress.live.is_started:
+            if not console.is_terminal:
+                console.print(f"downloading {settings.dataset} {settings.month} ...")
             progress.start()
             progress.start_task(task)
         progress.update(task, completed=done, total=total)

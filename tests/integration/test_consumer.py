@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import redis
 
-from consumers.pending import ClosedHour, Forecast
+from consumers.city import City
+from consumers.pending import ClosedHour, Forecast, Unit
 from consumers.scores import RollingErrors
-from consumers.writer import RedisWriter
+from consumers.writer import ZoneWriter
 from core import keys
 from core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
 from core.hours import hour_label, to_datetime
@@ -38,6 +39,13 @@ HOURS = 30  # more than a day, so that the window of 24 h has to forget
 PARTITIONS = 4
 Event = HourlyRides | Prediction
 Contents = Callable[[redis.Redis], dict[str, object]]
+
+
+def run_of(consumers: int = 1) -> RunInfo:
+    end = START + HOURS * HOUR
+    return RunInfo(
+        "id", "green", "2024-10", "a.parquet", "/a.parquet", START, end, consumers=consumers
+    )
 
 
 def rides(index: int) -> list[Event]:
@@ -93,9 +101,7 @@ class Consumer:
 
     def prepare(self) -> None:
         """Begin a run behind all that earlier tests left on the topics."""
-        end = START + HOURS * HOUR
-        run = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", START, end)
-        prepare(self.client, self.bootstrap, PARTITIONS, run, create=False)
+        prepare(self.client, self.bootstrap, PARTITIONS, run_of(), create=False)
 
     def publish(self, events: Iterable[Event]) -> None:
         rides_as_json: Codec[HourlyRides] = rides_codec()
@@ -212,8 +218,14 @@ def test_a_consumer_killed_between_hours_goes_on_where_it_was(
     consumer.publish(until(at))
     part = consumer.start()
     label = hour_label(START + at * HOUR)
-    wait_until(lambda: consumer.client.exists(keys.predictions(label)), "the forecast is in Redis")
-    assert consumer.hours_closed() == at
+    wait_until(
+        lambda: consumer.client.hlen(keys.predictions(label)) == ZONE_COUNT,
+        "the forecast is in Redis",
+    )
+    # It comes with the hour before it, and never alone.
+    before = str(START + (at - 1) * HOUR)
+    assert set(consumer.client.hgetall(keys.CLOSED).values()) == ({before} if at else set())
+    wait_until(lambda: consumer.hours_closed() == at, "the hours are closed for the city")
     consumer.kill(part)
     consumer.publish(after(at))
     consumer.run()
@@ -259,9 +271,9 @@ def test_a_consumer_that_reads_everything_again_changes_nothing(
     consumer.run()
 
     assert contents(consumer.client) == undisturbed
-    repeats = consumer.client.hget(keys.DROPPED, "repeated_events")
     # 14 hours of rides and the 15 forecasts that were in Redis, of each zone.
-    assert repeats == str((14 + 15) * ZONE_COUNT)
+    repeats = str((14 + 15) * ZONE_COUNT)
+    assert consumer.client.hgetall(keys.DROPPED) == {"repeated_events:0": repeats}
 
 
 def test_a_finished_run_is_not_read_again(
@@ -281,13 +293,19 @@ def test_an_hour_written_twice_leaves_the_same_redis(
     """As two consumers at once would: the second one must not add to what the first wrote."""
     served = np.arange(265, dtype=np.float64) + 0.5
     hour = ClosedHour(START, np.arange(265), Forecast(START, {SERVED: served}))
-    offsets = {(HOURLY_RIDES, 0): 1}
-    RedisWriter(client, START, RollingErrors(), 0, 0).write([hour.forecast, hour], offsets)
-    once = contents(client)
+    units: list[Unit] = [hour.forecast, hour]
+    cities = [City.restore(client, run_of(), partitions=1) for _ in range(2)]
+    found = []
+    for city in cities:
+        closed = ZoneWriter(client, RollingErrors()).write(
+            units, {(HOURLY_RIDES, 0): 1}, {0: START + HOUR}
+        )
+        city.note(units)
+        city.close(closed)
+        found.append(contents(client))
 
-    RedisWriter(client, START, RollingErrors(), 0, 0).write([hour.forecast, hour], offsets)
-
-    assert contents(client) == once
+    assert "city" in found[0]
+    assert found[1] == found[0]
 
 
 @pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS])

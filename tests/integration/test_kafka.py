@@ -12,9 +12,10 @@ from core import kafka
 from core.errors import EventError, KafkaError
 from core.events import Tick, Trip, TripEvent, trip_codec
 from core.kafka import BatchProducer, assigned_consumer, check_messages, end_offsets, next_offset
+from core.monitor import Health
 from core.topics import HOURLY_RIDES, TOPICS, TRIPS
 from dataflows.counting import TripBatch
-from dataflows.source import TripsPartition
+from dataflows.source import Position, TripsPartition
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -56,7 +57,7 @@ def read(
 
 @contextmanager
 def trips_partition(bootstrap: str, partition: int, offset: int = 0) -> Iterator[TripsPartition]:
-    source = TripsPartition(bootstrap, partition, offset)
+    source = TripsPartition(bootstrap, partition, Position(offset), Health())
     try:
         yield source
     finally:
@@ -160,11 +161,12 @@ def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
         assert (batch.partition, batch.seq.tolist(), batch.zone.tolist()) == (2, [7, 9], [132, 4])
         assert batch.pickup_ts.tolist() == [START + 1_000, START + 2_000]
         assert batch.ticks == ((0, Tick(START)), (2, Tick(START + HOUR)))
-        assert source.snapshot() == 4
+        assert source.snapshot() == Position(4)
         assert source.next_batch() == []  # not the end: only a final tick is
 
         send(broker, TRIPS, 2, encoded(Tick(START + 2 * HOUR, final=True)))
         assert batches_of(source, wait_until).ticks == ((0, Tick(START + 2 * HOUR, final=True)),)
+        assert source.snapshot() == Position(5, ended=True)
         with pytest.raises(StopIteration):
             source.next_batch()
 

@@ -401,6 +401,7 @@ def test_the_clock_and_the_run_say_what_was_replayed(ran: Ran, brute: Brute) -> 
         "trips": str(brute.rides.sum()),
         "command": "0-0",
         "command_error": "",
+        "speed_setting": "max",
         "last_hour_closed": "2024-10-09T05",
         "last_hour_closed_ts": str(end - 3_600_000),
     }
@@ -413,12 +414,15 @@ def test_the_clock_and_the_run_say_what_was_replayed(ran: Ran, brute: Brute) -> 
         "source": "eight-days.parquet",
         "from": "2024-10-01T06",
         "until": "2024-10-09T05",
+        "dataflows": "1",
+        "consumers": "1",
     }
 
 
 def test_redis_holds_these_keys_and_no_others_as_plain_structures(ran: Ran, brute: Brute) -> None:
     labels = [brute.label(hour) for hour in range(brute.hours)]
-    hashes = {"sim:clock", "sim:run", "sim:offsets", "city", "quality"}
+    of_this_run = {"sim:clock", "sim:run", "sim:offsets", "sim:closed"}
+    hashes = of_this_run | {"city", "quality"}
     hashes |= {f"zone:{zone}" for zone in ZONE_IDS} | {f"model:{name}" for name in (SERVED, *LAGS)}
     hashes |= {f"rides:{label}" for label in labels} | {f"errors:{label}" for label in labels}
     next_too = [*labels, brute.label(brute.hours)]
@@ -429,7 +433,7 @@ def test_redis_holds_these_keys_and_no_others_as_plain_structures(ran: Ran, brut
         "board:mae:24h": "zset",
         "city:hourly": "stream",
     }
-    for key in hashes - {"sim:clock", "sim:run", "sim:offsets"}:
+    for key in hashes - of_this_run:
         assert not any(value.startswith(("{", "[", '"')) for value in ran.hash(key).values()), key
 
 

@@ -20,6 +20,8 @@ OF_RUSHHOUR = (
     keys.CLOCK,
     keys.RUN,
     keys.OFFSETS,
+    keys.CLOSED,
+    keys.DROPPED,
     keys.COMMANDS,
     keys.CITY,
     keys.CITY_HOURLY,

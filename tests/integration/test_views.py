@@ -8,9 +8,10 @@ import pytest
 import redis
 
 from consumers import views
+from consumers.city import City
 from consumers.pending import ClosedHour, Forecast
 from consumers.scores import RollingErrors
-from consumers.writer import RedisWriter
+from consumers.writer import ZoneWriter
 from core.errors import RedisError, UsageError
 from core.run import RunInfo
 from core.zones import ZONE_COUNT, ZONE_IDS
@@ -38,23 +39,26 @@ def forecast_of(index: int) -> Forecast:
     return Forecast(START + index * HOUR, by_model)
 
 
-def save_run(client: redis.Redis) -> None:
+def save_run(client: redis.Redis) -> RunInfo:
     run = RunInfo(
         "id", "green", "2024-10", "trips.parquet", "/trips.parquet", START, START + 9 * HOUR
     )
     run.save(client)
+    return run
 
 
 @pytest.fixture
 def run(client: redis.Redis) -> redis.Redis:
     """A run with four closed hours, from 2024-10-02 23:00 on, and a forecast for the fifth."""
-    save_run(client)
-    writer = RedisWriter(client, START, RollingErrors(), pairs=0, rides=0)
+    city = City.restore(client, save_run(client), partitions=1)
+    writer = ZoneWriter(client, RollingErrors())
     offsets = {("hourly_rides", 0): 1}
-    writer.write([forecast_of(0)], offsets)
+    writer.write([forecast_of(0)], offsets, {0: START})
     for index in range(HOURS):
-        closed = ClosedHour(START + index * HOUR, rides_of(index), forecast_of(index))
-        writer.write([forecast_of(index + 1), closed], offsets)
+        hour = ClosedHour(START + index * HOUR, rides_of(index), forecast_of(index))
+        city.close(
+            writer.write([forecast_of(index + 1), hour], offsets, {0: START + (index + 1) * HOUR})
+        )
     return client
 
 

@@ -416,8 +416,8 @@ def test_the_status_says_where_the_replay_stands() -> None:
         assert status.now_ts <= START + (at - BEGIN) * 21_600_000 + 1
         assert status.now_ts >= START + (at - BEGIN - SLICE_S) * 21_600_000 - 1
     first, last = stage.script.published[0][1], stage.script.published[-1][1]
-    assert first == ClockStatus(START, "6h/s", "running", 0)
-    assert last == ClockStatus(stage.end, "6h/s", "finished", 24 * 60)
+    assert first == ClockStatus(START, "6h/s", "running", 0, speed_setting="6h/s")
+    assert last == ClockStatus(stage.end, "6h/s", "finished", 24 * 60, speed_setting="6h/s")
 
 
 def test_the_clock_of_a_replay_shows_its_speed_and_pause() -> None:
@@ -447,7 +447,7 @@ def test_after_a_restart_the_clock_keeps_its_speed_and_its_pause() -> None:
     stage = Stage(12, SIX_HOURS)
     stage.command(4.0, "resume")
     resume_at = START + 6 * HOUR_MS
-    stage.run(resume_at, ClockStatus(resume_at, "2h/s", "paused", 360, "3-0"))
+    stage.run(resume_at, ClockStatus(resume_at, "2h/s", "paused", 360, "3-0", "", "6h/s"))
     assert stage.script.speeds() == ["2h/s"]
     assert stage.script.states() == ["paused", "running", "finished"]
     assert stage.wall.now - BEGIN == pytest.approx(4.0 + 6 / 2, abs=1e-3)

@@ -61,6 +61,15 @@ def judge(error: Floats, reference: Floats) -> Floats:
     return np.array([np.abs(own).mean(), np.sqrt((own**2).mean()), own.mean(), skill])
 
 
+def scores_of(errors: RollingErrors, model: str, window: int, last: int) -> tuple[Scores, Scores]:
+    """The scores per zone, and for the city, over a window that ends with the hour `last`."""
+    last_hour = START + last * HOUR_MS
+    return (
+        errors.zone_scores(model, window, last_hour),
+        errors.city_scores(model, window, last_hour),
+    )
+
+
 def as_rows(scores: Scores) -> Floats:
     return np.stack((scores.mae, scores.rmse, scores.bias, scores.skill))
 
@@ -73,7 +82,7 @@ def test_scores_are_what_their_definitions_say(seed: int, count: int, first: int
     assert errors.models == MODELS
     for model in MODELS:
         for window in WINDOWS:
-            by_zone, city = errors.scores(model, window)
+            by_zone, city = scores_of(errors, model, window, first + count - 1)
             zones_expected, city_expected = brute_force(hours, model, window)
             np.testing.assert_allclose(as_rows(by_zone), zones_expected, rtol=1e-9, atol=1e-9)
             np.testing.assert_allclose(as_rows(city)[:, 0], city_expected, rtol=1e-9, atol=1e-9)
@@ -86,7 +95,7 @@ def test_windows_are_a_day_and_a_week() -> None:
 def test_an_error_is_predicted_minus_rides() -> None:
     predicted = np.full(ZONE_COUNT, 3.0)
     errors = learn([(np.full(ZONE_COUNT, 5), {"served": predicted})])
-    _, city = errors.scores("served", 24)
+    city = errors.city_scores("served", 24, START)
     assert (city.mae[0], city.rmse[0], city.bias[0]) == (2.0, 2.0, -2.0)
     assert np.isnan(city.skill[0])
 
@@ -100,7 +109,7 @@ def test_skill_is_one_when_perfect_zero_when_equal_negative_when_worse() -> None
         REFERENCE: rides + 4.0,
     }
     errors = learn([(rides, by_model)])
-    skills = [errors.scores(name, 24)[1].skill[0] for name in by_model]
+    skills = [errors.city_scores(name, 24, START).skill[0] for name in by_model]
     assert skills == [1.0, 0.0, -1.0, 0.0]
 
 
@@ -110,7 +119,7 @@ def test_skill_is_judged_only_by_pairs_that_both_models_have() -> None:
     reference = np.full(ZONE_COUNT, np.nan)
     hours: list[Hour] = [(rides, {"served": served * 100, REFERENCE: reference})]
     hours.append((rides, {"served": served, REFERENCE: np.full(ZONE_COUNT, 2.0)}))
-    by_zone, city = learn(hours).scores("served", 24)
+    by_zone, city = scores_of(learn(hours), "served", 24, last=1)
     assert city.skill[0] == 0.5  # the first hour, far off, has no reference
     assert city.mae[0] == 50.5
     assert set(by_zone.skill) == {0.5}
@@ -118,9 +127,8 @@ def test_skill_is_judged_only_by_pairs_that_both_models_have() -> None:
 
 def test_nothing_to_judge_by_is_nan_and_not_zero() -> None:
     silent = np.full(ZONE_COUNT, np.nan)
-    by_zone, city = learn([(np.ones(ZONE_COUNT, np.int64), {"silent": silent})]).scores(
-        "silent", 24
-    )
+    errors = learn([(np.ones(ZONE_COUNT, np.int64), {"silent": silent})])
+    by_zone, city = scores_of(errors, "silent", 24, last=0)
     assert np.isnan(as_rows(by_zone)).all()
     assert np.isnan(as_rows(city)).all()
 
@@ -132,9 +140,8 @@ def test_rebuilding_from_the_last_week_gives_the_same_digits(count: int) -> None
     rebuilt = learn(hours[-168:], first=count - 168)
     for model in MODELS:
         for window in WINDOWS:
-            for a, b in zip(
-                whole.scores(model, window), rebuilt.scores(model, window), strict=True
-            ):
+            both = (scores_of(errors, model, window, count - 1) for errors in (whole, rebuilt))
+            for a, b in zip(*both, strict=True):
                 assert as_rows(a).tobytes() == as_rows(b).tobytes()
 
 
@@ -144,8 +151,9 @@ def test_an_hour_older_than_the_window_is_forgotten() -> None:
     errors = RollingErrors()
     errors.learn(START, rides, bad)
     for age in range(1, 169):
-        errors.learn(START + age * HOUR_MS, rides, good)
-        day = errors.scores("served", 24)[1].mae[0]
-        week = errors.scores("served", 168)[1].mae[0]
+        hour = START + age * HOUR_MS
+        errors.learn(hour, rides, good)
+        day = errors.city_scores("served", 24, hour).mae[0]
+        week = errors.city_scores("served", 168, hour).mae[0]
         assert day == (pytest.approx(7 / (age + 1)) if age < 24 else 0.0)
         assert week == (pytest.approx(7 / (age + 1)) if age < 168 else 0.0)

@@ -47,6 +47,14 @@ def test_the_defaults_replay_october_2024() -> None:
         ("partitions", "RUSHHOUR_PARTITIONS", 7, 8),
         ("ahead_hours", "RUSHHOUR_AHEAD_HOURS", 9, 10),
         ("workers", "RUSHHOUR_WORKERS", 2, 3),
+        ("dataflows", "RUSHHOUR_DATAFLOWS", 2, 3),
+        ("consumers", "RUSHHOUR_CONSUMERS", 2, 3),
+        ("process", "RUSHHOUR_PROCESS", 1, 2),
+        ("addresses", "RUSHHOUR_ADDRESSES", "a:2101,b:2101", "c:2101"),
+        ("recovery_dir", "RUSHHOUR_RECOVERY_DIR", Path("/a"), Path("/b")),
+        ("metrics_host", "RUSHHOUR_METRICS_HOST", "0.0.0.0", "::1"),
+        ("metrics_port", "RUSHHOUR_METRICS_PORT", 9100, 9101),
+        ("linger", "RUSHHOUR_LINGER", True, False),
     ],
 )
 def test_a_flag_beats_the_environment_and_that_beats_the_default(
@@ -64,7 +72,7 @@ def test_a_flag_beats_the_environment_and_that_beats_the_default(
 
 
 def test_every_setting_is_tested_above() -> None:
-    assert len(Settings.model_fields) == 15
+    assert len(Settings.model_fields) == 23
 
 
 def test_origins_say_where_each_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +106,8 @@ def test_only_variables_of_rushhour_are_read(monkeypatch: pytest.MonkeyPatch, na
         {"data": Path("/a b/c.parquet"), "data_dir": Path("/d"), "cache_dir": Path("/e")},
         {"kafka": "k:9092", "redis": "redis://r:1/2", "partitions": 7, "ahead_hours": 1},
         {"state_dir": Path("/s"), "redis_port": 7000},
+        {"dataflows": 2, "consumers": 3, "process": 1, "addresses": "a:2101, b:2101"},
+        {"recovery_dir": Path("/r"), "metrics_host": "::", "metrics_port": 1, "linger": True},
     ],
 )
 def test_another_process_loads_the_same_settings_from_the_environment(
@@ -123,6 +133,12 @@ def test_another_process_loads_the_same_settings_from_the_environment(
         ({"redis_port": 65_536}, ["redis_port '65536'", "65535"]),
         ({"ahead_hours": 169}, ["ahead_hours '169'", "168"]),
         ({"workers": 65}, ["workers '65'", "64"]),
+        ({"dataflows": 0}, ["dataflows '0'", "1"]),
+        ({"consumers": 65}, ["consumers '65'", "64"]),
+        ({"process": -1}, ["process '-1'", "0"]),
+        ({"process": 64}, ["process '64'", "64"]),
+        ({"metrics_port": 0}, ["metrics_port '0'", "1"]),
+        ({"linger": "perhaps"}, ["linger 'perhaps'", "boolean"]),
         ({"from_hour": "soon"}, ["'soon'", "2024-10-02"]),
         ({"from_hour": "2024-10-02 05:30"}, ["'2024-10-02 05:30'", "start of an hour"]),
         ({"from_hour": "2024-09-30"}, ["2024-09-30T00", "2024-10", "--from"]),

@@ -1,0 +1,75 @@
+"""What a consumer tells Prometheus: its own work, and the scores that Redis holds."""
+
+from collections.abc import Iterator
+
+import redis
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from consumers.scores import SCORES, WINDOWS, score_field
+from core import keys
+from core.hours import SECOND_MS
+from core.models import MODELS
+from core.redis_client import read_hash
+from core.run import RunInfo
+from core.status import last_hour_closed
+
+EVENTS_READ = Counter("rushhour_events_read", "Events read", ["topic"])
+EVENTS_REPEATED = Counter(
+    "rushhour_events_repeated", "Events dropped because an earlier one had said the same"
+)
+REDIS_WRITE = Histogram(
+    "rushhour_redis_write_seconds",
+    "Time of one transaction with all that a batch of events brings",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+
+
+class RunCollector(Collector):
+    """Figures of the whole run, read from Redis at each scrape: every consumer says the same."""
+
+    def __init__(self, client: redis.Redis, run: RunInfo) -> None:
+        self._client = client
+        self._run = run
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges; those whose figure is not known yet are left out."""
+        quality = read_hash(self._client, keys.QUALITY)
+        city = read_hash(self._client, keys.CITY)
+        yield _gauge("rushhour_hours_due", "Hours of the run", self._run.hours)
+        yield _gauge(
+            "rushhour_hours_closed", "Hours counted and scored", quality.get("hours_closed", 0)
+        )
+        closed = last_hour_closed(self._client)
+        if closed is not None:
+            yield _gauge(
+                "rushhour_last_closed_hour_seconds",
+                "Start of the last closed hour, in event time",
+                closed / SECOND_MS,
+            )
+        if "overlap" in quality:
+            yield _gauge("rushhour_overlap", "Scored pairs by due pairs", quality["overlap"])
+        if "rides" in city:
+            yield _gauge("rushhour_city_rides", "Rides of the last closed hour", city["rides"])
+            yield _gauge(
+                "rushhour_city_prediction",
+                "Rides that were predicted for the last closed hour",
+                city["prediction"],
+            )
+        yield from self._scores()
+
+    def _scores(self) -> Iterator[GaugeMetricFamily]:
+        by_model = {name: read_hash(self._client, keys.model(name)) for name in MODELS}
+        for score, what in SCORES.items():
+            family = GaugeMetricFamily(f"rushhour_{score}", what, labels=["model", "window"])
+            for name, fields in by_model.items():
+                for window in WINDOWS:
+                    value = fields.get(score_field(score, window), keys.NOT_KNOWN)
+                    if value != keys.NOT_KNOWN:
+                        family.add_metric([name, f"{window}h"], float(value))
+            yield family
+
+
+def _gauge(name: str, what: str, value: float | str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, what, value=float(value))

@@ -1,0 +1,64 @@
+"""Which processes a line is made of, and what each of them is told."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.run import RunInfo
+from core.settings import Settings
+from simulator.parts import Part
+from simulator.ports import HOST, free_ports
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One process: its name, the module that it runs, and its settings."""
+
+    name: str
+    module: str
+    settings: Settings
+
+
+def members(settings: Settings, run: RunInfo) -> list[Member]:
+    """Return the processes of a run on this machine, in the order of the line.
+
+    If metrics are wanted, each serves them on a port of its own, from the given one on.
+    """
+    shared = settings.model_copy(update={"addresses": ",".join(_addresses(run.dataflows))})
+    first = settings.metrics_port
+    return [
+        Member(
+            name,
+            module,
+            shared.model_copy(
+                update={
+                    "process": process,
+                    "metrics_port": None if first is None else first + place,
+                }
+            ),
+        )
+        for place, (name, module, process) in enumerate(_processes(run))
+    ]
+
+
+def start_member(member: Member, directory: Path) -> Part:
+    """Start a process; its log goes to the directory."""
+    log = directory / f"{member.name}.log"
+    return Part.python(member.name, member.module, log, member.settings.as_environment())
+
+
+def _processes(run: RunInfo) -> Iterator[tuple[str, str, int]]:
+    yield "producer", "producers", 0
+    for name, module, count in (
+        ("dataflow", "dataflows", run.dataflows),
+        ("consumer", "consumers", run.consumers),
+    ):
+        for process in range(count):
+            yield name if count == 1 else f"{name}-{process}", module, process
+
+
+def _addresses(processes: int) -> list[str]:
+    """Return where the processes of a dataflow cluster meet; none for a single one."""
+    if processes == 1:
+        return []
+    return [f"{HOST}:{port}" for port in free_ports(processes)]
