@@ -121,6 +121,15 @@ def write_trips() -> TripWriter:
 
 
 @pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """Skips what needs a Docker engine where there is none."""
+    try:
+        subprocess.run(["docker", "info"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs a Docker engine that runs")
+
+
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """A function that returns a port on which nothing listens."""
 
