@@ -60,7 +60,7 @@ def _consume(
             city.note(units)
             city.close(closed)
         health.beat()
-    reader.close()
+    reader.close(share)
 
 
 if __name__ == "__main__":

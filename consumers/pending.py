@@ -84,7 +84,7 @@ class PendingHours:
     `next_hour` is the first hour not yet closed; `forecast` is the one for that hour if it
     is already in Redis (after a restart). Events of hours before are repeats, made by a
     dataflow that started again: they are dropped and counted in `repeats`. `zones` are those
-    whose events are waited for.
+    whose events are waited for. `positions` is the next offset to read of each partition.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class PendingHours:
         self.repeats = 0
         self._zones = all_zones() if zones is None else zones
         self.next_hour = next_hour
-        self._positions = dict(offsets)
+        self.positions = dict(offsets)
         self._rides: dict[int, _Partial] = {}
         self._predictions: dict[int, _Partial] = {}
         self._forecasts = {} if forecast is None else {forecast.hour_ts: forecast}
@@ -105,21 +105,21 @@ class PendingHours:
 
     def add_rides(self, partition: int, offset: int, event: HourlyRides) -> None:
         """Take in the rides of one zone and hour."""
-        self._positions[HOURLY_RIDES, partition] = offset + 1
+        self.positions[HOURLY_RIDES, partition] = offset + 1
         if event.pickup_ts < self.next_hour:
             self.repeats += 1
             return
-        partial = self._rides.setdefault(event.pickup_ts, _Partial())
+        partial = _partial(self._rides, event.pickup_ts)
         column = partial.put(partition, offset, event.pickup_location_id)
         _column(partial, HOURLY_RIDES)[column] = event.rides
 
     def add_prediction(self, partition: int, offset: int, event: Prediction) -> None:
         """Take in the prediction of one zone and hour."""
-        self._positions[PREDICTIONS, partition] = offset + 1
+        self.positions[PREDICTIONS, partition] = offset + 1
         if event.pickup_ts < self._next_forecast:
             self.repeats += 1
             return
-        partial = self._predictions.setdefault(event.pickup_ts, _Partial())
+        partial = _partial(self._predictions, event.pickup_ts)
         column = partial.put(partition, offset, event.pickup_location_id)
         _column(partial, event.model)[column] = event.predicted_demand
         for name, value in event.baselines.items():
@@ -161,12 +161,19 @@ class PendingHours:
 
     def offsets(self) -> dict[Place, int]:
         """Return the next offset to read of each partition, were the process to restart now."""
-        out = dict(self._positions)
+        out = dict(self.positions)
         for topic, partials in ((HOURLY_RIDES, self._rides), (PREDICTIONS, self._predictions)):
             for partial in partials.values():
                 for partition, offset in partial.first_offsets.items():
                     out[topic, partition] = min(out[topic, partition], offset)
         return out
+
+
+def _partial(partials: dict[int, _Partial], hour_ts: int) -> _Partial:
+    partial = partials.get(hour_ts)
+    if partial is None:
+        partial = partials[hour_ts] = _Partial()
+    return partial
 
 
 def _column(partial: _Partial, name: str) -> npt.NDArray[np.float64]:

@@ -8,8 +8,8 @@ import confluent_kafka as ck
 from consumers.metrics import EVENTS_READ
 from consumers.share import Share
 from core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
-from core.kafka import assigned_consumer, check_messages, lag, where
-from core.metrics import LAG
+from core.kafka import assigned_consumer, check_messages, where
+from core.metrics import LagMeter
 from core.topics import HOURLY_RIDES, PREDICTIONS
 
 _MAX_MESSAGES = 10_000
@@ -28,7 +28,7 @@ class EventsReader:
         self._consumer: ck.Consumer = assigned_consumer(bootstrap, by_topic)
         self._rides: Codec[HourlyRides] = rides_codec()
         self._predictions: Codec[Prediction] = prediction_codec()
-        self._next = dict(offsets)
+        self._lag = LagMeter(self._consumer)
 
     def read_into(self, share: Share) -> None:
         """Wait a moment for events, and take in all that have come.
@@ -44,19 +44,12 @@ class EventsReader:
         check_messages(messages)
         _feed(messages, HOURLY_RIDES, self._rides, share.add_rides)
         _feed(messages, PREDICTIONS, self._predictions, share.add_prediction)
-        for message in messages:
-            topic, partition = message.topic() or "", message.partition() or 0
-            self._next[topic, partition] = (message.offset() or 0) + 1
-        self._measure_lag()
+        self._lag.measure(share.positions())
 
-    def close(self) -> None:
-        """Leave the broker."""
-        self._measure_lag()
+    def close(self, share: Share) -> None:
+        """Leave the broker; `share` is what has been read into."""
+        self._lag.measure(share.positions(), now=True)
         self._consumer.close()
-
-    def _measure_lag(self) -> None:
-        for (topic, partition), offset in self._next.items():
-            LAG.labels(topic, partition).set(lag(self._consumer, topic, partition, offset))
 
     def _poll(self) -> list[ck.Message]:
         # poll returns as soon as there is one message; consume would sit out its timeout.

@@ -53,6 +53,11 @@ class Share:
         """Return what has become complete, in order of hours, one unit for all its zones."""
         return join(unit for pending in self._pending.values() for unit in pending.take())
 
+    def positions(self) -> dict[Place, int]:
+        """Return the offset after the last event taken in from each partition."""
+        every = [pending.positions for pending in self._pending.values()]
+        return {place: offset for positions in every for place, offset in positions.items()}
+
     def offsets(self) -> dict[Place, int]:
         """Return the next offset to read of each partition, were the process to restart now."""
         every = [pending.offsets() for pending in self._pending.values()]

@@ -8,8 +8,8 @@ import confluent_kafka as ck
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from core.events import Codec, TripEvent, trip_codec
-from core.kafka import assigned_consumer, check_messages, lag, next_offset, where
-from core.metrics import LAG
+from core.kafka import assigned_consumer, check_messages, next_offset, where
+from core.metrics import LagMeter
 from core.monitor import Health
 from core.topics import TRIPS
 from dataflows.counting import TripBatch
@@ -38,6 +38,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         self._consumer: ck.Consumer = assigned_consumer(
             bootstrap, {TRIPS: {partition: position.offset}}
         )
+        self._lag = LagMeter(self._consumer)
         self._idle = False
 
     def next_batch(self) -> list[TripBatch]:
@@ -57,6 +58,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
             raise StopIteration
         messages = self._consumer.consume(_MAX_MESSAGES, timeout=0)
         self._idle = not messages
+        self._measure_lag()
         if self._idle:
             return []
         check_messages(messages)
@@ -64,9 +66,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
             [message.value() for message in messages], lambda i: where(messages[i])
         )
         batch = TripBatch.of(self._partition, events)
-        offset = next_offset(messages)
-        self._position = Position(offset, any(tick.final for _, tick in batch.ticks))
-        LAG.labels(TRIPS, self._partition).set(lag(self._consumer, TRIPS, self._partition, offset))
+        self._position = Position(next_offset(messages), any(tick.final for _, tick in batch.ticks))
         return [batch]
 
     def next_awake(self) -> datetime | None:
@@ -79,7 +79,11 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
 
     def close(self) -> None:
         """Leave the broker."""
+        self._measure_lag(now=True)
         self._consumer.close()
+
+    def _measure_lag(self, *, now: bool = False) -> None:
+        self._lag.measure({(TRIPS, self._partition): self._position.offset}, now=now)
 
 
 class TripsSource(FixedPartitionedSource[TripBatch, Position]):
