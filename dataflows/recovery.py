@@ -14,8 +14,9 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from core.errors import StackError
 from core.run import RunInfo
 
-# What is done again after a crash, at most, in wall time.
-EPOCH = timedelta(seconds=1)
+# What is done again after a crash, at most, in wall time. At the end of an epoch the processes of a
+# cluster wait for one another, so short epochs cost a cluster far more than a single process.
+EPOCH = timedelta(seconds=5)
 
 
 def recovery_config(directory: Path, run: RunInfo, process: int) -> RecoveryConfig:

@@ -84,7 +84,7 @@ def _describe(client: redis.Redis, run: RunInfo, partitions: int) -> list[str]:
     return [
         f"replaying  {source_label(run)}",
         f"hours      {run.hours} ({clock_label(run.start_ts)} to {end})",
-        f"line       {partitions} partitions, {run.dataflows} dataflow processes, "
-        f"{run.consumers} consumers",
+        f"line       {partitions} partitions, dataflow processes: {run.dataflows}, "
+        f"consumers: {run.consumers}",
         f"the run {where}",
     ]

@@ -6,12 +6,13 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,9 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import redis
+from confluent_kafka.admin import AdminClient
 
+from core.kafka import ensure_topics
 from core.redis_client import connect
 from core.settings import PREFIX, Settings
+from core.topics import TOPICS
 from producers.datasets import PICKUP_COLUMNS, ZONE_COLUMN, file_name
 from simulator.cli import run
 from simulator.parts import Part
@@ -37,7 +41,11 @@ hypothesis.settings.load_profile("rushhour")
 
 T = TypeVar("T")
 
+ROOT = Path(__file__).parents[1]
 _DATA_DIR = "RUSHHOUR_DATA_DIR"
+_KAFKA = "RUSHHOUR_TEST_KAFKA"
+_BROKERS = ("embedded", "kafka")
+_PARTITIONS = 4  # what the embedded broker gives every topic
 _PATIENCE_S = 30.0
 
 TripRow = tuple[str | None, int | None]  # pickup time such as "2024-10-01 07:59:59", zone
@@ -130,6 +138,18 @@ def docker_engine() -> None:
 
 
 @pytest.fixture(scope="session")
+def documented_metrics() -> dict[str, set[str]]:
+    """What docs/reference.md says that each part exports: part -> metrics, without labels."""
+    reference = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    found: dict[str, set[str]] = {}
+    for metrics, parts in re.findall(r"^\| (`rushhour_.*?) \| ([a-z, ]+) \|", reference, re.M):
+        names = re.findall(r"rushhour_\w+(?=[{`])", re.sub(r"\{.*?\}", "", metrics))
+        for part in parts.split(", "):
+            found.setdefault(part, set()).update(names)
+    return found
+
+
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """A function that returns a port on which nothing listens."""
 
@@ -191,18 +211,62 @@ def _broker(log: Path) -> Iterator[str]:
         part.stop()
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    """The address of a broker of this test's own, with empty topics of 4 partitions."""
-    with _broker(tmp_path / "broker.log") as address:
+@contextmanager
+def _real_kafka() -> Iterator[str]:
+    """The Kafka that the environment names, with topics like those of the embedded broker."""
+    address = os.environ.get(_KAFKA)
+    if not address:
+        pytest.skip(f"needs a real Kafka: set {_KAFKA} to its bootstrap servers")
+    renew_topics(address)
+    yield address
+
+
+def renew_topics(address: str) -> None:
+    """Empty our topics on a real Kafka: it takes a moment until one that is deleted is gone."""
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 2})
+    there = set(TOPICS) & set(admin.list_topics(timeout=_PATIENCE_S).topics)
+    if there:
+        for future in admin.delete_topics(sorted(there)).values():
+            future.result()
+    WaitUntil()(
+        lambda: not set(TOPICS) & set(admin.list_topics(timeout=_PATIENCE_S).topics),
+        "the topics are gone",
+    )
+    ensure_topics(address, _PARTITIONS)
+
+
+def _open_broker(kind: str, directory: Path) -> AbstractContextManager[str]:
+    return _real_kafka() if kind == "kafka" else _broker(directory / "broker.log")
+
+
+@pytest.fixture(params=_BROKERS)
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a broker with empty topics of 4 partitions: embedded, and a real Kafka."""
+    with _open_broker(request.param, tmp_path) as address:
         yield address
 
 
-@pytest.fixture(scope="module")
-def module_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=_BROKERS)
+def module_broker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The address of a broker whose topics hold what earlier tests of the module left."""
-    with _broker(tmp_path_factory.mktemp("broker") / "broker.log") as address:
+    with _open_broker(request.param, tmp_path_factory.mktemp("broker")) as address:
         yield address
+
+
+@pytest.fixture(scope="module", params=_BROKERS)
+def next_kafka(request: pytest.FixtureRequest) -> Callable[[], str | None]:
+    """A function that returns an empty Kafka for one run, or None: the run brings its own."""
+
+    def empty() -> str | None:
+        if request.param == "embedded":
+            return None
+        with _real_kafka() as address:
+            return address
+
+    empty()
+    return empty
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The consumer on its own: events delivered twice, out of step, or while it is killed."""
 
 import os
+import random
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,14 +13,17 @@ import redis
 
 from consumers.city import City
 from consumers.pending import ClosedHour, Forecast, Unit
+from consumers.reader import EventsReader
+from consumers.restore import restore
 from consumers.scores import RollingErrors
-from consumers.writer import ZoneWriter
+from consumers.share import partitions_of
+from consumers.writer import ZoneWriter, as_closed
 from core import keys
 from core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
 from core.hours import hour_label, to_datetime
 from core.kafka import BatchProducer, end_offsets
 from core.models import BASELINES, SERVED
-from core.redis_client import connect
+from core.redis_client import connect, read_hash
 from core.run import RunInfo
 from core.settings import Settings
 from core.topics import HOURLY_RIDES, PREDICTIONS, partition_of, zone_key
@@ -48,12 +52,12 @@ def run_of(consumers: int = 1) -> RunInfo:
     )
 
 
-def rides(index: int) -> list[Event]:
+def rides(index: int) -> list[HourlyRides]:
     hour = START + index * HOUR
     return [HourlyRides.of(zone, hour, (zone * 7 + index * 3) % 11) for zone in ZONE_IDS]
 
 
-def predictions(index: int) -> list[Event]:
+def predictions(index: int) -> list[Prediction]:
     hour = START + index * HOUR
 
     def baselines(zone: int) -> dict[str, float | None]:
@@ -76,20 +80,24 @@ def predictions(index: int) -> list[Event]:
     ]
 
 
+def between(first: int, end: int) -> list[Event]:
+    """Return what closes the hours [`first`, `end`), in the order in which it is sent."""
+    return [event for i in range(first, end) for event in rides(i) + predictions(i + 1)]
+
+
 def after(hour: int) -> list[Event]:
     """Return the events from an hour to the end of the run."""
-    return [event for i in range(hour, HOURS) for event in rides(i) + predictions(i + 1)]
+    return between(hour, HOURS)
 
 
 def until(hour: int) -> list[Event]:
-    """Return the events before an hour's rides, in the order in which the dataflow sends them."""
-    closed = [event for i in range(hour) for event in rides(i) + predictions(i + 1)]
-    return predictions(0) + closed
+    """Return the events before an hour's rides."""
+    return predictions(0) + between(0, hour)
 
 
 @dataclass
 class Consumer:
-    """The consumer process between a broker and a Redis."""
+    """The consumer between a broker and a Redis: one process, or several that share the work."""
 
     settings: Settings
     client: redis.Redis
@@ -99,9 +107,9 @@ class Consumer:
         self.bootstrap = self.settings.kafka or ""
         self.producer = BatchProducer(self.bootstrap)
 
-    def prepare(self) -> None:
+    def prepare(self, consumers: int = 1) -> None:
         """Begin a run behind all that earlier tests left on the topics."""
-        prepare(self.client, self.bootstrap, PARTITIONS, run_of(), create=False)
+        prepare(self.client, self.bootstrap, PARTITIONS, run_of(consumers), create=False)
 
     def publish(self, events: Iterable[Event]) -> None:
         rides_as_json: Codec[HourlyRides] = rides_codec()
@@ -119,25 +127,36 @@ class Consumer:
             self.producer.send(topic, partition, batch)
         self.producer.flush()
 
-    def start(self) -> Part:
+    def start(self, process: int = 0) -> Part:
         log = self.settings.state_dir / f"consumer-{len(self._parts)}.log"
-        part = Part.python("consumer", "consumers", log, self.settings.as_environment())
+        settings = self.settings.model_copy(update={"process": process})
+        part = Part.python("consumer", "consumers", log, settings.as_environment())
         self._parts.append(part)
         return part
 
-    def run(self) -> None:
+    def run(self, consumers: int = 1) -> None:
         """Run to the end of the run."""
-        part = self.start()
-        ended = part.wait(15.0)
-        part.check()
-        assert ended, "the consumer did not end"
+        self.end(*(self.start(process) for process in range(consumers)))
 
-    def kill(self, part: Part) -> None:
-        os.kill(part.pid, signal.SIGKILL)
-        assert part.wait(10.0)
+    def end(self, *parts: Part) -> None:
+        """Wait until processes are done."""
+        for part in parts:
+            ended = part.wait(15.0)
+            part.check()
+            assert ended, "the consumer did not end"
+
+    def kill(self, *parts: Part) -> None:
+        for part in parts:
+            os.kill(part.pid, signal.SIGKILL)
+            assert part.wait(10.0)
 
     def hours_closed(self) -> int:
         return int(str(self.client.hget(keys.QUALITY, "hours_closed") or 0))
+
+    def closed(self) -> dict[int, int]:
+        """Return how many hours of each partition are closed."""
+        found = as_closed(read_hash(self.client, keys.CLOSED))
+        return {partition: (last - START) // HOUR + 1 for partition, last in found.items()}
 
     def offsets(self) -> dict[Any, Any]:
         return self.client.hgetall(keys.OFFSETS)
@@ -241,7 +260,7 @@ def test_a_consumer_killed_while_a_forecast_waits_for_its_hour_goes_on_where_it_
 ) -> None:
     """The forecast for hour 4 has come, the rides of hour 3 have not: topics may be so."""
     consumer.prepare()
-    consumer.publish(until(3) + predictions(4))
+    consumer.publish([*until(3), *predictions(4)])
     part = consumer.start()
     wait_until(lambda: consumer.hours_closed() == 3, "3 hours are closed")
     consumer.kill(part)
@@ -306,6 +325,233 @@ def test_an_hour_written_twice_leaves_the_same_redis(
 
     assert "city" in found[0]
     assert found[1] == found[0]
+
+
+# Consumers that share the partitions. With two, the first has 0 and 2, the second 1 and 3.
+
+
+@pytest.mark.parametrize("consumers", [2, 5])
+def test_consumers_that_share_the_partitions_leave_the_same_redis(
+    consumer: Consumer, undisturbed: dict[str, object], contents: Contents, consumers: int
+) -> None:
+    consumer.prepare(consumers)
+    consumer.publish(until(HOURS))
+    consumer.run(consumers)
+
+    assert contents(consumer.client) == undisturbed
+    assert consumer.closed() == dict.fromkeys(range(PARTITIONS), HOURS)
+
+
+def test_a_consumer_without_a_partition_ends_and_says_so(consumer: Consumer) -> None:
+    consumer.prepare(5)
+    part = consumer.start(4)
+    consumer.end(part)
+
+    assert part.last_words() == "consumer: there is no partition for consumer 4 of 5"
+
+
+def test_of_two_consumers_one_is_killed_and_the_other_goes_on(
+    consumer: Consumer,
+    undisturbed: dict[str, object],
+    contents: Contents,
+    wait_until: "WaitUntil",
+) -> None:
+    consumer.prepare(2)
+    first, second = consumer.start(0), consumer.start(1)
+    consumer.publish(until(14))
+    wait_until(lambda: consumer.hours_closed() == 14, "14 hours are closed")
+    consumer.kill(second)
+    consumer.publish(after(14))
+    consumer.end(first)
+    # Its partitions are done; the city waits for the others.
+    assert consumer.closed() == {0: HOURS, 1: 14, 2: HOURS, 3: 14}
+    assert consumer.hours_closed() == 14
+    consumer.end(consumer.start(1))
+
+    assert contents(consumer.client) == undisturbed
+
+
+@pytest.mark.parametrize(("before", "afterwards"), [(1, 3), (4, 2)])
+def test_the_number_of_consumers_may_change_on_the_way(
+    consumer: Consumer,
+    undisturbed: dict[str, object],
+    contents: Contents,
+    wait_until: "WaitUntil",
+    before: int,
+    afterwards: int,
+) -> None:
+    consumer.prepare(before)
+    parts = [consumer.start(process) for process in range(before)]
+    consumer.publish(until(14))
+    wait_until(lambda: consumer.hours_closed() == 14, "14 hours are closed")
+    consumer.kill(*parts)
+    run_of(afterwards).save(consumer.client)
+    consumer.publish(after(14))
+    consumer.run(afterwards)
+
+    assert contents(consumer.client) == undisturbed
+
+
+@pytest.mark.parametrize("consumers", [1, 3])
+def test_a_consumer_may_get_partitions_that_have_come_to_different_hours(
+    consumer: Consumer,
+    undisturbed: dict[str, object],
+    contents: Contents,
+    wait_until: "WaitUntil",
+    consumers: int,
+) -> None:
+    consumer.prepare(2)
+    first, second = consumer.start(0), consumer.start(1)
+    consumer.publish(until(3))
+    wait_until(lambda: consumer.hours_closed() == 3, "3 hours are closed")
+    consumer.kill(second)
+    consumer.publish(between(3, 28))
+    wait_until(lambda: consumer.closed() == {0: 28, 1: 3, 2: 28, 3: 3}, "two partitions are ahead")
+    consumer.kill(first)
+    run_of(consumers).save(consumer.client)
+    consumer.publish(after(28))
+    consumer.run(consumers)
+
+    assert contents(consumer.client) == undisturbed
+
+
+def write_zones_only(consumer: Consumer, process: int, consumers: int) -> None:
+    """Do all that a consumer does until the moment before it closes the last hour for the city."""
+    run = RunInfo.load(consumer.client)
+    state = restore(consumer.client, run, partitions_of(process, consumers, PARTITIONS))
+    share, writer = state.share, ZoneWriter(consumer.client, state.errors, process)
+    writer.write_zones()
+    reader = EventsReader(consumer.bootstrap, state.offsets)
+    while min(share.next_hours().values()) < run.end_ts:
+        reader.read_into(share)
+        if units := share.take():
+            writer.write(units, share.offsets(), share.next_hours())
+    reader.close(share)
+
+
+@pytest.mark.parametrize("at", [0, 14])
+def test_a_consumer_killed_before_it_closed_its_hours_for_the_city_does_it_when_it_starts_again(
+    consumer: Consumer,
+    undisturbed: dict[str, object],
+    contents: Contents,
+    wait_until: "WaitUntil",
+    at: int,
+) -> None:
+    consumer.prepare()
+    consumer.publish(until(at))
+    part = consumer.start()
+    wait_until(lambda: consumer.hours_closed() == at, f"{at} hours are closed")
+    consumer.kill(part)
+    consumer.publish(after(at))
+    write_zones_only(consumer, process=0, consumers=1)
+    assert consumer.closed() == dict.fromkeys(range(PARTITIONS), HOURS)
+    assert consumer.hours_closed() == at
+    consumer.run()
+
+    assert contents(consumer.client) == undisturbed
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_whichever_consumer_starts_again_closes_what_is_left_for_the_city(
+    consumer: Consumer, undisturbed: dict[str, object], contents: Contents, last: int
+) -> None:
+    """Both died after their zones' last hour; even the one that was done before can do it."""
+    consumer.prepare(2)
+    consumer.publish(until(HOURS))
+    for process in (0, 1):
+        write_zones_only(consumer, process, consumers=2)
+    assert consumer.hours_closed() == 0
+    consumer.end(consumer.start(last))
+
+    assert contents(consumer.client) == undisturbed
+
+
+class InProcess:
+    """A consumer of some partitions in this process, one step at a time: an hour is two steps."""
+
+    def __init__(self, client: redis.Redis, process: int, consumers: int) -> None:
+        self._client = client
+        self._mine = partitions_of(process, consumers, PARTITIONS)
+        self._zones = np.any(list(self._mine.values()), axis=0)
+        self._errors = RollingErrors()
+        self._writer = ZoneWriter(client, self._errors, process)
+        self.city = City.restore(client, run_of(consumers), PARTITIONS)
+        self._units: list[Unit] = [self._forecast(0)]
+        self.hour = 0
+        self.closed: dict[int, int] | None = None
+
+    def step(self) -> None:
+        """Write an hour's zones; or close for the city what can be closed by then."""
+        if self.closed is not None:
+            self.city.close(self.closed)
+            self.closed = None
+            return
+        figures = np.array([event.rides for event in rides(self.hour)])
+        forecast = self._forecast(self.hour)
+        self._units += [
+            self._forecast(self.hour + 1),
+            ClosedHour(forecast.hour_ts, figures, forecast),
+        ]
+        self.hour += 1
+        next_hours = dict.fromkeys(self._mine, START + self.hour * HOUR)
+        self.closed = self._writer.write(self._units, {(HOURLY_RIDES, 0): 1}, next_hours)
+        self.city.note(self._units)
+        self._units = []
+
+    def _forecast(self, hour: int) -> Forecast:
+        events = predictions(hour)
+        by_model = {SERVED: np.array([event.predicted_demand for event in events])}
+        return Forecast(START + hour * HOUR, by_model, self._zones)
+
+
+@pytest.fixture(scope="module")
+def four_hours(redis_server: EmbeddedRedis, contents: Contents) -> dict[str, object]:
+    """What Redis holds after four hours of a single consumer."""
+    client = connect(redis_server.url)
+    client.flushall()
+    alone = InProcess(client, 0, 1)
+    for _ in range(4 * 2):
+        alone.step()
+    return contents(client)
+
+
+def test_in_whatever_order_consumers_close_hours_for_the_city_it_is_the_same(
+    client: redis.Redis, contents: Contents, four_hours: dict[str, object]
+) -> None:
+    for seed in range(12):
+        client.flushall()
+        chance = random.Random(seed)
+        consumers = [InProcess(client, process, 3) for process in range(3)]
+        steps = [process for process in range(3) for _ in range(4 * 2)]
+        chance.shuffle(steps)
+        for process in steps:
+            consumers[process].step()
+        assert contents(client) == four_hours, seed
+
+
+def test_a_consumer_held_up_while_it_closes_an_hour_does_not_undo_what_others_closed_since(
+    client: redis.Redis,
+    contents: Contents,
+    four_hours: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = City.restore(client, run_of(), PARTITIONS)
+    others = InProcess(client, 0, 1)
+    others.step()
+    hour_0 = others.closed
+    assert hour_0 is not None
+    queue = late._queue
+
+    def held_up(*args: Any) -> None:
+        """All four hours are closed after the look at what is written, before the write."""
+        while others.hour < 4 or others.closed:
+            others.step()
+        queue(*args)
+
+    monkeypatch.setattr(late, "_queue", held_up)
+    late.close(hour_0)
+
+    assert contents(client) == four_hours
 
 
 @pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS])

@@ -5,13 +5,20 @@ real Redis. What Redis holds is compared with a count of the same trips by hand,
 other runs over the same file left there.
 """
 
+import json
 import math
 import os
+import pickle
 import random
 import signal
+import socket
+import sqlite3
+import sys
+import urllib.request
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,17 +27,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import redis
+from prometheus_client.parser import text_string_to_metric_families
 
 from core import keys
+from core.commands import Command
 from core.hours import HOUR_MS, hour_label
 from core.kafka import end_offsets
-from core.redis_client import connect
-from core.settings import Settings
-from core.topics import TRIPS
+from core.presence import live_parts
+from core.redis_client import connect, read_hash
+from core.run import RunInfo
+from core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
 from core.zones import ZONE_IDS, zones
 from dataflows.counting import CityHour
 from dataflows.forecasting import HourlyForecasting
+from simulator import line as line_module
+from simulator import stack as stack_module
+from simulator.controls import give
+from simulator.line import Member, members
 from simulator.parts import Part
+from simulator.ports import HOST, free_ports
 from simulator.prepare import describe_run
 from simulator.redis_server import EmbeddedRedis
 from simulator.stack import Stack, open_stack
@@ -47,6 +62,7 @@ HALF_DIGIT = 0.5e-4 + 1e-9  # figures are rounded to four decimals
 # Zones of all four partitions, the first and the last ids, and the two that are no place.
 BUSY = (1, 4, 43, 75, 132, 161, 236, 237, 263, 264, 265)
 Contents = Callable[[redis.Redis], dict[str, object]]
+NextKafka = Callable[[], str | None]
 Hash = dict[str, str]
 Floats = npt.NDArray[np.float64]
 
@@ -79,8 +95,10 @@ class Runner:
         server: EmbeddedRedis,
         contents: Contents,
         wait: "WaitUntil",
+        next_kafka: NextKafka,
     ) -> None:
         self._settings = settings
+        self._next_kafka = next_kafka
         self._server = server
         self._contents = contents
         self._wait = wait
@@ -91,6 +109,7 @@ class Runner:
         client = connect(self._server.url)
         client.flushall()
         settings = self._settings(
+            kafka=self._next_kafka(),
             redis=self._server.url,
             dataset="green",
             data=file,
@@ -104,7 +123,7 @@ class Runner:
             if disturb is not None:
                 disturb(stack)
             self._wait(stack.is_done, "the line is done", 40.0)
-            sent = sum(end_offsets(stack.bootstrap, [TRIPS])[TRIPS].values())
+            sent = sent_to(stack, TRIPS)
         return Ran(
             keys=self._contents(client),
             types={str(key): str(client.type(key)) for key in client.scan_iter(count=1_000)},
@@ -120,8 +139,9 @@ def line(
     redis_server: EmbeddedRedis,
     contents: Contents,
     wait_until: "WaitUntil",
+    next_kafka: NextKafka,
 ) -> Runner:
-    return Runner(settings, redis_server, contents, wait_until)
+    return Runner(settings, redis_server, contents, wait_until, next_kafka)
 
 
 def trips_of(days: int, count: int) -> list["TripRow"]:
@@ -480,56 +500,222 @@ def test_neither_workers_nor_the_order_of_rows_matter(
     assert_same(line(backwards, TWO_DAYS, workers=2, ahead_hours=1), undisturbed)
 
 
-def restart(
-    stack: Stack, name: str, module: str, settings: Settings, wait: "WaitUntil", closed: int = 16
+def test_any_number_of_processes_may_share_the_work(
+    line: Runner, short_file: Path, undisturbed: Ran
 ) -> None:
-    """Kill a part when so many of the 48 hours are closed, and start another in its place."""
+    found = line(short_file, TWO_DAYS, dataflows=3, consumers=2)
+
+    assert (found.run["dataflows"], found.run["consumers"]) == ("3", "2")
+    assert_same(found, undisturbed)
+
+
+def hours_closed(stack: Stack) -> int:
+    return int(str(stack.client.hget(keys.QUALITY, "hours_closed") or 0))
+
+
+def sent_to(stack: Stack, topic: str) -> int:
+    """How many messages a topic holds."""
+    return sum(end_offsets(stack.bootstrap, [topic])[topic].values())
+
+
+def kill(stack: Stack, name: str, wait: "WaitUntil", closed: int = 16) -> None:
+    """Kill a part when so many of the 48 hours are closed."""
 
     def enough() -> bool:
         stack.is_done()
-        return int(str(stack.client.hget(keys.QUALITY, "hours_closed") or 0)) >= closed
+        return hours_closed(stack) >= closed
 
     wait(enough, f"{closed} hours are closed")
     os.kill(stack.parts[name].pid, signal.SIGKILL)
     wait(lambda: stack.parts[name].poll() == -signal.SIGKILL, f"the {name} is gone")
-    assert int(str(stack.client.hget(keys.QUALITY, "hours_closed"))) < 40
-    env = settings.as_environment() | {
-        "RUSHHOUR_KAFKA": stack.bootstrap,
-        "RUSHHOUR_REDIS": stack.redis_url,
-    }
-    log = stack.directory / f"{name}-again.log"
-    stack.parts[name] = Part.python(name, module, log, env)
+    assert hours_closed(stack) < 40
+
+
+def start_again(stack: Stack, *names: str, **changes: object) -> None:
+    """Start parts that are gone, with the settings of the line or changed ones."""
+    servers = {"kafka": stack.bootstrap, "redis": stack.redis_url}
+    settings = stack.settings.model_copy(update=servers | changes)
+    for member in members(settings, RunInfo.load(stack.client)):
+        if member.name in names:
+            again = replace(member, name=f"{member.name}-again")
+            stack.parts[member.name] = start_member(again, stack.directory)
 
 
 def test_a_consumer_that_is_killed_and_started_again_leaves_the_same_redis(
     line: Runner, short_file: Path, undisturbed: Ran, wait_until: "WaitUntil"
 ) -> None:
     def disturb(stack: Stack) -> None:
-        restart(stack, "consumer", "consumers", stack.settings, wait_until)
+        kill(stack, "consumer", wait_until)
+        start_again(stack, "consumer")
 
     assert_same(line(short_file, TWO_DAYS, disturb, speed="1d/s"), undisturbed)
+
+
+# A dataflow with recovery, whose epochs are shorter than in real life so that no test waits long.
+
+SHORT_EPOCHS = """
+import runpy
+from datetime import timedelta
+import dataflows.recovery
+
+dataflows.recovery.EPOCH = timedelta(seconds=0.3)
+runpy.run_module("dataflows", run_name="__main__", alter_sys=True)
+"""
+
+
+def start_member(member: Member, directory: Path) -> Part:
+    """Start a process of a line; a dataflow with short epochs."""
+    if member.module != "dataflows":
+        return line_module.start_member(member, directory)
+    command = [sys.executable, "-P", "-c", SHORT_EPOCHS]
+    log = directory / f"{member.name}.log"
+    return Part(member.name, command, log, member.settings.as_environment())
+
+
+@pytest.fixture
+def recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The recovery directory of a line whose dataflow makes a snapshot several times a second."""
+    monkeypatch.setattr(stack_module, "start_member", start_member)
+    return tmp_path
+
+
+def stored(recovery: Path, dataflows: int) -> dict[int, int]:
+    """From which offset of each partition of `trips` a dataflow that starts now would go on."""
+    offsets: dict[int, list[tuple[int, int]]] = {}
+    frontiers: list[int] = []
+    for store in recovery.glob("*/*-of-*/*.sqlite3"):
+        with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as database:
+            fronts = database.execute("SELECT worker_frontier FROM fronts")
+            frontiers += [epoch for (epoch,) in fronts]
+            for partition, epoch, state in database.execute(
+                "SELECT state_key, snap_epoch, ser_change FROM snaps WHERE step_id = ?",
+                ["rushhour.trips"],
+            ):
+                snapshot = epoch, pickle.loads(state).offset
+                offsets.setdefault(int(partition), []).append(snapshot)
+    done = min(frontiers) if len(frontiers) == dataflows else 0  # epochs before it are whole
+    return {
+        partition: max((offset for epoch, offset in found if epoch < done), default=0)
+        for partition, found in offsets.items()
+    }
+
+
+@pytest.mark.parametrize("dataflows", [1, 2])
+def test_a_dataflow_goes_on_from_its_last_snapshot(
+    line: Runner,
+    short_file: Path,
+    undisturbed: Ran,
+    wait_until: "WaitUntil",
+    recovery: Path,
+    dataflows: int,
+) -> None:
+    """Killed while the clock is paused and a snapshot has all: no hour is sent a second time."""
+    names = ["dataflow"] if dataflows == 1 else [f"dataflow-{i}" for i in range(dataflows)]
+
+    def disturb(stack: Stack) -> None:
+        wait_until(lambda: hours_closed(stack) >= 12, "12 hours are closed")
+        clock = give(stack.client, Command("pause"))
+        sent = (clock.now_ts - RunInfo.load(stack.client).start_ts) // HOUR_MS
+        wait_until(lambda: hours_closed(stack) == sent, "all that was sent is closed")
+        ends = end_offsets(stack.bootstrap, [TRIPS])[TRIPS]
+        wait_until(lambda: stored(recovery, dataflows) == ends, "there is a snapshot of it")
+        for name in names:
+            os.kill(stack.parts[name].pid, signal.SIGKILL)
+        for name in names:
+            assert stack.parts[name].wait(10.0)
+        start_again(stack, *names)
+        give(stack.client, Command("resume"))
+        wait_until(stack.is_done, "the line is done")
+        events.update({topic: sent_to(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)})
+
+    events: dict[str, int] = {}
+    flags = {"speed": "12h/s", "dataflows": dataflows, "recovery_dir": recovery}
+    found = line(short_file, TWO_DAYS, disturb, **flags)
+    assert events == {HOURLY_RIDES: 48 * len(ZONE_IDS), PREDICTIONS: 49 * len(ZONE_IDS)}
+    assert_same(found, undisturbed)
+
+
+def test_a_dataflow_that_is_killed_at_work_and_started_again_leaves_the_same_redis(
+    line: Runner, short_file: Path, undisturbed: Ran, wait_until: "WaitUntil", recovery: Path
+) -> None:
+    def disturb(stack: Stack) -> None:
+        wait_until(lambda: any(stored(recovery, 1).values()), "there is a snapshot")
+        kill(stack, "dataflow", wait_until)
+        start_again(stack, "dataflow")
+
+    found = line(short_file, TWO_DAYS, disturb, speed="12h/s", recovery_dir=recovery)
+    assert_same(found, undisturbed)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_cluster_of_which_one_was_killed_ends_and_goes_on_when_all_start_again(
+    line: Runner,
+    short_file: Path,
+    undisturbed: Ran,
+    wait_until: "WaitUntil",
+    recovery: Path,
+    killed: int,
+) -> None:
+    def disturb(stack: Stack) -> None:
+        wait_until(lambda: any(stored(recovery, 2).values()), "there is a snapshot")
+        kill(stack, f"dataflow-{killed}", wait_until)
+        other = stack.parts[f"dataflow-{1 - killed}"]
+        assert other.wait(20.0)
+        assert other.exit_code == 6
+        said = other.log.read_text("utf-8").splitlines()
+        # At its start it may have waited for the other.
+        assert [text for text in said if not text.endswith("; retrying")] == [
+            "dataflow: the connection to another process of the dataflow's cluster broke: all of "
+            "them have to start again, each with its own recovery directory"
+        ]
+        start_again(stack, "dataflow-0", "dataflow-1")
+
+    found = line(short_file, TWO_DAYS, disturb, speed="12h/s", dataflows=2, recovery_dir=recovery)
+    assert_same(found, undisturbed)
+
+
+def test_a_dataflow_that_starts_again_after_its_end_sends_nothing(
+    line: Runner, short_file: Path, undisturbed: Ran, wait_until: "WaitUntil", recovery: Path
+) -> None:
+    """First while the consumer is not done, so that only its store can tell; then when all is."""
+
+    def disturb(stack: Stack) -> None:
+        consumer = stack.parts["consumer"].pid
+        os.kill(consumer, signal.SIGSTOP)
+        wait_until(lambda: stack.parts["dataflow"].poll() == 0, "the dataflow is done")
+        events = [sent_to(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)]
+        for again in (1, 2):
+            start_again(stack, "dataflow")
+            wait_until(lambda: stack.parts["dataflow"].poll() == 0, "the next one is too")
+            assert [sent_to(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)] == events
+            if again == 1:
+                assert hours_closed(stack) < 48
+                os.kill(consumer, signal.SIGCONT)
+                wait_until(stack.is_done, "the line is done")
+        said = stack.parts["dataflow"].last_words()
+        assert said == "dataflow: nothing to do: the run is finished"
+
+    found = line(short_file, TWO_DAYS, disturb, ahead_hours=168, recovery_dir=recovery)
+    assert_same(found, undisturbed)
 
 
 def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
     line: Runner, short_file: Path, undisturbed: Ran, wait_until: "WaitUntil"
 ) -> None:
-    def sent(stack: Stack) -> int:
-        return sum(end_offsets(stack.bootstrap, [TRIPS])[TRIPS].values())
-
     def ahead(stack: Stack) -> bool:
         clock = stack.client.hgetall(keys.CLOCK)
         return int(str(clock["now_ts"])) - int(str(clock["last_hour_closed_ts"])) > 4 * HOUR_MS
 
     def disturb(stack: Stack) -> None:
         """The consumer sleeps meanwhile, so that the second producer takes up hours before."""
-        at_max = stack.settings.model_copy(update={"speed": "max"})
         consumer = stack.parts["consumer"].pid
         wait_until(lambda: stack.client.hget(keys.QUALITY, "hours_closed"), "an hour is closed")
         os.kill(consumer, signal.SIGSTOP)
         wait_until(lambda: ahead(stack), "the replay has run ahead")
-        restart(stack, "producer", "producers", at_max, wait_until, closed=1)
-        before = sent(stack)
-        wait_until(lambda: sent(stack) > before, "the second producer sends")
+        kill(stack, "producer", wait_until, closed=1)
+        start_again(stack, "producer", speed="max")
+        before = sent_to(stack, TRIPS)
+        wait_until(lambda: sent_to(stack, TRIPS) > before, "the second producer sends")
         os.kill(consumer, signal.SIGCONT)
         logs.append(stack.parts["dataflow"].log)
 
@@ -539,3 +725,150 @@ def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
     assert found.trips_sent > undisturbed.trips_sent  # it did send trips twice
     assert_same(found, undisturbed)
     assert "trips that were sent twice" in logs[0].read_text("utf-8")
+
+
+# What the processes say over HTTP once their work is done, if they linger.
+
+Samples = dict[tuple[str, str], float]  # name, and labels as text -> value
+
+
+def free_ports_in_a_row(count: int) -> int:
+    """Return the first of so many ports on which nothing listens."""
+    while True:
+        (first,) = free_ports(1)
+        try:
+            for port in range(first + 1, first + count):
+                socket.create_server((HOST, port)).close()
+        except (OSError, OverflowError):
+            continue
+        return first
+
+
+def get(port: int, path: str) -> str:
+    """Return what a process answers."""
+    with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=10.0) as answer:
+        return str(answer.read().decode())
+
+
+def scrape(port: int) -> tuple[set[str], Samples]:
+    """Return the names of a process's own metrics, and their samples."""
+    families = [
+        family
+        for family in text_string_to_metric_families(get(port, "/metrics"))
+        if family.name.startswith("rushhour_") and not family.name.endswith("_created")
+    ]
+    names = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
+    samples = {
+        (sample.name, ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    return names, samples
+
+
+@dataclass(frozen=True)
+class Lingering:
+    """A line of five processes that are done: its Redis, and their ports."""
+
+    client: redis.Redis
+    ports: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def lingering(
+    settings: "SettingsFactory", short_file: Path, wait_until: "WaitUntil"
+) -> Iterator[Lingering]:
+    ours = settings(
+        dataset="green",
+        data=short_file,
+        from_hour=TWO_DAYS[0],
+        until_hour=TWO_DAYS[1],
+        speed="max",
+        redis_port=free_ports(1)[0],
+        dataflows=2,
+        consumers=2,
+        linger=True,
+        metrics_port=free_ports_in_a_row(5),
+    )
+    run = describe_run(ours, short_file)
+    with open_stack(ours, ours.state_dir) as stack:
+        stack.start_line(run)
+        wait_until(lambda: stack.is_done() or hours_closed(stack) == 48, "all hours are closed")
+        wait_until(lambda: not live_parts(stack.client), "the parts are done")
+        ports = {member.name: member.settings.metrics_port or 0 for member in members(ours, run)}
+        yield Lingering(stack.client, ports)
+
+
+def test_each_process_exports_what_is_documented_of_it(
+    lingering: Lingering, documented_metrics: dict[str, set[str]]
+) -> None:
+    for name, port in lingering.ports.items():
+        assert scrape(port)[0] == documented_metrics[name.partition("-")[0]], name
+
+
+def test_a_process_that_lingers_is_healthy_and_says_who_it_is(lingering: Lingering) -> None:
+    for name, port in lingering.ports.items():
+        part = name.partition("-")[0]
+        assert json.loads(get(port, "/healthz")) == {"part": part, "status": "ok"}
+
+
+def test_the_figures_of_all_processes_add_up(lingering: Lingering) -> None:
+    sums: Samples = {}
+    for port in lingering.ports.values():
+        for key, value in scrape(port)[1].items():
+            sums[key] = sums.get(key, 0.0) + value
+
+    trips = float(read_hash(lingering.client, keys.CLOCK)["trips"])
+    assert sums["rushhour_trips_sent_total", ""] == trips
+    assert sums["rushhour_trips_counted_total", ""] == trips
+    assert sums["rushhour_trips_repeated_total", ""] == 0.0
+    assert sums["rushhour_forecast_seconds_count", ""] == 49.0
+    assert sums["rushhour_events_read_total", "topic=hourly_rides"] == 48.0 * len(ZONE_IDS)
+    assert sums["rushhour_events_read_total", "topic=predictions"] == 49.0 * len(ZONE_IDS)
+    assert sums["rushhour_events_repeated_total", ""] == 0.0
+    lags = {labels: value for (name, labels), value in sums.items() if "lag_messages" in name}
+    assert lags == {
+        f"partition={partition},topic={topic}": 0.0
+        for topic in (TRIPS, HOURLY_RIDES, PREDICTIONS)
+        for partition in range(4)
+    }
+
+
+def test_the_producer_shows_the_clock_and_the_rows_set_aside(lingering: Lingering) -> None:
+    client = lingering.client
+    _, found = scrape(lingering.ports["producer"])
+    now = int(read_hash(client, keys.CLOCK)["now_ts"]) / 1000
+    assert found["rushhour_simulated_time_seconds", ""] == now
+    assert found["rushhour_speed_factor", ""] == math.inf
+    states = {labels: value for (name, labels), value in found.items() if "clock_state" in name}
+    assert {state for state, value in states.items() if value} == {"rushhour_clock_state=finished"}
+    assert {
+        labels.removeprefix("reason="): str(int(value))
+        for (name, labels), value in found.items()
+        if name == "rushhour_rows_rejected"
+    } == {
+        field.removeprefix("rejected:"): value
+        for field, value in read_hash(client, keys.QUALITY).items()
+        if field.startswith("rejected:")
+    }
+
+
+def test_every_consumer_tells_the_figures_of_the_run_that_redis_holds(lingering: Lingering) -> None:
+    client = lingering.client
+    city, quality = read_hash(client, keys.CITY), read_hash(client, keys.QUALITY)
+    expected: Samples = {
+        ("rushhour_hours_due", ""): 48.0,
+        ("rushhour_hours_closed", ""): 48.0,
+        ("rushhour_overlap", ""): float(quality["overlap"]),
+        ("rushhour_city_rides", ""): float(city["rides"]),
+        ("rushhour_city_prediction", ""): float(city["prediction"]),
+    } | {
+        (f"rushhour_{score}", f"model={model},window={window}"): float(value)
+        for model in (SERVED, *LAGS)
+        for field, value in read_hash(client, keys.model(model)).items()
+        if field != "hour" and value != "n/a"
+        for score, window in [field.split("_")]
+    }
+    for consumer in ("consumer-0", "consumer-1"):
+        _, found = scrape(lingering.ports[consumer])
+        assert {key: found[key] for key in expected} == expected

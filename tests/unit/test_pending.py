@@ -1,13 +1,17 @@
 import random
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from consumers.columns import Zones, zones_of
 from consumers.pending import ClosedHour, Forecast, PendingHours, Place
+from consumers.share import Share, join, partitions_of
 from core.events import HourlyRides, Prediction
 from core.hours import HOUR_MS, to_datetime
 from core.topics import HOURLY_RIDES, PREDICTIONS, partition_of
@@ -79,7 +83,7 @@ def batches(
         rest[place] = rest[place][length:]
 
 
-def feed(pending: PendingHours, deliveries: list[Delivery]) -> list[Unit]:
+def feed(pending: PendingHours | Share, deliveries: list[Delivery]) -> list[Unit]:
     for (_, partition), offset, event in deliveries:
         if isinstance(event, HourlyRides):
             pending.add_rides(partition, offset, event)
@@ -290,3 +294,223 @@ def test_a_restart_with_the_next_forecast_in_redis_does_not_ask_for_it_again() -
     assert isinstance(following, Forecast)
     assert isinstance(hour, ClosedHour)
     assert hour.forecast is forecast
+
+
+# Hours of some zones only: those of one partition.
+
+
+def events_of(topics: Topics, partition: int) -> Topics:
+    return {place: events for place, events in topics.items() if place[1] == partition}
+
+
+def test_an_hour_waits_for_its_own_zones_only() -> None:
+    topics = events_of(topics_of(3, 3), 1)
+    mine = zones_of(1, 3)
+    pending = PendingHours(START, start_of(topics), zones=mine)
+    rides, predictions = (
+        [((topic, 1), offset, event) for offset, event in enumerate(events, FIRST_OFFSET)]
+        for (topic, _), events in topics.items()
+    )
+    zones = int(mine.sum())
+    (forecast,) = feed(pending, predictions[:zones])
+    assert forecast.zones.tolist() == mine.tolist()
+    assert feed(pending, rides[: zones - 1]) == []
+    assert feed(pending, rides[zones - 1 : zones]) == []
+    following, hour = feed(pending, predictions[zones : 2 * zones])
+    assert isinstance(hour, ClosedHour)
+    assert (hour.hour_ts, following.hour_ts) == (START, START + HOUR_MS)
+    assert hour.zones.tolist() == following.zones.tolist() == mine.tolist()
+    assert np.array_equal(hour.rides[mine], rides_at(START)[mine])
+    assert np.array_equal(hour.forecast.served[mine], forecast_at(START)[SERVED][mine])
+    assert pending.next_hour == START + HOUR_MS
+
+
+@given(st.integers(1, 256))
+@settings(max_examples=30)
+def test_the_zones_of_all_partitions_are_all_zones_once(partitions: int) -> None:
+    every = [zones_of(partition, partitions) for partition in range(partitions)]
+    assert np.sum(every, axis=0).tolist() == [1] * ZONE_COUNT
+    for zone in ZONE_IDS:
+        assert every[partition_of(zone, partitions)][zone - 1]
+
+
+@given(st.integers(1, 16), st.integers(1, 64))
+@example(3, 256)
+@settings(max_examples=15)
+def test_every_partition_with_zones_belongs_to_exactly_one_consumer(
+    consumers: int, partitions: int
+) -> None:
+    shares = [partitions_of(process, consumers, partitions) for process in range(consumers)]
+    owned = [partition for share in shares for partition in share]
+    busy = {partition_of(zone, partitions) for zone in ZONE_IDS}
+    assert sorted(owned) == sorted(busy)
+    for share in shares:
+        for partition, zones in share.items():
+            assert zones.tolist() == zones_of(partition, partitions).tolist()
+    sizes = [len(share) for share in shares]
+    assert max(sizes) - min(sizes) <= 1  # and nobody has much more to do than another
+
+
+def test_partitions_without_zones_are_nobodys() -> None:
+    empty = {p for p in range(256) if not zones_of(p, 256).any()}
+    assert empty
+    assert empty.isdisjoint(partitions_of(0, 1, 256))
+    assert partitions_of(3, 4, 3) == {}
+
+
+# Units of several partitions put together again.
+
+
+def unit_of(hour: int, zones: Zones, kind: type[Unit]) -> Unit:
+    """What one partition hands on: NaN, or 0 rides, where a zone is not its own."""
+    hour_ts = START + hour * HOUR_MS
+    by_model = {
+        name: np.where(zones, column, np.nan) for name, column in forecast_at(hour_ts).items()
+    }
+    forecast = Forecast(hour_ts, by_model, zones)
+    if kind is Forecast:
+        return forecast
+    return ClosedHour(hour_ts, np.where(zones, rides_at(hour_ts), 0), forecast)
+
+
+def check_values(unit: Unit) -> None:
+    """What the unit says of its zones is right."""
+    zones = unit.zones
+    forecast = unit if isinstance(unit, Forecast) else unit.forecast
+    expected = forecast_at(unit.hour_ts)
+    assert list(forecast.by_model) == list(expected)
+    for name, column in expected.items():
+        assert np.array_equal(forecast.by_model[name][zones], column[zones], equal_nan=True)
+    if isinstance(unit, ClosedHour):
+        assert np.array_equal(unit.rides[zones], rides_at(unit.hour_ts)[zones])
+        assert unit.rides.dtype == np.int64
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.booleans()), unique=True))
+def test_units_of_the_same_hour_and_kind_become_one_about_all_their_zones(
+    handed: list[tuple[int, int, bool]],
+) -> None:
+    """Partitions (of 5) hand on forecasts and hours, in any order."""
+    kinds: dict[bool, type[Unit]] = {True: ClosedHour, False: Forecast}
+    units = join(unit_of(hour, zones_of(p, 5), kinds[closed]) for hour, p, closed in handed)
+
+    order = [(isinstance(unit, ClosedHour), unit.hour_ts) for unit in units]
+    assert order == sorted({(closed, START + hour * HOUR_MS) for hour, _, closed in handed})
+    for unit in units:
+        hour, closed = (unit.hour_ts - START) // HOUR_MS, isinstance(unit, ClosedHour)
+        parts = [zones_of(p, 5) for h, p, c in handed if (h, c) == (hour, closed)]
+        assert unit.zones.tolist() == np.any(parts, axis=0).tolist()
+        check_values(unit)
+
+
+# Consumers that share the partitions.
+
+
+def share_of(topics: Topics, mine: dict[int, Zones]) -> tuple[Share, dict[Place, int]]:
+    offsets = {place: FIRST_OFFSET for place in topics if place[1] in mine}
+    pending = {
+        partition: PendingHours(START, start_of(events_of(topics, partition)), zones=zones)
+        for partition, zones in mine.items()
+    }
+    return Share(pending), offsets
+
+
+def restarted_share(share: Share, mine: dict[int, Zones], handed: list[Unit]) -> Share:
+    """Return what `restore` makes of Redis, which holds all that was handed on."""
+
+    def forecast_for(hour_ts: int, zones: Zones) -> Forecast | None:
+        for unit in handed:
+            if isinstance(unit, Forecast) and unit.hour_ts == hour_ts and unit.zones[zones].all():
+                return Forecast(hour_ts, unit.by_model, zones)
+        return None
+
+    offsets, hours = share.offsets(), share.next_hours()
+    return Share(
+        {
+            partition: PendingHours(
+                hours[partition],
+                {place: offset for place, offset in offsets.items() if place[1] == partition},
+                forecast_for(hours[partition], zones),
+                zones,
+            )
+            for partition, zones in mine.items()
+        }
+    )
+
+
+def in_groups(parts: Iterator[list[Delivery]], chance: random.Random) -> Iterator[list[Delivery]]:
+    """Deliver batches of several partitions at once: some hours become complete together."""
+    while few := list(islice(parts, chance.randint(1, 6))):
+        yield [delivery for batch in few for delivery in batch]
+
+
+def consume(topics: Topics, mine: dict[int, Zones], chance: random.Random) -> list[list[Unit]]:
+    """All that one consumer hands on, take by take; it dies up to twice, after any batch."""
+    share, start = share_of(topics, mine)
+    taken: list[list[Unit]] = []
+    for lives in (2, 1, 0):
+        rest = {place: events for place, events in topics.items() if place in start}
+        for few in in_groups(batches(rest, share.offsets(), chance), chance):
+            taken.append(feed(share, few))
+            if lives and chance.random() < 0.2:
+                share = restarted_share(share, mine, [unit for units in taken for unit in units])
+                break
+        else:
+            break
+    assert share.next_hours() == dict.fromkeys(mine, START + HOURS * HOUR_MS)
+    ends = {place: FIRST_OFFSET + len(rest[place]) for place in start}
+    assert share.offsets() == share.positions() == ends
+    return taken
+
+
+@given(st.integers(1, 8), st.integers(1, 5), seeds)
+@settings(max_examples=20)
+def test_consumers_hand_on_every_unit_of_every_zone_once_whoever_has_which_partition(
+    partitions: int, consumers: int, chance: random.Random
+) -> None:
+    topics = topics_of(partitions, partitions)
+    every = partitions_of(0, 1, partitions)
+    owner = {partition: chance.randrange(consumers) for partition in every}
+    times: dict[tuple[type[Unit], int], npt.NDArray[np.int64]] = {}
+    for process in range(consumers):
+        mine = {p: zones for p, zones in every.items() if owner[p] == process}
+        due = np.full(ZONE_COUNT, START)  # the hour that each zone has to hand on next
+        for units in consume(topics, mine, chance):
+            hours = [unit for unit in units if isinstance(unit, ClosedHour)]
+            assert [*units[: len(units) - len(hours)], *hours] == units  # forecasts first
+            for unit in units:
+                check_values(unit)
+                count = times.setdefault((type(unit), unit.hour_ts), np.zeros(ZONE_COUNT, np.int64))
+                count += unit.zones
+            for hour in hours:
+                assert (due[hour.zones] == hour.hour_ts).all()
+                due[hour.zones] += HOUR_MS
+    hours_due = [(ClosedHour, START + i * HOUR_MS) for i in range(HOURS)]
+    assert times.keys() == {
+        *hours_due,
+        *((Forecast, START + i * HOUR_MS) for i in range(HOURS + 1)),
+    }
+    for count in times.values():
+        assert count.tolist() == [1] * ZONE_COUNT
+
+
+def test_repeats_of_all_partitions_are_counted_together() -> None:
+    topics = topics_of(3, 3)
+    mine = {p: zones_of(p, 3) for p in (0, 2)}
+    share, start = share_of(topics, mine)
+    everything = [
+        (place, offset, event)
+        for place in start
+        for offset, event in enumerate(topics[place], FIRST_OFFSET)
+    ]
+    feed(share, everything)
+    assert share.repeats == 0
+    feed(share, [(place, offset + 10_000, event) for place, offset, event in everything])
+    assert share.repeats == len(everything) == (2 * HOURS + 1) * (mine[0] | mine[2]).sum()
+
+
+def test_an_event_of_a_partition_that_is_not_ones_own_is_a_defect() -> None:
+    topics = topics_of(3, 3)
+    share, _ = share_of(topics, {0: zones_of(0, 3)})
+    with pytest.raises(KeyError):
+        feed(share, [((HOURLY_RIDES, 1), FIRST_OFFSET, topics[HOURLY_RIDES, 1][0])])

@@ -451,3 +451,37 @@ def test_after_a_restart_the_clock_keeps_its_speed_and_its_pause() -> None:
     assert stage.script.speeds() == ["2h/s"]
     assert stage.script.states() == ["paused", "running", "finished"]
     assert stage.wall.now - BEGIN == pytest.approx(4.0 + 6 / 2, abs=1e-3)
+
+
+def test_a_command_does_not_change_which_speed_the_replay_was_started_with() -> None:
+    stage = Stage(24, SIX_HOURS)
+    stage.command(1.0, "speed", "12h/s")
+    stage.run()
+    assert stage.script.speeds() == ["6h/s", "12h/s"]
+    assert {status.speed_setting for _, status in stage.script.published} == {"6h/s"}
+
+
+@pytest.mark.parametrize(
+    ("started_with", "expected"),
+    [("6h/s", "1h/s"), ("max", "6h/s"), ("1h/s", "6h/s"), ("", "6h/s")],
+    ids=["same setting", "was max", "was what it ran at", "is not known"],
+)
+def test_after_a_restart_another_speed_setting_wins_over_the_live_speed(
+    started_with: str, expected: str
+) -> None:
+    stage = Stage(6, SIX_HOURS)
+    before = ClockStatus(START, "1h/s", "running", 0, "5-0", speed_setting=started_with)
+    stage.run(START, before)
+    assert stage.script.speeds() == [expected]
+    _, last = stage.script.published[-1]
+    # So it is the live speed of the next restart that goes on, unless the setting changes again.
+    assert (last.speed_setting, last.command) == ("6h/s", "5-0")
+
+
+def test_a_pause_outlasts_a_new_speed_setting() -> None:
+    stage = Stage(6, SIX_HOURS)
+    stage.command(2.0, "resume")
+    stage.run(START, ClockStatus(START, "1h/s", "paused", 0, speed_setting="1h/s"))
+    assert stage.script.states() == ["paused", "running", "finished"]
+    assert stage.script.speeds() == ["6h/s"]
+    assert stage.wall.now - BEGIN == pytest.approx(2.0 + 1.0, abs=1e-3)

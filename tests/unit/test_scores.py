@@ -157,3 +157,37 @@ def test_an_hour_older_than_the_window_is_forgotten() -> None:
         week = errors.city_scores("served", 168, hour).mae[0]
         assert day == (pytest.approx(7 / (age + 1)) if age < 24 else 0.0)
         assert week == (pytest.approx(7 / (age + 1)) if age < 168 else 0.0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30) | st.integers(160, 200))
+@settings(max_examples=10, phases=[Phase.generate])
+def test_zones_that_come_to_their_hours_at_different_times_have_the_scores_of_their_own_hour(
+    seed: int, count: int
+) -> None:
+    """As the partitions of a consumer do: each zone's scores are those of a consumer of its own."""
+    hours = random_hours(count, seed)
+    random = np.random.default_rng(seed)
+    group = random.integers(0, 3, ZONE_COUNT)
+    masks = [group == number for number in range(3)]
+    together, alone = RollingErrors(), [RollingErrors() for _ in masks]
+    done = [0, 0, 0]
+    while min(done) < count:
+        i = random.choice([number for number in range(3) if done[number] < count])
+        rides, by_model = hours[done[i]]
+        last = START + done[i] * HOUR_MS
+        # What the other zones have in this hour is somebody else's: it must not be looked at.
+        alien = {name: np.where(masks[i], column, 1e6) for name, column in by_model.items()}
+        together.learn(last, np.where(masks[i], rides, -1), alien, masks[i])
+        alone[i].learn(last, rides, by_model)
+        done[i] += 1
+        for model in MODELS:
+            for window in WINDOWS:
+                found = as_rows(together.zone_scores(model, window, last))[:, masks[i]]
+                expected = as_rows(alone[i].zone_scores(model, window, last))[:, masks[i]]
+                assert found.tobytes() == expected.tobytes()
+    end = START + (count - 1) * HOUR_MS
+    whole = learn(hours)
+    for model in MODELS:
+        for window in WINDOWS:
+            found = as_rows(together.city_scores(model, window, end))
+            assert found.tobytes() == as_rows(whole.city_scores(model, window, end)).tobytes()

@@ -1,0 +1,213 @@
+"""What a part says over HTTP, and what a consumer says of the whole run."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import redis
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumers.city import City
+from consumers.metrics import RunCollector
+from consumers.pending import ClosedHour, Forecast, Unit
+from consumers.scores import RollingErrors
+from consumers.writer import ZoneWriter
+from core.errors import StackError
+from core.models import REFERENCE, SERVED
+from core.monitor import STUCK_AFTER_S, Health, serve
+from core.run import RunInfo
+from core.zones import ZONE_COUNT
+
+pytestmark = pytest.mark.integration
+
+HOST = "127.0.0.1"
+START = 1_727_910_000_000  # 2024-10-02 23:00
+HOUR = 3_600_000
+RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + 30 * HOUR)
+
+
+class Wall:
+    """A clock on the wall that moves only when told to."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Monitored:
+    """A part's monitor on a socket, and its health."""
+
+    def __init__(self, port: int) -> None:
+        self.wall = Wall()
+        self.health = Health(self.wall)
+        self.port = port
+        serve("consumer", HOST, port, self.health)
+
+    def get(self, path: str) -> tuple[int, str, str]:
+        """Return status, type and body of an answer."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=10.0)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        found = answer.status, answer.headers["Content-Type"], answer.read().decode()
+        connection.close()
+        return found
+
+
+@pytest.fixture(scope="module")
+def monitored(free_port: Callable[[], int]) -> Monitored:
+    return Monitored(free_port())
+
+
+def test_metrics_are_what_prometheus_reads(monitored: Monitored) -> None:
+    status, kind, body = monitored.get("/metrics")
+    assert status == 200
+    assert kind.startswith("text/plain; version=")
+    found = {family.name: family for family in text_string_to_metric_families(body)}
+    assert found["rushhour_events_repeated"].type == "counter"
+
+
+def test_health_is_200_while_the_loop_turns_and_503_once_it_is_stuck(monitored: Monitored) -> None:
+    def healthz() -> tuple[int, str, object]:
+        status, kind, body = monitored.get("/healthz")
+        return status, kind, json.loads(body)
+
+    ok = (200, "application/json", {"part": "consumer", "status": "ok"})
+    stuck = (503, "application/json", {"part": "consumer", "status": "stuck"})
+    monitored.health.beat()
+    assert healthz() == ok
+    monitored.wall.now += STUCK_AFTER_S
+    assert healthz() == stuck
+    monitored.health.beat()
+    assert healthz() == ok
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics/", "/health", "/healthz/more"])
+def test_there_is_nothing_else(monitored: Monitored, path: str) -> None:
+    status, kind, body = monitored.get(path)
+    assert (status, kind) == (404, "application/json")
+    assert json.loads(body) == {"error": "there are /metrics and /healthz"}
+
+
+def test_one_who_says_nothing_does_not_keep_others_waiting(monitored: Monitored) -> None:
+    with socket.create_connection((HOST, monitored.port)):
+        assert monitored.get("/healthz")[0] == 200
+
+
+def test_a_request_is_no_news(monitored: Monitored, capfd: pytest.CaptureFixture[str]) -> None:
+    for path in ("/metrics", "/healthz", "/nothing"):
+        monitored.get(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("host", [HOST, "0.0.0.0"])
+def test_a_port_that_is_taken_is_one_line(host: str) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StackError) as caught:
+            serve("consumer", host, port, Health())
+    message = str(caught.value)
+    assert message.startswith(f"metrics on {host}:{port}: ")
+    assert message.endswith(": choose another metrics port")
+    assert "\n" not in message
+    assert caught.value.exit_code == 6
+
+
+def test_an_address_of_another_machine_is_one_line(free_port: Callable[[], int]) -> None:
+    with pytest.raises(StackError, match=r"^metrics on 192\.0\.2\.1:\d+: "):
+        serve("consumer", "192.0.2.1", free_port(), Health())
+
+
+# The run, read from Redis at each scrape.
+
+Figures = dict[tuple[str, str, str], float]  # name, model, window -> value
+
+
+@pytest.fixture
+def scrape(client: redis.Redis) -> Iterator[Callable[[], Figures]]:
+    RUN.save(client)
+    registry = CollectorRegistry()
+    registry.register(RunCollector(client, RUN))
+
+    def read() -> Figures:
+        return {
+            (
+                sample.name.removeprefix("rushhour_"),
+                sample.labels.get("model", ""),
+                sample.labels.get("window", ""),
+            ): sample.value
+            for family in registry.collect()
+            for sample in family.samples
+        }
+
+    yield read
+
+
+def close_hours(client: redis.Redis, count: int) -> None:
+    """Close hours in which each zone had 5 rides; 6 were predicted, and 7 by the reference."""
+    city = City.restore(client, RUN, partitions=1)
+    writer = ZoneWriter(client, RollingErrors())
+    by_model = {SERVED: np.full(ZONE_COUNT, 6.0), REFERENCE: np.full(ZONE_COUNT, 7.0)}
+    for hour_ts in range(START, START + count * HOUR, HOUR):
+        units: list[Unit] = [
+            Forecast(hour_ts + HOUR, by_model),
+            ClosedHour(hour_ts, np.full(ZONE_COUNT, 5), Forecast(hour_ts, by_model)),
+        ]
+        city.note(units)
+        city.close(writer.write(units, {("hourly_rides", 0): 1}, {0: hour_ts + HOUR}))
+
+
+def test_before_the_first_hour_only_what_is_known_is_told(scrape: Callable[[], Figures]) -> None:
+    assert scrape() == {("hours_due", "", ""): 30.0, ("hours_closed", "", ""): 0.0}
+
+
+def test_each_scrape_tells_what_redis_holds_by_then(
+    client: redis.Redis, scrape: Callable[[], Figures]
+) -> None:
+    scrape()
+    close_hours(client, 3)
+    found = scrape()
+    plain = {name: value for (name, model, _), value in found.items() if not model}
+    assert plain == {
+        "hours_due": 30.0,
+        "hours_closed": 3.0,
+        "last_closed_hour_seconds": (START + 2 * HOUR) / 1000,
+        "overlap": 1.0,
+        "city_rides": 5.0 * ZONE_COUNT,
+        "city_prediction": 6.0 * ZONE_COUNT,
+    }
+    of_models = {key: value for key, value in found.items() if key[1]}
+    errors = {SERVED: 1.0, REFERENCE: 2.0}
+    assert of_models == {
+        (score, model, window): value
+        for model, error in errors.items()
+        for window in ("24h", "168h")
+        for score, value in {
+            "mae": error,
+            "rmse": error,
+            "bias": error,
+            "skill": 1.0 - error / errors[REFERENCE],
+        }.items()
+    }
+
+
+def test_a_score_that_cannot_be_judged_yet_is_left_out(
+    client: redis.Redis, scrape: Callable[[], Figures]
+) -> None:
+    close_hours(client, 1)
+    client.hset(f"model:{SERVED}", "skill_168h", "n/a")
+    found = scrape()
+    assert ("skill", SERVED, "168h") not in found
+    assert ("skill", SERVED, "24h") in found
+
+
+def test_without_redis_a_part_still_tells_its_own_figures(free_port: Callable[[], int]) -> None:
+    """The part itself will say, in one line, that Redis is gone."""
+    registry = CollectorRegistry()
+    Counter("own", "Its own", registry=registry).inc()
+    registry.register(RunCollector(redis.Redis(HOST, free_port(), decode_responses=True), RUN))
+    assert b"own_total 1.0" in generate_latest(registry)

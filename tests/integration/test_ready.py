@@ -1,0 +1,314 @@
+"""`rushhour prepare`: a run made ready, gone on with, or started over, and who may do so."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from core import keys, presence
+from core.kafka import BatchProducer, end_offsets
+from core.redis_client import read_hash
+from core.run import RunInfo, load_offsets
+from core.topics import TOPICS, TRIPS
+from simulator.redis_server import EmbeddedRedis
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli, Finished, Rushhour, TripWriter
+
+pytestmark = pytest.mark.integration
+
+START = 1_727_740_800_000  # 2024-10-01 00:00
+HOUR = 3_600_000
+HOURS = 48
+Prepare = Callable[..., "Finished"]
+
+
+@pytest.fixture
+def file(write_trips: "TripWriter", tmp_path: Path) -> Path:
+    return write_trips(tmp_path / "trips.parquet", [("2024-10-01 07:00:00", 132)])
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, client: redis.Redis) -> None:
+    """An empty Redis, and parts that are not waited for for long."""
+    monkeypatch.setattr(presence, "LEASE_S", 0.2)
+    monkeypatch.setattr(presence, "_RENEW_S", 0.1)
+
+
+@pytest.fixture
+def prepare(
+    cli: "Cli", rushhour: "Rushhour", module_broker: str, redis_server: EmbeddedRedis, file: Path
+) -> Prepare:
+    """A function that runs `rushhour prepare` for two days of a file."""
+    servers = {"RUSHHOUR_KAFKA": module_broker, "RUSHHOUR_REDIS": redis_server.url}
+
+    def call(*args: object, **env: str) -> "Finished":
+        span = {"RUSHHOUR_FROM": "2024-10-01", "RUSHHOUR_UNTIL": "2024-10-02"}
+        data = {"RUSHHOUR_DATASET": "green", "RUSHHOUR_DATA": str(file)}
+        return cli(rushhour, "prepare", *args, env=servers | span | data | env)
+
+    return call
+
+
+@pytest.fixture
+def someone() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lives, which may be a part of a run."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def take_part(client: redis.Redis, process: subprocess.Popen[bytes]) -> str:
+    """Let a process be a consumer at work; return who it is."""
+    owner = f"{socket.gethostname()}:{process.pid}"
+    client.set(keys.part("consumer-0"), owner)
+    return owner
+
+
+def run_id(client: redis.Redis) -> str:
+    return RunInfo.load(client).run_id
+
+
+def close_hours(client: redis.Redis, count: int) -> None:
+    """As the consumer leaves it, as far as `prepare` looks."""
+    client.hset(keys.CLOCK, mapping={"last_hour_closed_ts": START + (count - 1) * HOUR})
+    client.hset(keys.QUALITY, mapping={"hours_closed": count})
+
+
+def test_a_new_run_is_described_and_begins_behind_what_the_topics_hold(
+    prepare: Prepare, client: redis.Redis, module_broker: str, file: Path
+) -> None:
+    producer = BatchProducer(module_broker)
+    producer.send(TRIPS, 1, [{"value": b"old"}] * 3)
+    producer.flush()
+    client.set(keys.CITY, "old")
+    client.set("mine", "not of rushhour")
+
+    done = prepare()
+
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "replaying  green 2024-10, trips.parquet",
+        "hours      48 (2024-10-01 00:00 to 2024-10-03 00:00)",
+        "line       4 partitions, dataflow processes: 1, consumers: 1",
+        "the run starts",
+    ]
+    run = RunInfo.load(client)
+    assert run == RunInfo(
+        run.run_id,
+        "green",
+        "2024-10",
+        "trips.parquet",
+        str(file),
+        START,
+        START + HOURS * HOUR,
+    )
+    ends = end_offsets(module_broker, TOPICS)
+    assert {topic: load_offsets(client, topic) for topic in TOPICS} == ends
+    assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS, "mine"}
+
+
+def test_how_many_share_the_run_is_part_of_it(prepare: Prepare, client: redis.Redis) -> None:
+    done = prepare("--consumers", 2, RUSHHOUR_DATAFLOWS="3")
+
+    assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
+    run = RunInfo.load(client)
+    assert (run.dataflows, run.consumers) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [
+        (0, "the run starts"),
+        (7, "the run goes on: 7 hours are closed"),
+        (48, "the run is finished already; to start over: rushhour prepare --new"),
+    ],
+)
+def test_a_run_that_is_there_goes_on(
+    prepare: Prepare, client: redis.Redis, module_broker: str, closed: int, said: str
+) -> None:
+    prepare()
+    if closed:
+        close_hours(client, closed)
+    before = {key: read_hash(client, key) for key in client.scan_iter()}
+    producer = BatchProducer(module_broker)
+    producer.send(TRIPS, 0, [{"value": b"of this run"}])
+    producer.flush()
+
+    done = prepare()
+
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == said
+    assert {key: read_hash(client, key) for key in client.scan_iter()} == before
+
+
+@pytest.mark.parametrize("closed", [0, 7, 48])
+def test_new_starts_over_whatever_is_there(
+    prepare: Prepare, client: redis.Redis, closed: int
+) -> None:
+    prepare()
+    first = run_id(client)
+    if closed:
+        close_hours(client, closed)
+
+    done = prepare("--new")
+
+    assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run starts")
+    assert run_id(client) != first
+    assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"RUSHHOUR_UNTIL": "2024-10-03"}, {"RUSHHOUR_FROM": "2024-10-01 01:00"}],
+    ids=["until", "from"],
+)
+def test_other_hours_are_another_run(
+    prepare: Prepare, client: redis.Redis, other: dict[str, str]
+) -> None:
+    prepare()
+    first = run_id(client)
+    close_hours(client, 7)
+
+    done = prepare(**other)
+
+    assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run starts")
+    assert run_id(client) != first
+    assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
+
+
+def test_another_file_is_another_run(
+    prepare: Prepare, client: redis.Redis, file: Path, write_trips: "TripWriter"
+) -> None:
+    prepare()
+    first = run_id(client)
+    other = write_trips(file.with_name("other.parquet"), [("2024-10-01 08:00:00", 1)])
+
+    done = prepare("--data", other)
+
+    assert "other.parquet" in done.stdout
+    assert run_id(client) != first
+
+
+def test_a_run_that_goes_on_may_be_shared_by_others(prepare: Prepare, client: redis.Redis) -> None:
+    prepare()
+    first = run_id(client)
+    close_hours(client, 7)
+
+    done = prepare("--dataflows", 3, "--consumers", 2)
+
+    assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
+    assert "the run goes on: 7 hours are closed" in done.words
+    run = RunInfo.load(client)
+    assert (run.run_id, run.dataflows, run.consumers) == (first, 3, 2)
+
+
+# Runs that are live.
+
+
+def test_a_live_run_goes_on_undisturbed(
+    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes]
+) -> None:
+    prepare("--dataflows", 2)
+    take_part(client, someone)
+    before = read_hash(client, keys.RUN)
+
+    done = prepare("--consumers", 3)
+
+    assert done.code == 0
+    # How it is shared stays as it is: the parts that live rely on it.
+    assert "line 4 partitions, dataflow processes: 2, consumers: 1" in done.words
+    assert read_hash(client, keys.RUN) == before
+
+
+@pytest.mark.parametrize("args", [["--new"], ["--until", "2024-10-03"]])
+def test_a_live_run_is_not_started_over(
+    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes], args: list[str]
+) -> None:
+    prepare()
+    owner = take_part(client, someone)
+    before = {key: client.dump(key) for key in client.scan_iter()}
+
+    done = prepare(*args)
+
+    assert done.code == 6
+    assert done.one_line() == (
+        f"rushhour: a run is live on this Redis: consumer-0 ({owner}): stop it first"
+    )
+    assert {key: client.dump(key) for key in client.scan_iter()} == before
+
+
+def test_parts_of_a_run_that_was_killed_do_not_keep_it_from_starting_over(
+    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes]
+) -> None:
+    prepare()
+    first = run_id(client)
+    take_part(client, someone)
+    someone.kill()
+    someone.wait()
+
+    assert prepare("--new").code == 0
+    assert run_id(client) != first
+
+
+# How many share the next run, said beforehand by `rushhour cluster`.
+
+
+def test_what_cluster_says_holds_for_the_next_prepare_only(
+    prepare: Prepare,
+    cli: "Cli",
+    rushhour: "Rushhour",
+    client: redis.Redis,
+    redis_server: EmbeddedRedis,
+) -> None:
+    said = cli(rushhour, "cluster", "--dataflows", 3, "--consumers", 2, "--redis", redis_server.url)
+    assert (said.code, said.words) == (
+        0,
+        "the next run is shared by 3 dataflow processes and 2 consumers",
+    )
+    assert 0 < int(str(client.ttl(keys.CLUSTER))) <= 60
+
+    assert "line 4 partitions, dataflow processes: 3, consumers: 2" in prepare().words
+    assert "line 4 partitions, dataflow processes: 1, consumers: 1" in prepare().words
+
+
+# What cannot be made ready.
+
+
+def test_topics_that_are_there_keep_their_partitions_and_that_is_said(
+    prepare: Prepare, client: redis.Redis
+) -> None:
+    done = prepare(RUSHHOUR_PARTITIONS="12")
+
+    assert done.code == 0
+    assert "note: the topics were there with 4 partitions, and keep them" in done.stdout
+    assert len(load_offsets(client, TRIPS)) == 4
+
+
+@pytest.mark.parametrize(
+    ("env", "code", "said"),
+    [
+        ({"RUSHHOUR_KAFKA": ""}, 2, "the run needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS"),
+        ({"RUSHHOUR_REDIS": ""}, 2, "the run needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS"),
+        ({"RUSHHOUR_REDIS": "redis://127.0.0.1:9"}, 5, "Redis at redis://127.0.0.1:9: "),
+        ({"RUSHHOUR_DATA": "/nowhere.parquet"}, 3, "/nowhere.parquet"),
+        ({"RUSHHOUR_CONSUMERS": "0"}, 2, "consumers '0'"),
+    ],
+)
+def test_what_is_missing_is_one_line_and_changes_nothing(
+    prepare: Prepare, client: redis.Redis, env: dict[str, str], code: int, said: str
+) -> None:
+    prepare()
+    before = read_hash(client, keys.RUN)
+
+    done = prepare("--new", **env)
+
+    assert done.code == code
+    assert said in done.one_line()
+    assert read_hash(client, keys.RUN) == before
