@@ -394,8 +394,8 @@ def test_help_names_every_command(rushhour: "Rushhour") -> None:
     ended = rushhour("--help")
     assert (ended.code, ended.stderr) == (0, "")
     for command in (
-        "up", "status", "zone", "compare", "speed", "pause", "resume", "download", "verify",
-        "config",
+        "up", "prepare", "cluster", "watch", "status", "zone", "compare", "speed", "pause",
+        "resume", "download", "verify", "config",
     ):  # fmt: skip
         assert f" {command} " in ended.stdout
 

@@ -33,7 +33,7 @@ from simulator.prepare import prepare
 from simulator.redis_server import EmbeddedRedis
 
 if TYPE_CHECKING:
-    from tests.conftest import SettingsFactory, WaitUntil
+    from tests.conftest import Rushhour, SettingsFactory, WaitUntil
 
 pytestmark = pytest.mark.integration
 
@@ -325,6 +325,26 @@ def test_an_hour_written_twice_leaves_the_same_redis(
 
     assert "city" in found[0]
     assert found[1] == found[0]
+
+
+def test_a_run_is_watched_to_its_end(
+    consumer: Consumer, rushhour: "Rushhour", wait_until: "WaitUntil"
+) -> None:
+    consumer.prepare()
+    consumer.publish(until(24))
+    part = consumer.start()
+    watching = rushhour.start("watch", "--redis", consumer.settings.redis)
+    wait_until(watching.out.read_text, "the first day is closed")
+    assert watching.process.poll() is None
+    consumer.publish(after(24))
+    consumer.end(part)
+    watched = watching.end()
+
+    assert (watched.code, watched.stderr) == (0, "")
+    lines = watched.stdout.splitlines()
+    assert "24/30 hours closed" in lines[0]
+    assert "hours closed 30 of 30" in watched.words
+    assert lines[-1] == "finished: all 30 hours are closed and scored"
 
 
 # Consumers that share the partitions. With two, the first has 0 and 2, the second 1 and 3.

@@ -1,6 +1,7 @@
 """What a new run clears away, what it leaves alone, and where it starts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import redis
@@ -9,6 +10,7 @@ from core import kafka, keys
 from core.errors import KafkaError
 from core.kafka import BatchProducer
 from core.run import RunInfo, load_offsets
+from core.status import ClockStatus, first_open_hour, is_over, last_hour_closed
 from core.topics import HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
 from simulator.prepare import prepare
 
@@ -92,3 +94,56 @@ def test_without_kafka_the_last_run_is_left_as_it_was(
         prepare(client, f"127.0.0.1:{free_port()}", 4, NEW, create=create)
 
     assert set(client.scan_iter()) == set(OF_RUSHHOUR)
+
+
+# What each part reads back.
+
+
+@pytest.mark.parametrize(
+    "run", [NEW, replace(NEW, dataflows=3, consumers=2), replace(NEW, source="synthetic", file="")]
+)
+def test_a_run_comes_back_from_redis_as_it_was(client: redis.Redis, run: RunInfo) -> None:
+    run.save(client)
+    assert RunInfo.load(client) == run
+
+
+def test_a_run_that_does_not_say_how_many_share_it_has_one_process_of_each(
+    client: redis.Redis,
+) -> None:
+    replace(NEW, dataflows=3, consumers=2).save(client)
+    client.hdel(keys.RUN, "dataflows", "consumers")
+    assert RunInfo.load(client) == NEW
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        ClockStatus(START, "6h/s", "running", 12),
+        ClockStatus(START + 1, "max", "paused", 0, "7-0", "no such speed", speed_setting="1h/s"),
+    ],
+)
+def test_the_clock_comes_back_from_redis_as_it_was(
+    client: redis.Redis, status: ClockStatus
+) -> None:
+    assert ClockStatus.load(client) is None
+    status.save(client)
+    assert ClockStatus.load(client) == status
+
+
+def test_a_clock_that_does_not_say_what_it_was_set_to_was_set_to_nothing(
+    client: redis.Redis,
+) -> None:
+    ClockStatus(START, "6h/s", "running", 12, speed_setting="6h/s").save(client)
+    client.hdel(keys.CLOCK, "speed_setting")
+    assert ClockStatus.load(client) == ClockStatus(START, "6h/s", "running", 12)
+
+
+def test_a_run_is_over_once_its_last_hour_is_closed(client: redis.Redis) -> None:
+    run = replace(NEW, end_ts=START + 2 * 3_600_000)
+    found = []
+    for closed in (None, START, START + 3_600_000):
+        if closed is not None:
+            client.hset(keys.CLOCK, "last_hour_closed_ts", closed)
+        assert last_hour_closed(client) == closed
+        found.append(((first_open_hour(client, START) - START) // 3_600_000, is_over(client, run)))
+    assert found == [(0, False), (1, False), (2, True)]

@@ -312,3 +312,12 @@ def test_what_is_missing_is_one_line_and_changes_nothing(
     assert done.code == code
     assert said in done.one_line()
     assert read_hash(client, keys.RUN) == before
+
+
+@pytest.mark.parametrize("command", [["status"], ["watch"], ["zone", "132"], ["verify"]])
+def test_before_a_run_is_prepared_there_is_none_to_look_at(
+    cli: "Cli", rushhour: "Rushhour", redis_server: EmbeddedRedis, command: list[str]
+) -> None:
+    done = cli(rushhour, *command, "--redis", redis_server.url)
+    assert done.code == 5
+    assert done.one_line().startswith("rushhour: this Redis holds no run")
