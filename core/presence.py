@@ -86,7 +86,7 @@ def wait_until_alone(client: redis.Redis) -> None:
         If one is and stays so.
     """
     deadline = time.monotonic() + LEASE_S + _RENEW_S
-    while alive := {part: owner for part, owner in live_parts(client).items()}:
+    while alive := live_parts(client):
         if time.monotonic() > deadline:
             who = ", ".join(f"{part} ({owner})" for part, owner in sorted(alive.items()))
             raise StackError(f"a run is live on this Redis: {who}: stop it first")

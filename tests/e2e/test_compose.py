@@ -241,6 +241,14 @@ def test_it_is_driven_and_watched_from_outside(compose: Compose, wait_until: "Wa
     wait_until(lambda: scraped() >= jobs, "Prometheus has found every part", 60.0)
 
 
+def test_a_knob_that_cannot_be_used_is_told_before_anything_starts(compose: Compose) -> None:
+    compose("--profile", "*", "down", "-v")
+    compose("up", "-d", check=False, SPEED="fast")
+    said = compose("logs", "--no-log-prefix", "prepare").splitlines()[-1]
+    assert said.startswith("rushhour: speed 'fast'")
+    assert compose("ps", "-q", "producer", "dataflow", "consumer") == ""
+
+
 def test_down_leaves_nothing(compose: Compose) -> None:
     assert compose.left() != []
     compose("--profile", "*", "down", "-v")

@@ -6,54 +6,48 @@ import shutil
 import subprocess
 from itertools import chain
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
+from consumers.metrics import RunCollector
 from consumers.scores import WINDOWS
+from core.hours import HOUR_MS
+from core.metrics import LAG
 from core.models import MODELS
+from core.run import RunInfo
 from core.status import State
+from dataflows.metrics import FORECAST
+from producers.metrics import TRIPS_SENT
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 PROVISIONING = MONITORING / "grafana" / "provisioning"
 
 
+class SomeRun:
+    """Enough of a Redis client for the figures that consumers read from there."""
+
+    def hgetall(self, key: str) -> dict[str, str]:
+        return dict.fromkeys(("hours_closed", "overlap", "rides", "prediction"), "1")
+
+    def hget(self, key: str, field: str) -> str:
+        return "0"
+
+
 def exported_names() -> set[str]:
     """The names of all samples that the parts export."""
-    counters = (
-        "rushhour_trips_sent",
-        "rushhour_trips_counted",
-        "rushhour_trips_repeated",
-        "rushhour_hours_forecast",
-        "rushhour_events_read",
-        "rushhour_events_repeated",
-    )
-    histograms = ("rushhour_forecast_seconds", "rushhour_redis_write_seconds")
-    gauges = (
-        "rushhour_rows_rejected",
-        "rushhour_simulated_time_seconds",
-        "rushhour_simulated_lag_seconds",
-        "rushhour_speed_factor",
-        "rushhour_clock_state",
-        "rushhour_lag_messages",
-        "rushhour_hours_closed",
-        "rushhour_hours_due",
-        "rushhour_last_closed_hour_seconds",
-        "rushhour_overlap",
-        "rushhour_city_rides",
-        "rushhour_city_prediction",
-        "rushhour_mae",
-        "rushhour_rmse",
-        "rushhour_bias",
-        "rushhour_skill",
-    )
-    parts = ("_bucket", "_count", "_sum")
-    return {
-        *gauges,
-        *(f"{counter}_total" for counter in counters),
-        *(histogram + part for histogram in histograms for part in parts),
-    }
+    run = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", 0, HOUR_MS)
+    of_the_run = RunCollector(cast(Any, SomeRun()), run)
+    own = [family for family in REGISTRY.collect() if family.name.startswith("rushhour_")]
+    for metric in (LAG, FORECAST, TRIPS_SENT):  # one of each module that fills the registry
+        assert metric.describe()[0].name in {family.name for family in own}
+    found: set[str] = set()
+    for family in (*own, *of_the_run.collect()):
+        endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+        found |= {family.name + ending for ending in endings.get(family.type, ("",))}
+    return found
 
 
 def read_yaml(path: Path) -> Any:
