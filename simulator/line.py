@@ -34,6 +34,7 @@ def members(settings: Settings, run: RunInfo) -> list[Member]:
                 update={
                     "process": process,
                     "metrics_port": None if first is None else first + place,
+                    "linger": False,  # `up` waits for them to end
                 }
             ),
         )
