@@ -1,6 +1,7 @@
 """What a consumer tells Prometheus: its own work, and the scores that Redis holds."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import redis
 from prometheus_client import Counter, Histogram
@@ -34,7 +35,12 @@ class RunCollector(Collector):
         self._run = run
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the gauges; those whose figure is not known yet are left out."""
+        """Yield the gauges; those whose figure is not known, or not to be had, are left out."""
+        with suppress(redis.RedisError):  # the part itself will say that Redis is gone
+            yield from self._of_the_run()
+            yield from self._scores()
+
+    def _of_the_run(self) -> Iterator[GaugeMetricFamily]:
         quality = read_hash(self._client, keys.QUALITY)
         city = read_hash(self._client, keys.CITY)
         yield _gauge("rushhour_hours_due", "Hours of the run", self._run.hours)
@@ -57,7 +63,6 @@ class RunCollector(Collector):
                 "Rides that were predicted for the last closed hour",
                 city["prediction"],
             )
-        yield from self._scores()
 
     def _scores(self) -> Iterator[GaugeMetricFamily]:
         by_model = {name: read_hash(self._client, keys.model(name)) for name in MODELS}

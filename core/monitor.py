@@ -14,7 +14,6 @@ from core.errors import StackError
 
 # Longer than any honest pause of a loop, such as waiting for a broker.
 STUCK_AFTER_S = 60.0
-_JSON = [("Content-Type", "application/json")]
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -57,10 +56,13 @@ def application(name: str, health: Health) -> Application:
             return metrics(environ, start_response)  # type: ignore[no-any-return]
         if path == "/healthz":
             alive = health.is_alive()
-            start_response("200 OK" if alive else "503 Service Unavailable", _JSON)
-            return [json.dumps({"part": name, "status": "ok" if alive else "stuck"}).encode()]
-        start_response("404 Not Found", _JSON)
-        return [json.dumps({"error": "there are /metrics and /healthz"}).encode()]
+            status = "200 OK" if alive else "503 Service Unavailable"
+            answer = {"part": name, "status": "ok" if alive else "stuck"}
+        else:
+            status, answer = "404 Not Found", {"error": "there are /metrics and /healthz"}
+        # A new list each time: wsgiref adds the length of this answer to it.
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(answer).encode()]
 
     return respond
 

@@ -787,11 +787,17 @@ def lingering(
         redis_port=free_ports(1)[0],
         dataflows=2,
         consumers=2,
-        linger=True,
         metrics_port=free_ports_in_a_row(5),
     )
     run = describe_run(ours, short_file)
-    with open_stack(ours, ours.state_dir) as stack:
+
+    def start(member: Member, directory: Path) -> Part:
+        """As an orchestrator does that restarts what ends; under `up` no part lingers."""
+        lingers = member.settings.model_copy(update={"linger": True})
+        return line_module.start_member(replace(member, settings=lingers), directory)
+
+    with pytest.MonkeyPatch.context() as patch, open_stack(ours, ours.state_dir) as stack:
+        patch.setattr(stack_module, "start_member", start)
         stack.start_line(run)
         wait_until(lambda: stack.is_done() or hours_closed(stack) == 48, "all hours are closed")
         wait_until(lambda: not live_parts(stack.client), "the parts are done")
