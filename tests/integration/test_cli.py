@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -302,6 +303,8 @@ def test_verify_fails_for_a_planted_off_by_one_hour(
         (["up", "--from", "2024-10-05", "--until", "2024-10-01"], 2, "check --from, --until"),
         (["up", "--from", "2024-09-30"], 2, "within 2024-10"),
         (["up", "--workers", "0"], 2, "workers '0'"),
+        (["up", "--dataflows", "0"], 2, "dataflows '0'"),
+        (["up", "--consumers", "65"], 2, "consumers '65'"),
         (["up", "--data", "/nonexistent.parquet"], 3, "/nonexistent.parquet: no such file"),
         (["up", "--data-dir", "/nonexistent"], 3, "/nonexistent: no such directory"),
         (["speed", "fast"], 2, "speed 'fast' is not a speed"),
@@ -312,6 +315,10 @@ def test_verify_fails_for_a_planted_off_by_one_hour(
         (["compare"], 5, "no run found"),
         (["verify"], 5, "no run found"),
         (["pause"], 5, "no run is live"),
+        (["watch"], 5, "no run is live"),
+        (["cluster"], 5, "no run is live"),
+        (["cluster", "--dataflows", "65"], 2, "dataflows '65'"),
+        (["prepare"], 2, "the run needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS"),
         (["resume"], 5, "no run is live"),
         (["speed", "1h/s"], 5, "no run is live"),
         (["status", "--redis", "redis://127.0.0.1:1"], 5, "Redis at redis://127.0.0.1:1: "),
@@ -505,11 +512,12 @@ def test_a_run_that_is_stopped_ends_cleanly_and_can_still_be_read(
 def test_a_run_that_is_killed_takes_its_processes_with_it(
     rushhour: "Rushhour", wait_until: "WaitUntil", file: Path
 ) -> None:
-    running, _ = begin(rushhour, wait_until, file)
+    running, _ = begin(rushhour, wait_until, file, "--dataflows", 3, "--consumers", 2)
     children = {
         pid: line for pid, line in rushhour.processes().items() if pid != running.process.pid
     }
-    assert {name for name in PARTS for line in children.values() if name in line} == PARTS
+    found = Counter(name for name in PARTS for line in children.values() if name in line)
+    assert found == Counter(PARTS) + Counter({"dataflows": 2, "consumers": 1})
 
     running.process.kill()
 

@@ -65,3 +65,8 @@ def test_all_other_settings_are_those_of_the_line(settings: "SettingsFactory") -
     own = {"process", "addresses", "metrics_port"}
     for member in members(given, shared_by(2, 2)):
         assert member.settings.model_dump(exclude=own) == given.model_dump(exclude=own)
+
+
+def test_no_part_lingers_because_up_waits_for_their_end(settings: "SettingsFactory") -> None:
+    line = members(settings(linger=True), shared_by(2, 2))
+    assert [member.settings.linger for member in line] == [False] * 5
