@@ -8,6 +8,7 @@ from core import keys
 from core.errors import RedisError
 from core.hours import HOUR_MS, hour_label, parse_label
 from core.redis_client import read_hash, write_hash
+from core.surge import Surge, parse_surges
 
 SYNTHETIC = "synthetic"
 
@@ -17,7 +18,8 @@ class RunInfo:
     """One run over the hours of [`start_ts`, `end_ts`), both epoch milliseconds.
 
     `source` is the name of the trip file, or `synthetic`. `file` is its path, empty for
-    synthetic data. `dataflows` and `consumers` are how many processes share the work.
+    synthetic data. `dataflows` and `consumers` are how many processes share the work. `surge` is
+    what `format_surges` writes, empty if the trips are replayed as they are.
     """
 
     run_id: str
@@ -29,11 +31,17 @@ class RunInfo:
     end_ts: int
     dataflows: int = 1
     consumers: int = 1
+    surge: str = ""
 
     @property
     def synthetic(self) -> bool:
         """Whether the trips are made up."""
         return self.source == SYNTHETIC
+
+    @property
+    def surges(self) -> tuple[Surge, ...]:
+        """What is done to the trips before they are replayed."""
+        return parse_surges(self.surge)
 
     def replays_the_same_as(self, other: "RunInfo") -> bool:
         """Whether both end in the same Redis, however their work is shared."""
@@ -59,6 +67,7 @@ class RunInfo:
             "until": hour_label(self.end_ts - HOUR_MS),
             "dataflows": self.dataflows,
             "consumers": self.consumers,
+            "surge": self.surge,
         }
         write_hash(client, keys.RUN, fields)
 
@@ -84,6 +93,7 @@ class RunInfo:
             end_ts=parse_label(fields["until"]) + HOUR_MS,
             dataflows=int(fields.get("dataflows", 1)),
             consumers=int(fields.get("consumers", 1)),
+            surge=fields.get("surge", ""),
         )
 
 

@@ -10,8 +10,9 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import UsageError
-from core.hours import HOUR_MS, hour_label, parse_from, parse_month, parse_until
+from core.hours import HOUR_MS, clock_label, hour_label, parse_from, parse_month, parse_until
 from core.speed import Speed
+from core.surge import format_surges, parse_surges
 
 PREFIX = "RUSHHOUR_"
 Dataset = Literal["yellow", "green"]
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
         None,
         validation_alias=PREFIX + "UNTIL",
         description="last hour to replay (a date means all of that day)",
+    )
+    surge: str = Field(
+        "", description="what if: zone:factor@hour multiplies the trips of a zone from then on"
     )
     speed: str = Field("6h/s", description="max, a factor, or simulated time a second")
     data: Path | None = Field(None, description="trip file to replay")
@@ -106,13 +110,24 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = str(first["loc"][0]).removeprefix(PREFIX).lower()
             raise UsageError(f"{name} '{first.get('input')}': {first['msg']}") from None
-        _ = settings.window
+        _, end = settings.window
+        for surge in parse_surges(settings.surge):
+            if surge.from_ts >= end:  # it would do nothing, and the run be called what it is not
+                raise UsageError(
+                    f"surge '{surge}' begins after the last hour of the run, "
+                    f"{clock_label(end - HOUR_MS)}: check --surge, --until and --month"
+                )
         return settings
 
     @field_validator("speed")
     @classmethod
     def _speed_parses(cls, text: str) -> str:
         return str(Speed.parse(text))
+
+    @field_validator("surge")
+    @classmethod
+    def _surge_parses(cls, text: str) -> str:
+        return format_surges(parse_surges(text))
 
     @field_validator("month")
     @classmethod

@@ -18,6 +18,7 @@ from producers.control import RedisControl
 from producers.metrics import ROWS_REJECTED
 from producers.replay import Plan, Replay
 from producers.stream import KafkaStream
+from producers.surge import surged
 from producers.trips import TripTable, read_trips, synthetic_table
 
 
@@ -41,7 +42,7 @@ def main(settings: Settings, health: Health) -> None:
 
 
 def load_trips(run: RunInfo) -> TripTable:
-    """Return the trips of a run.
+    """Return the trips of a run, with its surges.
 
     Raises
     ------
@@ -49,8 +50,10 @@ def load_trips(run: RunInfo) -> TripTable:
         If the file cannot be used.
     """
     if run.synthetic:
-        return synthetic_table(run.dataset, run.month)
-    return read_trips(Path(run.file), run.dataset, run.month)
+        trips = synthetic_table(run.dataset, run.month)
+    else:
+        trips = read_trips(Path(run.file), run.dataset, run.month)
+    return surged(trips, run.surges)
 
 
 def _write_quality(client: redis.Redis, trips: TripTable) -> None:

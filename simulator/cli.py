@@ -41,6 +41,10 @@ FromFlag = Annotated[str | None, typer.Option("--from", help="first hour, such a
 UntilFlag = Annotated[
     str | None, typer.Option("--until", help="last hour, included; a date means all of that day")
 ]
+SurgeFlag = Annotated[
+    str | None,
+    typer.Option("--surge", help="what if: multiply a zone's trips, such as 132:2.0@2024-10-20"),
+]
 DataFlag = Annotated[Path | None, typer.Option("--data", help="TLC Parquet file to read")]
 DataDirFlag = Annotated[
     Path | None, typer.Option("--data-dir", help="directory to look for TLC files in")
@@ -91,6 +95,7 @@ def up(
     month: MonthFlag = None,
     from_hour: FromFlag = None,
     until_hour: UntilFlag = None,
+    surge: SurgeFlag = None,
     speed: Annotated[
         str | None, typer.Option("--speed", help="max, a factor such as 3600, or 6h/s, 30m/s")
     ] = None,
@@ -122,6 +127,7 @@ def up(
         month=month,
         from_hour=from_hour,
         until_hour=until_hour,
+        surge=surge,
         speed=speed,
         data=data,
         data_dir=data_dir,
@@ -145,6 +151,7 @@ def prepare(
     month: MonthFlag = None,
     from_hour: FromFlag = None,
     until_hour: UntilFlag = None,
+    surge: SurgeFlag = None,
     data: DataFlag = None,
     data_dir: DataDirFlag = None,
     cache_dir: CacheDirFlag = None,
@@ -164,6 +171,7 @@ def prepare(
         month=month,
         from_hour=from_hour,
         until_hour=until_hour,
+        surge=surge,
         data=data,
         data_dir=data_dir,
         cache_dir=cache_dir,
@@ -324,6 +332,7 @@ def config(
     month: MonthFlag = None,
     from_hour: FromFlag = None,
     until_hour: UntilFlag = None,
+    surge: SurgeFlag = None,
     data: DataFlag = None,
     redis: RedisFlag = None,
     state_dir: StateFlag = None,
@@ -334,6 +343,7 @@ def config(
         "month": month,
         "from_hour": from_hour,
         "until_hour": until_hour,
+        "surge": surge,
         "data": data,
         "redis": redis,
         "state_dir": state_dir,

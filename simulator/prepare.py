@@ -52,6 +52,7 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
         end_ts=end_ts,
         dataflows=settings.dataflows,
         consumers=settings.consumers,
+        surge=settings.surge,
     )
 
 

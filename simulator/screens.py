@@ -23,10 +23,14 @@ _STATE_STYLE = {
 
 
 def source_label(run: RunInfo) -> str:
-    """Say what is replayed; made-up data never passes for real."""
-    if run.synthetic:
-        return f"{run.dataset} {run.month}, SYNTHETIC (made-up trips from mean rates)"
-    return f"{run.dataset} {run.month}, {run.source}"
+    """Say what is replayed; made-up data and what-if runs never pass for real."""
+    return ", ".join(part for part in (_data_label(run), what_if(run)) if part)
+
+
+def what_if(run: RunInfo) -> str:
+    """Say what was done to the trips; empty if they are as in the file."""
+    surges = ", ".join(surge.label for surge in run.surges)
+    return f"what if: {surges}" if surges else ""
 
 
 def hour_name(label: str | None) -> str:
@@ -43,8 +47,11 @@ def live_screen(
     snapshot: Snapshot, trips_per_s: float, pace: str, width: int | None = None
 ) -> RenderableType:
     """Return the live view: clock, progress, errors against the baselines, worst zones."""
+    surges = what_if(snapshot.run)
     return Panel(
         Group(
+            # At the top, for a small terminal cuts off subtitles and what is at the bottom.
+            *([Text(surges, style="yellow")] if surges else []),
             _clock(snapshot, trips_per_s, pace),
             ProgressBar(total=snapshot.run.hours, completed=snapshot.hours_closed),
             Text(),
@@ -53,7 +60,7 @@ def live_screen(
             zones_table(snapshot),
         ),
         title="rushhour",
-        subtitle=Text(source_label(snapshot.run)),
+        subtitle=Text(_data_label(snapshot.run)),
         width=width,
     )
 
@@ -133,6 +140,12 @@ def overlap_text(quality: dict[str, str]) -> str:
         return "-"
     scored, due = quality["pairs_scored"], quality["pairs_due"]
     return f"{quality['overlap']} ({_thousands(scored)} of {_thousands(due)} pairs scored)"
+
+
+def _data_label(run: RunInfo) -> str:
+    if run.synthetic:
+        return f"{run.dataset} {run.month}, SYNTHETIC (made-up trips from mean rates)"
+    return f"{run.dataset} {run.month}, {run.source}"
 
 
 def _clock(snapshot: Snapshot, trips_per_s: float, pace: str) -> Table:

@@ -15,7 +15,7 @@ import redis
 
 from consumers import views
 from core import keys
-from core.hours import HOUR_MS, hour_label
+from core.hours import HOUR_MS, hour_label, parse_month
 from core.models import MODELS, SERVED
 from core.redis_client import read_hash
 from core.run import RunInfo
@@ -25,6 +25,8 @@ from dataflows.forecasting import HourlyForecasting
 from producers.datasets import ZONE_COLUMN, pickup_column
 from producers.synthetic import synthetic_trips
 from producers.trips import check_file
+from simulator.screens import what_if
+from simulator.surges import surge_counts
 
 Table = pd.DataFrame  # hours x zones
 
@@ -63,7 +65,8 @@ def verify(client: redis.Redis, run: RunInfo, file: Path | None) -> Iterator[Che
     yield Check(
         "rides equal a recount of the file",
         different == 0,
-        f"{int(expected.to_numpy().sum()):,} rides, {different} zone-hours differ",
+        f"{int(expected.to_numpy().sum()):,} rides, {different} zone-hours differ"
+        + (f" ({what_if(run)})" if run.surge else ""),
     )
     yield from _check_predictions(client, run, expected)
     due = run.hours * ZONE_COUNT
@@ -76,18 +79,15 @@ def verify(client: redis.Redis, run: RunInfo, file: Path | None) -> Iterator[Che
 
 
 def recount(run: RunInfo, file: Path | None) -> Table:
-    """Count rides per hour and zone straight from the file, zeros included."""
+    """Count rides per hour and zone straight from the file, zeros included, with its surges."""
     trips = _raw_synthetic(run) if file is None else _raw_file(file, run.dataset)
-    hours = pd.date_range(
-        pd.Timestamp(run.start_ts, unit="ms"),
-        pd.Timestamp(run.end_ts, unit="ms"),
-        freq="h",
-        inclusive="left",
-    )
     trips = trips.dropna()
     trips = trips[trips["zone"].between(FIRST_ZONE, LAST_ZONE)]
     counts = trips.groupby([trips["pickup"].dt.floor("h"), "zone"]).size().unstack(fill_value=0)
-    return counts.reindex(index=hours, columns=list(ZONE_IDS), fill_value=0)
+    month = counts.reindex(
+        index=_hours(*parse_month(run.month)), columns=list(ZONE_IDS), fill_value=0
+    )
+    return surge_counts(month, run.surges).loc[_hours(run.start_ts, run.end_ts)]
 
 
 def replay_models(start_ts: int, rides: Table) -> dict[str, Table]:
@@ -126,6 +126,11 @@ def _check_predictions(client: redis.Redis, run: RunInfo, rides: Table) -> Itera
             different == 0,
             f"{int(expected.notna().to_numpy().sum()):,} predictions, {different} differ{where}",
         )
+
+
+def _hours(start_ts: int, end_ts: int) -> pd.DatetimeIndex:
+    start, end = (pd.Timestamp(ts, unit="ms") for ts in (start_ts, end_ts))
+    return pd.date_range(start, end, freq="h", inclusive="left")
 
 
 def _matrix(table: pd.DataFrame, value: str, like: Table) -> Table:

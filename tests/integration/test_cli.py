@@ -302,6 +302,7 @@ def test_verify_fails_for_a_planted_off_by_one_hour(
         (["up", "--speed", "fast"], 2, "speed 'fast' is not a speed"),
         (["up", "--from", "2024-10-05", "--until", "2024-10-01"], 2, "check --from, --until"),
         (["up", "--from", "2024-09-30"], 2, "within 2024-10"),
+        (["up", "--surge", "132:x@2024-10-20"], 2, "surge '132:x@2024-10-20' is not a surge"),
         (["up", "--workers", "0"], 2, "workers '0'"),
         (["up", "--dataflows", "0"], 2, "dataflows '0'"),
         (["up", "--consumers", "65"], 2, "consumers '65'"),

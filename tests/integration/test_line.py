@@ -436,6 +436,7 @@ def test_the_clock_and_the_run_say_what_was_replayed(ran: Ran, brute: Brute) -> 
         "until": "2024-10-09T05",
         "dataflows": "1",
         "consumers": "1",
+        "surge": "",
     }
 
 

@@ -100,18 +100,22 @@ def test_without_kafka_the_last_run_is_left_as_it_was(
 
 
 @pytest.mark.parametrize(
-    "run", [NEW, replace(NEW, dataflows=3, consumers=2), replace(NEW, source="synthetic", file="")]
+    "run",
+    [
+        NEW,
+        replace(NEW, dataflows=3, consumers=2),
+        replace(NEW, source="synthetic", file=""),
+        replace(NEW, surge="79:0.5@2024-10-02 23:00,132:2@2024-10-20 00:00"),
+    ],
 )
 def test_a_run_comes_back_from_redis_as_it_was(client: redis.Redis, run: RunInfo) -> None:
     run.save(client)
     assert RunInfo.load(client) == run
 
 
-def test_a_run_that_does_not_say_how_many_share_it_has_one_process_of_each(
-    client: redis.Redis,
-) -> None:
-    replace(NEW, dataflows=3, consumers=2).save(client)
-    client.hdel(keys.RUN, "dataflows", "consumers")
+def test_a_run_that_does_not_say_so_is_not_shared_and_has_no_surge(client: redis.Redis) -> None:
+    replace(NEW, dataflows=3, consumers=2, surge="132:2@2024-10-20 00:00").save(client)
+    client.hdel(keys.RUN, "dataflows", "consumers", "surge")
     assert RunInfo.load(client) == NEW
 
 

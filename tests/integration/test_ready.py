@@ -183,6 +183,36 @@ def test_other_hours_are_another_run(
     assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
 
 
+def test_another_surge_is_another_run_and_is_said(prepare: Prepare, client: redis.Redis) -> None:
+    surges = (None, "132:2.0@2024-10-02", "132:2.5@2024-10-02", "132:2.5@2024-10-02 01:00", None)
+    ids = set()
+    for surge in surges:
+        flags = () if surge is None else ("--surge", surge)
+        done = prepare(*flags)
+        assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run starts")
+        assert ("what if" in done.stdout) == (surge is not None)
+        ids.add(run_id(client))
+        close_hours(client, 7)
+    assert len(ids) == len(surges)
+
+
+def test_the_same_surges_in_other_words_are_the_same_run(
+    prepare: Prepare, client: redis.Redis
+) -> None:
+    prepare("--surge", "132:2.0@2024-10-02,7:0.50@2024-10-01 05:00")
+    first = run_id(client)
+    close_hours(client, 7)
+
+    done = prepare(RUSHHOUR_SURGE="7:0.5@2024-10-01T05, 132:2@2024-10-02 00:00")
+
+    assert done.stdout.splitlines()[0] == (
+        "replaying  green 2024-10, trips.parquet, "
+        "what if: zone 7 x 0.5 from 2024-10-01 05:00, zone 132 x 2 from 2024-10-02 00:00"
+    )
+    assert done.stdout.splitlines()[-1] == "the run goes on: 7 hours are closed"
+    assert run_id(client) == first
+
+
 def test_another_file_is_another_run(
     prepare: Prepare, client: redis.Redis, file: Path, write_trips: "TripWriter"
 ) -> None:

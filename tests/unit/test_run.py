@@ -18,6 +18,7 @@ CHANGES: dict[str, Any] = {
     "end_ts": START + 31 * HOUR,
     "dataflows": 3,
     "consumers": 2,
+    "surge": "132:2@2024-10-20 00:00",
 }
 SHARING = {"run_id", "dataflows", "consumers"}
 

@@ -36,6 +36,7 @@ def test_the_defaults_replay_october_2024() -> None:
         ("month", "RUSHHOUR_MONTH", "2023-01", "2023-02"),
         ("from_hour", "RUSHHOUR_FROM", "2024-10-02", "2024-10-03"),
         ("until_hour", "RUSHHOUR_UNTIL", "2024-10-04", "2024-10-05"),
+        ("surge", "RUSHHOUR_SURGE", "1:2@2024-10-20 00:00", "1:3@2024-10-20 00:00"),
         ("speed", "RUSHHOUR_SPEED", "1h/s", "max"),
         ("data", "RUSHHOUR_DATA", Path("/a"), Path("/b")),
         ("data_dir", "RUSHHOUR_DATA_DIR", Path("/a"), Path("/b")),
@@ -72,7 +73,7 @@ def test_a_flag_beats_the_environment_and_that_beats_the_default(
 
 
 def test_every_setting_is_tested_above() -> None:
-    assert len(Settings.model_fields) == 23
+    assert len(Settings.model_fields) == 24
 
 
 def test_origins_say_where_each_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +102,7 @@ def test_only_variables_of_rushhour_are_read(monkeypatch: pytest.MonkeyPatch, na
     [
         {},
         {"speed": "max"},
+        {"surge": " 132:2.0@2024-10-20, 79:0.5@2024-10-25 18:00 "},
         {"speed": "1800", "dataset": "green", "month": "2023-02"},
         {"from_hour": "2024-10-02 05:00", "until_hour": "2024-10-03", "workers": 3},
         {"data": Path("/a b/c.parquet"), "data_dir": Path("/d"), "cache_dir": Path("/e")},
@@ -128,6 +130,15 @@ def test_another_process_loads_the_same_settings_from_the_environment(
         ({"dataset": "fhv"}, ["dataset 'fhv'", "yellow", "green"]),
         ({"month": "October"}, ["month 'October'", "2024-10"]),
         ({"speed": "fast"}, ["speed 'fast'", "6h/s"]),
+        ({"surge": "132:2"}, ["surge '132:2' is not a surge", "132:2.0@2024-10-20"]),
+        (
+            {"surge": "132:2@2024-11-01"},
+            ["'132:2@2024-11-01 00:00' begins after the last hour", "2024-10-31 23:00", "--surge"],
+        ),
+        (
+            {"surge": "132:2@2024-10-05 00:00", "until_hour": "2024-10-04"},
+            ["begins after the last hour of the run, 2024-10-04 23:00"],
+        ),
         ({"partitions": 0}, ["partitions '0'", "1"]),
         ({"partitions": "many"}, ["partitions 'many'", "integer"]),
         ({"redis_port": 65_536}, ["redis_port '65536'", "65535"]),
@@ -165,6 +176,7 @@ def test_a_value_that_cannot_be_used_is_one_line_of_what_is_expected(
         ("RUSHHOUR_PARTITIONS", "0", "^partitions '0': "),
         ("RUSHHOUR_DATASET", "fhv", "^dataset 'fhv': "),
         ("RUSHHOUR_SPEED", "fast", "^speed 'fast' is not a speed"),
+        ("RUSHHOUR_SURGE", "132", "^surge '132' is not a surge"),
         ("RUSHHOUR_FROM", "soon", "^'soon' is not an hour"),
         ("RUSHHOUR_UNTIL", "2024-11-01", "check --from, --until and --month"),
     ],

@@ -1,0 +1,31 @@
+"""What-if surges on the trips themselves: some are left out, some come more than once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from core.surge import Surge
+from producers.trips import TripTable
+
+
+def surged(table: TripTable, surges: Sequence[Surge]) -> TripTable:
+    """Return the trips as they would be with these surges, at most one a zone.
+
+    The k-th trip of a surge, from 0, becomes floor(factor * (k + 1)) - floor(factor * k) trips of
+    the same zone and pickup time, in its place. `rows` and `rejected` stay those of the file.
+    """
+    if not surges:
+        return table
+    copies = np.ones(len(table), np.int64)
+    for surge in surges:
+        first = int(np.searchsorted(table.pickup_ts, surge.from_ts))
+        trips = first + np.flatnonzero(table.zone[first:] == surge.zone)
+        # A ratio of whole numbers: as a float, 0.29 would leave 28 of 100 trips.
+        times, per = surge.factor.as_integer_ratio()
+        copies[trips] = np.diff(np.arange(len(trips) + 1, dtype=np.int64) * times // per)
+    return replace(
+        table,
+        pickup_ts=np.repeat(table.pickup_ts, copies),
+        zone=np.repeat(table.zone, copies),
+    )
