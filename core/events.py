@@ -7,7 +7,7 @@ milliseconds, and a string or a float for an int.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ HourTime = Annotated[datetime, msgspec.Meta(tz=True)]
 ZoneId = Annotated[int, msgspec.Meta(ge=FIRST_ZONE, le=LAST_ZONE)]
 Rides = Annotated[int, msgspec.Meta(ge=0)]
 Demand = Annotated[float, msgspec.Meta(ge=0)]
+Drift = Literal["more rides", "fewer rides"]
 
 
 class Trip(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="trip"):
@@ -71,19 +72,60 @@ class HourlyRides(msgspec.Struct, frozen=True, gc=False):
 class Prediction(msgspec.Struct, frozen=True, gc=False):
     """What each model expects of one zone in one hour, made before that hour began.
 
-    `predicted_demand` is the served forecast, in rides. `baselines` holds the forecast of
-    each model that is scored beside it, or None where it has no past to speak from.
+    `predicted_demand` is the served forecast, in rides; 90 % of rides are to lie in `lower` to
+    `upper`, both included. `challengers` holds the forecast of each model that is scored beside
+    it, or None where it has no past to speak from. `drift` is the change of an `Alert` that the
+    hour before raised for this zone, None if it raised none.
     """
 
     pickup_location_id: ZoneId
     pickup_hour: HourTime
     pickup_ts: HourMs
     predicted_demand: Demand
+    lower: Demand
+    upper: Demand
     model: str
-    baselines: dict[str, Demand | None]
+    challengers: dict[str, Demand | None]
+    drift: float | None = None
 
     def __post_init__(self) -> None:
         _check_same_instant(self.pickup_hour, self.pickup_ts)
+        if not self.lower <= self.predicted_demand <= self.upper:
+            raise ValueError(
+                f"predicted_demand {self.predicted_demand} lies outside of lower {self.lower} to "
+                f"upper {self.upper}"
+            )
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False):
+    """The errors of one zone's forecasts have drifted, as seen when this hour was closed.
+
+    `what` says whether there are more rides than predicted, or fewer. `change` says how much: the
+    rides of the last hours by what was predicted for them, minus 1.
+    """
+
+    pickup_location_id: ZoneId
+    pickup_hour: HourTime
+    pickup_ts: HourMs
+    what: Drift
+    change: float
+
+    def __post_init__(self) -> None:
+        _check_same_instant(self.pickup_hour, self.pickup_ts)
+
+    @classmethod
+    def of(cls, zone: int, hour_ts: int, change: float) -> "Alert":
+        """Build the event for the hour that starts at `hour_ts`."""
+        return cls(zone, to_datetime(hour_ts), hour_ts, kind_of_drift(change), change)
+
+
+def kind_of_drift(change: float) -> Drift:
+    """Name a change of the errors.
+
+    >>> kind_of_drift(0.4), kind_of_drift(-0.2)
+    ('more rides', 'fewer rides')
+    """
+    return "more rides" if change >= 0 else "fewer rides"
 
 
 TripEvent = Trip | Tick
@@ -151,6 +193,11 @@ def rides_codec() -> Codec[HourlyRides]:
 def prediction_codec() -> Codec[Prediction]:
     """Return the codec of the `predictions` topic."""
     return Codec(Prediction)
+
+
+def alert_codec() -> Codec[Alert]:
+    """Return the codec of the `alerts` topic."""
+    return Codec(Alert)
 
 
 def _is_one_object_a_line(lines: bytes, count: int) -> bool:

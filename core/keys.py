@@ -20,6 +20,8 @@ CITY_HOURLY = "city:hourly"  # stream: one entry an hour, its id is the hour
 QUALITY = "quality"  # hash: rejected rows, overlap
 BOARD_MAE = "board:mae:24h"  # sorted set: zone -> MAE of the last 24 h
 BOARD_DEMAND = "board:demand"  # sorted set: zone -> rides of the latest hour
+ALERTS = "alerts"  # stream: an entry for each drift; its id is hour (ms) and zone
+COVERAGE = "coverage"  # hash: demand band -> share of rides within the intervals, last 168 h
 
 # What stands in a hash for a figure that cannot be given yet.
 NOT_KNOWN = "n/a"
@@ -27,13 +29,16 @@ NOT_KNOWN = "n/a"
 _ZONE = "zone"
 _RIDES = "rides"
 _PREDICTIONS = "predictions"
+_LOWER = "lower"
+_UPPER = "upper"
 _ERRORS = "errors"
+_DRIFT = "drift"
 _MODEL = "model"
 _PART = "sim:part"
 
 _HOUR = r"\d{4}-\d\d-\d\dT\d\d"
 _OF_A_RUN = re.compile(
-    rf"{_ZONE}:\d+|(?:{_RIDES}|{_PREDICTIONS}|{_ERRORS}):{_HOUR}"
+    rf"{_ZONE}:\d+|(?:{_RIDES}|{_PREDICTIONS}|{_LOWER}|{_UPPER}|{_ERRORS}|{_DRIFT}):{_HOUR}"
     rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+",
     re.ASCII,
 )
@@ -50,6 +55,8 @@ _SINGLE = frozenset(
         QUALITY,
         BOARD_MAE,
         BOARD_DEMAND,
+        ALERTS,
+        COVERAGE,
     }
 )
 
@@ -81,6 +88,21 @@ def predictions(hour: str) -> str:
 def model_predictions(model: str, hour: str) -> str:
     """Hash zone -> prediction of a model that is scored beside the served one."""
     return f"{_PREDICTIONS}:{model}:{hour}"
+
+
+def lower(hour: str) -> str:
+    """Hash zone -> lower end of the interval of the served prediction for one hour."""
+    return f"{_LOWER}:{hour}"
+
+
+def upper(hour: str) -> str:
+    """Hash zone -> upper end of the interval of the served prediction for one hour."""
+    return f"{_UPPER}:{hour}"
+
+
+def drift(hour: str) -> str:
+    """Hash zone -> change, of those zones whose errors were found to drift in one hour."""
+    return f"{_DRIFT}:{hour}"
 
 
 def errors(hour: str) -> str:

@@ -1,14 +1,22 @@
-"""Names of the forecasters, as events, Redis keys and reports use them."""
+"""Names of forecasts that more than one part knows, and how their figures are written.
 
-SERVED = "bayesian_linear_regression"
+The names of all models of a run are a fact of that run (`core.run.RunInfo.models`): they come from
+the registry in `dataflows.forecasters`.
+"""
+
+# The prediction that is served: a mixture of the forecasters that learn.
+SERVED = "mixture"
+
+# Forecasters with nothing to learn, scored beside it.
 LAST_HOUR = "last_hour"
 SAME_HOUR_YESTERDAY = "same_hour_yesterday"
 SAME_HOUR_LAST_WEEK = "same_hour_last_week"
-BASELINES = (LAST_HOUR, SAME_HOUR_YESTERDAY, SAME_HOUR_LAST_WEEK)
-MODELS = (SERVED, *BASELINES)
 
 # Skill is measured against this one: 1 - MAE / MAE of the reference, over the same pairs.
 REFERENCE = SAME_HOUR_LAST_WEEK
+
+# What share of rides the intervals are to hold.
+COVERAGE = 0.9
 
 # Predictions are rounded once, where they are made; every figure derived from them likewise.
 DECIMALS = 4

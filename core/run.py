@@ -19,7 +19,8 @@ class RunInfo:
 
     `source` is the name of the trip file, or `synthetic`. `file` is its path, empty for
     synthetic data. `dataflows` and `consumers` are how many processes share the work. `surge` is
-    what `format_surges` writes, empty if the trips are replayed as they are.
+    what `format_surges` writes, empty if the trips are replayed as they are. `models` are the names
+    of all that forecast, the served one first.
     """
 
     run_id: str
@@ -32,6 +33,7 @@ class RunInfo:
     dataflows: int = 1
     consumers: int = 1
     surge: str = ""
+    models: tuple[str, ...] = ()
 
     @property
     def synthetic(self) -> bool:
@@ -68,6 +70,7 @@ class RunInfo:
             "dataflows": self.dataflows,
             "consumers": self.consumers,
             "surge": self.surge,
+            "models": ",".join(self.models),
         }
         write_hash(client, keys.RUN, fields)
 
@@ -94,6 +97,7 @@ class RunInfo:
             dataflows=int(fields.get("dataflows", 1)),
             consumers=int(fields.get("consumers", 1)),
             surge=fields.get("surge", ""),
+            models=tuple(filter(None, fields.get("models", "").split(","))),
         )
 
 

@@ -8,25 +8,32 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
 from core.errors import RushhourError, StackError, UsageError
-from core.events import prediction_codec, rides_codec
+from core.events import Codec, alert_codec, prediction_codec, rides_codec
 from core.monitor import Health
 from core.process import causes, run_part
 from core.redis_client import connect, redis_errors
 from core.run import RunInfo, load_offsets
 from core.settings import Settings
 from core.status import is_over
-from core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
+from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from dataflows.flow import build_flow
 from dataflows.recovery import EPOCH, recovery_config
 from dataflows.sink import ZoneEventsSink
 from dataflows.source import TripsSource
 
+# What is written to each topic.
+_CODECS: dict[str, Callable[[], Codec[Any]]] = {
+    HOURLY_RIDES: rides_codec,
+    PREDICTIONS: prediction_codec,
+    ALERTS: alert_codec,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +44,7 @@ def main(settings: Settings, health: Health) -> None:
     with redis_errors(redis_url):
         run = RunInfo.load(client)
         start = load_offsets(client, TRIPS)
-        sizes = {topic: len(load_offsets(client, topic)) for topic in (HOURLY_RIDES, PREDICTIONS)}
+        sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
         over = is_over(client, run)
     client.close()
     if over or settings.process >= run.dataflows:
@@ -49,8 +56,10 @@ def main(settings: Settings, health: Health) -> None:
     flow = build_flow(
         TripsSource(kafka, start, health),
         len(start),
-        ZoneEventsSink(kafka, HOURLY_RIDES, sizes[HOURLY_RIDES], rides_codec()),
-        ZoneEventsSink(kafka, PREDICTIONS, sizes[PREDICTIONS], prediction_codec()),
+        {
+            topic: ZoneEventsSink(kafka, topic, sizes[topic], codec())
+            for topic, codec in _CODECS.items()
+        },
     )
     execute(flow, settings, run)
 

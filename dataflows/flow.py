@@ -1,13 +1,14 @@
 """The dataflow: trips -> counts per partition -> hours of the city -> forecasts.
 
     trips -> count (one key per partition) -> join (one key) -+-> hourly_rides
-                                                              +-> forecast (one key) -> predictions
+                                                              |
+                               predictions, alerts <- forecast (one key)
 
 Each step is a small shell around a pure class; any number of workers gives the same output.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import bytewax.operators as op
@@ -16,7 +17,8 @@ from bytewax.inputs import Source
 from bytewax.operators import StatefulBatchLogic
 from bytewax.outputs import Sink
 
-from core.events import Prediction
+from core.events import Alert, Prediction
+from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from dataflows.counting import (
     CityHour,
     HourJoiner,
@@ -102,12 +104,12 @@ class ForecastLogic(StatefulBatchLogic[CityHour, HourForecast, HourlyForecasting
 def build_flow(
     source: Source[TripBatch],
     partitions: int,
-    rides_sink: Sink[Any],
-    predictions_sink: Sink[Any],
+    sinks: Mapping[str, Sink[Any]],
 ) -> Dataflow:
     """Return the dataflow over a source of `partitions` partitions of trips.
 
-    The sinks receive pairs of a key and a list: the events of all zones of one hour.
+    `sinks` has one for each topic that is written. They receive pairs of a key and a list: the
+    events of all zones of one hour (those that raised an alert, for the alerts).
     """
     flow = Dataflow("rushhour")
     batches = op.input("trips", flow, source)
@@ -120,10 +122,13 @@ def build_flow(
     forecasts = op.stateful_batch(
         "forecast", hours, lambda state: ForecastLogic(state or HourlyForecasting())
     )
-    op.output("hourly_rides", op.map_value("rides_events", hours, rides_events), rides_sink)
-    op.output(
-        "predictions", op.map_value("prediction_events", forecasts, _events_of), predictions_sink
-    )
+    events = {
+        HOURLY_RIDES: op.map_value("rides_events", hours, rides_events),
+        PREDICTIONS: op.map_value("prediction_events", forecasts, _predictions_of),
+        ALERTS: op.map_value("alert_events", forecasts, _alerts_of),
+    }
+    for topic, stream in events.items():
+        op.output(topic, stream, sinks[topic])
     return flow
 
 
@@ -135,5 +140,9 @@ def _to_city(keyed: tuple[str, PartitionProgress]) -> tuple[str, PartitionProgre
     return _CITY, keyed[1]
 
 
-def _events_of(forecast: HourForecast) -> list[Prediction]:
+def _predictions_of(forecast: HourForecast) -> list[Prediction]:
     return forecast.events()
+
+
+def _alerts_of(forecast: HourForecast) -> list[Alert]:
+    return forecast.alerts()

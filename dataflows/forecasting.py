@@ -11,42 +11,76 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.events import HourlyRides, Prediction
+from core.events import Alert, HourlyRides, Prediction
 from core.hours import HOUR_MS, to_datetime
-from core.models import DECIMALS
-from core.zones import ZONE_IDS
-from dataflows.counting import CityHour
+from core.models import DECIMALS, SERVED
+from core.zones import FIRST_ZONE, ZONE_COUNT, ZONE_IDS
+from dataflows.counting import CityHour, Counts
+from dataflows.drift import DriftWatch
 from dataflows.features import RideHistory
-from dataflows.forecasters import forecasters
+from dataflows.forecasters import baselines, learners
+from dataflows.forecasters.mixture import Mixture
+from dataflows.intervals import ConformalIntervals
+
+Floats = npt.NDArray[np.float64]
+
+# A zone that never had a ride may still get one.
+_LEAST_DEMAND = 10.0**-DECIMALS
 
 
 @dataclass(frozen=True, slots=True)
 class HourForecast:
     """What each model says of one hour, before it begins: rides of all zones by model name.
 
-    The first model is the served one. NaN means that the model has no past to speak from.
+    The first model is the served one; `lower` and `upper` are the ends of its intervals. NaN means
+    that a model has no past to speak from. `drift` is the change of those zones that raised an
+    alert in the hour before, NaN for all others.
     """
 
     hour_ts: int
-    by_model: dict[str, npt.NDArray[np.float64]]
+    by_model: dict[str, Floats]
+    lower: Floats
+    upper: Floats
+    drift: Floats
+
+    @property
+    def served(self) -> Floats:
+        """What is served."""
+        return self.by_model[SERVED]
 
     def events(self) -> list[Prediction]:
         """Return one event per zone."""
         served, *others = self.by_model
         hour = to_datetime(self.hour_ts)
         columns = {name: _nan_to_none(self.by_model[name]) for name in others}
+        rows = zip(
+            ZONE_IDS,
+            self.served.tolist(),
+            self.lower.tolist(),
+            self.upper.tolist(),
+            _nan_to_none(self.drift),
+            strict=True,
+        )
         return [
             Prediction(
                 zone,
                 hour,
                 self.hour_ts,
                 predicted,
+                lower,
+                upper,
                 served,
                 {name: column[i] for name, column in columns.items()},
+                drift,
             )
-            for i, (zone, predicted) in enumerate(
-                zip(ZONE_IDS, self.by_model[served].tolist(), strict=True)
-            )
+            for i, (zone, predicted, lower, upper, drift) in enumerate(rows)
+        ]
+
+    def alerts(self) -> list[Alert]:
+        """Return one event for each zone that raised an alert in the hour before."""
+        return [
+            Alert.of(FIRST_ZONE + int(i), self.hour_ts - HOUR_MS, float(self.drift[i]))
+            for i in np.flatnonzero(~np.isnan(self.drift))
         ]
 
 
@@ -55,28 +89,48 @@ class HourlyForecasting:
 
     def __init__(self) -> None:
         self._history = RideHistory()
-        self._forecasters = forecasters()
-        self._logged: pd.DataFrame | None = None
+        self._learners = learners()
+        self._baselines = baselines()
+        self._mixture = Mixture(len(self._learners))
+        self._intervals = ConformalIntervals()
+        self._drift = DriftWatch()
+        self._logged: tuple[pd.DataFrame, HourForecast] | None = None
 
     def update(self, hour: CityHour) -> HourForecast:
         """Learn the closed hour, if one is, and forecast the next."""
         next_ts = hour.hour_ts
+        drift = np.full(ZONE_COUNT, np.nan)
         if hour.rides is not None:
             next_ts += HOUR_MS
             if self._logged is not None:
-                for forecaster in self._forecasters:
-                    forecaster.learn_many(self._logged, hour.rides)
+                drift = self._learn(*self._logged, hour.rides)
             self._history.append(hour.rides)
         x = self._history.features(next_ts)
-        self._logged = x
-        return HourForecast(
-            next_ts,
-            {f.name: np.round(f.predict_many(x), DECIMALS) for f in self._forecasters},
-        )
+        forecast = self._predict(next_ts, x, drift)
+        self._logged = (x, forecast)
+        return forecast
 
     def snapshot(self) -> "HourlyForecasting":
         """Return a copy of the state that later updates do not touch."""
         return copy.deepcopy(self)
+
+    def _learn(self, x: pd.DataFrame, forecast: HourForecast, rides: Counts) -> Floats:
+        for forecaster in (*self._learners, *self._baselines):
+            forecaster.learn_many(x, rides)
+        self._mixture.learn(
+            np.stack([forecast.by_model[learner.name] for learner in self._learners]), rides
+        )
+        self._intervals.learn(forecast.hour_ts, forecast.served, rides)
+        return _rounded(self._drift.learn(forecast.served, rides))
+
+    def _predict(self, hour_ts: int, x: pd.DataFrame, drift: Floats) -> HourForecast:
+        # Rounded before they are mixed: what is served can be had from what is on record.
+        learned = {f.name: _rounded(f.predict_many(x)) for f in self._learners}
+        repeated = {f.name: _rounded(f.predict_many(x)) for f in self._baselines}
+        mixed = self._mixture.predict(np.stack(list(learned.values())))
+        served = np.maximum(_rounded(mixed), _LEAST_DEMAND)
+        lower, upper = self._intervals.predict(hour_ts, served)
+        return HourForecast(hour_ts, {SERVED: served} | learned | repeated, lower, upper, drift)
 
 
 def rides_events(hour: CityHour) -> list[HourlyRides]:
@@ -89,5 +143,9 @@ def rides_events(hour: CityHour) -> list[HourlyRides]:
     ]
 
 
-def _nan_to_none(values: npt.NDArray[np.float64]) -> list[float | None]:
+def _rounded(values: Floats) -> Floats:
+    return np.round(values, DECIMALS)
+
+
+def _nan_to_none(values: Floats) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124

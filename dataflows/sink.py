@@ -4,12 +4,12 @@ from typing import Any, Generic, TypeVar
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from core.events import Codec, HourlyRides, Prediction
+from core.events import Alert, Codec, HourlyRides, Prediction
 from core.kafka import BatchProducer
 from core.topics import zone_routes
 from core.zones import FIRST_ZONE
 
-E = TypeVar("E", HourlyRides, Prediction)
+E = TypeVar("E", Alert, HourlyRides, Prediction)
 
 _ONE_WRITER = "zones"
 
