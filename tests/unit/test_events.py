@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from core.errors import EventError, KafkaError
 from core.events import (
+    Alert,
     Codec,
     HourlyRides,
     Prediction,
     Tick,
     Trip,
     TripEvent,
+    alert_codec,
     prediction_codec,
     rides_codec,
     trip_codec,
@@ -41,8 +43,18 @@ PREDICTION: dict[str, Any] = {
     "pickup_hour": "2024-10-01T00:00:00Z",
     "pickup_ts": OCTOBER,
     "predicted_demand": 1.5,
+    "lower": 0.0,
+    "upper": 4.0,
     "model": "served",
-    "baselines": {"last_hour": 2.0, "same_hour_last_week": None},
+    "challengers": {"last_hour": 2.0, "same_hour_last_week": None},
+    "drift": None,
+}
+ALERT = {
+    "pickup_location_id": 132,
+    "pickup_hour": "2024-10-01T00:00:00Z",
+    "pickup_ts": OCTOBER,
+    "what": "fewer rides",
+    "change": -0.5,
 }
 
 instants = st.integers(1_230_768_000_000, 4_102_444_799_999)
@@ -51,19 +63,22 @@ hours = st.integers(1_230_768_000_000 // HOUR_MS, 4_102_444_799_999 // HOUR_MS).
 )
 zone_ids = st.integers(1, 265)
 demands = st.floats(0, allow_nan=False, allow_infinity=False)
+changes = st.floats(-1, 1e6)
 trips = st.builds(Trip, st.integers(0, 2**62), instants, zone_ids)
 trip_events = st.one_of(trips, st.builds(Tick, instants, st.booleans()))
 rides_of_hours = st.builds(HourlyRides.of, zone_ids, hours, st.integers(0, 2**62))
 predictions = st.builds(
-    lambda zone, hour, demand, model, baselines: Prediction(
-        zone, to_datetime(hour), hour, demand, model, baselines
+    lambda zone, hour, ends, model, challengers, drift: Prediction(
+        zone, to_datetime(hour), hour, ends[1], ends[0], ends[2], model, challengers, drift
     ),
     zone_ids,
     hours,
-    demands,
+    st.lists(demands, min_size=3, max_size=3).map(sorted),
     st.text(min_size=1),
     st.dictionaries(st.text(), st.none() | demands, max_size=3),
+    st.none() | changes,
 )
+alerts = st.builds(Alert.of, zone_ids, hours, changes)
 
 
 def as_json(record: dict[str, Any], **changes: Any) -> bytes:
@@ -83,9 +98,10 @@ def test_the_wire_has_the_columns_that_the_user_knows() -> None:
         "final": False,
     }
     assert json.loads(rides_codec().encode(HourlyRides.of(132, OCTOBER, 5))) == RIDES
-    baselines = {"last_hour": 2.0, "same_hour_last_week": None}
-    prediction = Prediction(132, hour, OCTOBER, 1.5, "served", baselines)
+    challengers = {"last_hour": 2.0, "same_hour_last_week": None}
+    prediction = Prediction(132, hour, OCTOBER, 1.5, 0.0, 4.0, "served", challengers)
     assert json.loads(prediction_codec().encode(prediction)) == PREDICTION
+    assert json.loads(alert_codec().encode(Alert.of(132, OCTOBER, -0.5))) == ALERT
 
 
 def test_the_wire_is_the_same_bytes_each_time() -> None:
@@ -113,7 +129,20 @@ def test_rides_survive_the_wire(event: HourlyRides) -> None:
 def test_predictions_survive_the_wire(event: Prediction) -> None:
     decoded = prediction_codec().decode(prediction_codec().encode(event))
     assert decoded == event
-    assert list(decoded.baselines) == list(event.baselines)
+    assert list(decoded.challengers) == list(event.challengers)
+
+
+@given(alerts)
+def test_alerts_survive_the_wire(event: Alert) -> None:
+    assert alert_codec().decode(alert_codec().encode(event)) == event
+    assert (event.what == "more rides") == (event.change >= 0)
+
+
+@pytest.mark.parametrize("ends", [(2.0, 4.0), (0.0, 1.0), (4.0, 0.0)])
+def test_an_interval_holds_its_prediction(ends: tuple[float, float]) -> None:
+    value = as_json(PREDICTION, lower=ends[0], upper=ends[1])
+    with pytest.raises(EventError, match=r"predicted_demand 1\.5 lies outside"):
+        prediction_codec().decode(value, WHERE)
 
 
 @given(st.lists(trip_events, max_size=20))
@@ -128,8 +157,13 @@ def test_a_batch_decodes_as_its_events_do_one_by_one(events: list[TripEvent]) ->
 
 @pytest.mark.parametrize(
     ("codec", "record"),
-    [(trip_codec, TRIP), (rides_codec, RIDES), (prediction_codec, PREDICTION)],
-    ids=["trips", "hourly_rides", "predictions"],
+    [
+        (trip_codec, TRIP),
+        (rides_codec, RIDES),
+        (prediction_codec, PREDICTION),
+        (alert_codec, ALERT),
+    ],
+    ids=["trips", "hourly_rides", "predictions", "alerts"],
 )
 def test_epoch_seconds_are_refused_and_milliseconds_asked_for(
     codec: Callable[[], Codec[Any]], record: dict[str, Any]
@@ -170,6 +204,7 @@ def test_no_epoch_microseconds_pass_for_milliseconds(micros: int) -> None:
         (rides_codec, RIDES, "rides"),
         (prediction_codec, PREDICTION, "pickup_ts"),
         (prediction_codec, PREDICTION, "pickup_location_id"),
+        (alert_codec, ALERT, "pickup_ts"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

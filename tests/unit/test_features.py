@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from core.hours import HOUR_MS, hour_of_week
 from core.zones import ZONE_COUNT
 from dataflows.features import (
+    HOUR_OF_DAY,
     MODEL_FEATURES,
     RIDES_LAST_HOUR,
     RIDES_LAST_WEEK,
     RIDES_YESTERDAY,
+    ZONE_FEATURES,
     RideHistory,
 )
 
@@ -19,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 START = 1_727_740_800_000  # 2024-10-01 00:00, a Tuesday
 RAW = (RIDES_LAST_HOUR, RIDES_YESTERDAY, RIDES_LAST_WEEK)
-MEMORY = 4 * 168
+MEMORY = 4 * 168 + 1
 
 
 def poisson(hours: int, seed: int, mean: float = 5.0) -> Counts:
@@ -51,7 +53,7 @@ def table_of(rides: Counts, first: int = 0) -> Floats:
 
 def features_at(history: RideHistory, hour_ts: int) -> dict[str, float]:
     """The features of a zone of a history that is the same for all zones."""
-    table = history.features(hour_ts)
+    table = history.features(hour_ts).round(8)
     assert (table.nunique(dropna=False) == 1).all()
     return {str(name): float(value) for name, value in table.iloc[0].items()}
 
@@ -81,12 +83,14 @@ def test_no_hour_knows_of_itself_with_a_full_memory_either() -> None:
 
 
 @pytest.mark.parametrize(
-    "hours", [0, 1, 2, 23, 24, 25, 167, 168, 169, 335, 336, 671, 672, 673, 700]
+    "hours", [0, 1, 2, 23, 24, 25, 26, 48, 49, 167, 168, 169, 335, 336, 671, 672, 673, 674, 700]
 )
 def test_features_have_their_columns_and_no_gap_at_any_length(hours: int) -> None:
     history = history_of(poisson(hours, hours))
     table = history.features(START + hours * HOUR_MS)
-    assert list(table.columns) == [*MODEL_FEATURES, *RAW]
+    assert list(table.columns) == [*MODEL_FEATURES, "surprise_1", HOUR_OF_DAY, *RAW]
+    assert set(ZONE_FEATURES) <= set(table.columns)
+    assert set(table[HOUR_OF_DAY]) == {hours % 24}
     assert len(table) == ZONE_COUNT
     assert np.isfinite(table[list(MODEL_FEATURES)].to_numpy()).all()
     assert len(history) == min(hours, MEMORY)
@@ -116,27 +120,29 @@ def test_lags_and_means_of_a_simple_history_are_exact() -> None:
         {
             "constant": 1,
             "lag_1": 200,
-            "lag_2": 199,
             "lag_24": 177,
             "lag_168": 33,
-            "mean_past_days": np.mean([177, 153, 129, 105, 81, 57, 33]),
             "mean_past_weeks": 33,
             # Tue 8, Mon 7, Fri 4, Thu 3, Wed 2 and Tue 1; not Sun 6 and Sat 5
             "mean_same_day_type": np.mean([177, 153, 81, 57, 33, 9]),
-            "mean_24h": np.mean(range(177, 201)),
-            "mean_168h": np.mean(range(33, 201)),
             # each level was 168 above that of the week before
+            "surprise_1": 168,
             "surprise_2": 168,
             "surprise_3": 168,
             "surprise_yesterday": 168,
-            "surprise_6h": 168,
             "surprise_24h": 168,
-            # hours 32 to 167 against the mean of past days, which lie 24, 48, ... back
-            "surprise_168h": np.mean(
-                [168] * 32 + [np.mean(range(24, i + 1, 24)) for i in range(32, 168)]
-            ),
             "city_surprise": 168 * np.mean(range(33, 201)),
             "expected_step": 1,
+            "expected_step_day_type": 1,
+            "next_past_weeks": 34,
+            "next_day_type": np.mean([178, 154, 82, 58, 34, 10]),
+            # all zones move together: nothing is lost by smoothing
+            "smooth_past_weeks": 33,
+            "smooth_surprise": 168,
+            # yesterday is by far the most similar: levels grow with the hours
+            "similar_days": 177,
+            "expected_step_similar": 1,
+            HOUR_OF_DAY: 8,
             RIDES_LAST_HOUR: 200**2,
             RIDES_YESTERDAY: 177**2,
             RIDES_LAST_WEEK: 33**2,
@@ -162,19 +168,23 @@ def test_past_weeks_are_four() -> None:
 def test_before_any_hour_all_is_zero_but_the_constant() -> None:
     found = features_at(RideHistory(), START)
     assert found.pop("constant") == 1
-    assert all(found[name] == 0 for name in MODEL_FEATURES[1:])
+    assert all(found[name] == 0 for name in (*MODEL_FEATURES[1:], "surprise_1"))
 
 
 def test_a_short_history_falls_back_from_weeks_to_days_to_the_last_hour() -> None:
     one = features_at(squares(1), START)
-    assert (one["lag_2"], one["lag_24"], one["lag_168"], one["mean_past_weeks"]) == (1, 1, 1, 1)
+    assert (one["lag_24"], one["lag_168"], one["mean_past_weeks"]) == (1, 1, 1)
+    assert (one["next_past_weeks"], one["next_day_type"], one["similar_days"]) == (1, 1, 1)
     two_days = features_at(squares(48), START)
     assert (two_days["lag_24"], two_days["lag_168"], two_days["mean_past_weeks"]) == (25, 13, 13)
+    assert two_days["next_past_weeks"] == 26  # the hour after that of yesterday
 
 
 def test_the_first_day_holds_no_surprise() -> None:
     found = features_at(history_of(poisson(24, 1)[:, :1].repeat(ZONE_COUNT, 1)), START)
-    assert {found[name] for name in MODEL_FEATURES if "surprise" in name} == {0.0}
+    surprises = [name for name in found if "surprise" in name]
+    assert len(surprises) == 7
+    assert {found[name] for name in surprises} == {0.0}
 
 
 def test_the_citys_surprise_is_the_mean_by_level_times_each_zones_level() -> None:
@@ -182,7 +192,7 @@ def test_the_citys_surprise_is_the_mean_by_level_times_each_zones_level() -> Non
     rides[:, 0], rides[:, 1] = 100, 400  # levels 10 and 20; all other zones are empty
     rides[-1, 0] = 169  # zone 1 surprises by 3
     table = history_of(rides).features(START)
-    level = table["mean_168h"].to_numpy()
+    level = np.sqrt(rides[-168:]).mean(axis=0)
     expected = level[0] * 3 / (level[0] + 20) * level
     assert table["city_surprise"].to_numpy() == pytest.approx(expected)
 

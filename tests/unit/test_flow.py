@@ -1,25 +1,27 @@
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.testing import TestingSink, cluster_main, run_main
 
-from core.events import HourlyRides, Prediction, Tick, Trip, TripEvent
+from core.events import Alert, HourlyRides, Prediction, Tick, Trip, TripEvent
 from core.hours import HOUR_MS
 from core.models import SERVED
-from core.topics import partition_of
+from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, partition_of
 from core.zones import ZONE_COUNT, ZONE_IDS
 from dataflows.counting import CityHour, TripBatch
 from dataflows.flow import build_flow
 from dataflows.forecasting import HourlyForecasting
 
 START = 1_727_740_800_000
-HOURS = 30
+HOURS = 66
+CROWDED, CROWDED_FROM = 1, 58  # a zone with many trips from that hour on, for an alert
 PARTITIONS = 3
 
-Outputs = tuple[list[list[HourlyRides]], list[list[Prediction]]]
+Outputs = tuple[list[list[HourlyRides]], list[list[Prediction]], list[Alert]]
 
 
 class ListPartition(StatefulSourcePartition[TripBatch, int]):
@@ -56,6 +58,8 @@ def trips() -> list[Trip]:
     chance = np.random.default_rng(1)
     times = np.sort(chance.integers(START, START + HOURS * HOUR_MS, 6_000)).tolist()
     zones = chance.integers(1, ZONE_COUNT + 1, len(times)).tolist()
+    crowd_ts = START + CROWDED_FROM * HOUR_MS
+    zones[::3] = [CROWDED if ts >= crowd_ts else 132 for ts in times[::3]]
     return [Trip(seq, ts, zone) for seq, (ts, zone) in enumerate(zip(times, zones, strict=True))]
 
 
@@ -76,13 +80,21 @@ def batches_of(partition: int) -> list[TripBatch]:
 def outputs_of(workers: int) -> Outputs:
     rides: list[tuple[str, list[HourlyRides]]] = []
     predictions: list[tuple[str, list[Prediction]]] = []
+    alerts: list[tuple[str, list[Alert]]] = []
     source = ListSource([batches_of(partition) for partition in range(PARTITIONS)])
-    flow = build_flow(source, PARTITIONS, TestingSink(rides), TestingSink(predictions))
+    sinks: dict[str, list[Any]] = {HOURLY_RIDES: rides, PREDICTIONS: predictions, ALERTS: alerts}
+    flow = build_flow(
+        source, PARTITIONS, {topic: TestingSink(items) for topic, items in sinks.items()}
+    )
     if workers == 1:
         run_main(flow)  # type: ignore[no-untyped-call]
     else:
         cluster_main(flow, [], 0, worker_count_per_proc=workers)  # type: ignore[no-untyped-call]
-    return [hour for _, hour in rides], [hour for _, hour in predictions]
+    return (
+        [hour for _, hour in rides],
+        [hour for _, hour in predictions],
+        [alert for _, hour in alerts for alert in hour],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +117,15 @@ def test_the_flow_gives_the_rides_of_every_hour_and_zone(one_worker: Outputs) ->
 
 
 def test_the_flow_forecasts_each_hour_from_the_rides_it_gives(one_worker: Outputs) -> None:
-    rides, predictions = one_worker
+    rides, predictions, alerts = one_worker
     engine = HourlyForecasting()
     city = [CityHour(START, None)] + [
         CityHour(hour[0].pickup_ts, np.array([event.rides for event in hour])) for hour in rides[1:]
     ]
-    assert predictions == [engine.update(hour).events() for hour in city]
+    forecasts = [engine.update(hour) for hour in city]
+    assert predictions == [forecast.events() for forecast in forecasts]
+    assert CROWDED in {alert.pickup_location_id for alert in alerts}
+    assert alerts == [alert for forecast in forecasts for alert in forecast.alerts()]
     assert {event.model for hour in predictions for event in hour} == {SERVED}
 
 

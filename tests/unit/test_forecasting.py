@@ -13,13 +13,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from core.events import Alert
 from core.hours import HOUR_MS, to_datetime
-from core.models import BASELINES, MODELS, SERVED
+from core.models import SERVED
 from core.zones import ZONE_COUNT, ZONE_IDS
 from dataflows import forecasting
 from dataflows.counting import CityHour
 from dataflows.features import MODEL_FEATURES
-from dataflows.forecasters import OnlineRegression
+from dataflows.forecasters import baselines, learners, model_names
 from dataflows.forecasting import HourForecast, HourlyForecasting, rides_events
 
 Counts = npt.NDArray[np.int64]
@@ -51,8 +52,14 @@ def forecasts_of(rides: Counts, engine: HourlyForecasting | None = None) -> list
 def same(a: HourForecast, b: HourForecast) -> bool:
     """Whether two forecasts agree to the last bit."""
     return (a.hour_ts, list(a.by_model)) == (b.hour_ts, list(b.by_model)) and all(
-        a.by_model[name].tobytes() == b.by_model[name].tobytes() for name in a.by_model
+        one.tobytes() == other.tobytes()
+        for one, other in zip(columns_of(a), columns_of(b), strict=True)
     )
+
+
+def columns_of(forecast: HourForecast) -> list[Floats]:
+    """All that a forecast says."""
+    return [*forecast.by_model.values(), forecast.lower, forecast.upper, forecast.drift]
 
 
 def digest_of(rides: Counts) -> str:
@@ -60,37 +67,39 @@ def digest_of(rides: Counts) -> str:
     engine = HourlyForecasting()
     digest = hashlib.sha256()
     for forecast in forecasts_of(rides, engine):
-        for column in forecast.by_model.values():
+        for column in columns_of(forecast):
             digest.update(column.tobytes())
     assert engine._logged is not None
-    digest.update(engine._forecasters[0].predict_many(engine._logged).tobytes())
+    for learner in engine._learners:
+        digest.update(learner.predict_many(engine._logged[0]).tobytes())
     return digest.hexdigest()
 
 
 def condition_of(engine: HourlyForecasting) -> float:
-    """The condition number of the matrix that the regression inverts."""
-    regression: Any = engine._forecasters[0]
-    matrix = regression._pipeline["BayesianLinearRegression"]._ss_arr
-    assert matrix.shape == (len(MODEL_FEATURES), len(MODEL_FEATURES))
-    return float(np.linalg.cond(matrix))
+    """The largest condition number of the matrices that the regressions invert."""
+    city, hours, zones = (vars(learner) for learner in engine._learners)
+    regressions: list[Any] = [city["_regression"], *hours["_regressions"], zones["_city"]]
+    matrices = [r._pipeline["BayesianLinearRegression"]._ss_arr for r in regressions]
+    assert {matrix.shape for matrix in matrices} == {(len(MODEL_FEATURES), len(MODEL_FEATURES))}
+    return max(float(np.linalg.cond(matrix)) for matrix in matrices)
 
 
 def test_there_is_a_forecast_of_every_model_for_each_hour_before_it_begins() -> None:
     forecasts = forecasts_of(city_like(5, 1))
     assert [f.hour_ts for f in forecasts] == [START + i * HOUR_MS for i in range(6)]
     for forecast in forecasts:
-        assert tuple(forecast.by_model) == MODELS
-        assert all(column.shape == (ZONE_COUNT,) for column in forecast.by_model.values())
+        assert tuple(forecast.by_model) == model_names()
+        assert all(column.shape == (ZONE_COUNT,) for column in columns_of(forecast))
 
 
 def test_a_baseline_repeats_its_hour_and_is_silent_before() -> None:
     rides = city_like(172, 2)
     for i, forecast in enumerate(forecasts_of(rides)):
-        for model, back in zip(BASELINES, (1, 24, 168), strict=True):
+        for model, back in zip(baselines(), (1, 24, 168), strict=True):
             if i < back:
-                assert np.isnan(forecast.by_model[model]).all()
+                assert np.isnan(forecast.by_model[model.name]).all()
             else:
-                assert np.array_equal(forecast.by_model[model], rides[i - back])
+                assert np.array_equal(forecast.by_model[model.name], rides[i - back])
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.data())
@@ -129,7 +138,7 @@ def test_a_model_learns_an_hour_from_what_it_was_asked_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     diary = Diary()
-    monkeypatch.setattr(forecasting, "forecasters", lambda: (diary,))
+    monkeypatch.setattr(forecasting, "learners", lambda: (diary,))
     hours = 150  # past the first weekend, for a feature that knows weekends
     rides = city_like(hours, 7) + np.arange(hours)[:, None]
     forecasts_of(rides)
@@ -160,24 +169,51 @@ def test_the_served_model_beats_repeating_the_last_hour_on_a_daily_rhythm() -> N
     assert mae(SERVED) < 0.9 * mae("same_hour_yesterday")
 
 
-def test_a_level_below_zero_is_no_ride() -> None:
-    x = pd.DataFrame(0.0, index=range(ZONE_COUNT), columns=list(MODEL_FEATURES))
-    x["constant"] = 1.0
-    x["lag_1"] = np.linspace(0, 10, ZONE_COUNT)
-    regression = OnlineRegression()
-    for _ in range(400):  # the level is 10 minus the last one
-        regression.learn_many(x, np.round((10 - x["lag_1"].to_numpy()) ** 2).astype(np.int64))
-    served = regression.predict_many(x * 2)
-    assert served[0] == pytest.approx(400, rel=0.1)
-    assert served[-1] == 0.0
-
-
-def test_without_any_ride_all_forecasts_are_zero() -> None:
+def test_without_any_ride_all_forecasts_are_as_good_as_zero() -> None:
     # Regression: River forgets its prior, and ends up inverting a matrix of zeros.
     engine = HourlyForecasting()
     for forecast in forecasts_of(np.zeros((800, ZONE_COUNT), np.int64), engine):
-        assert np.array_equal(forecast.by_model[SERVED], np.zeros(ZONE_COUNT))
+        assert (forecast.served == 0.0001).all()  # a ride is never ruled out
+        for learner in learners():
+            assert (forecast.by_model[learner.name] == 0).all()
     assert condition_of(engine) < 1e7
+
+
+def test_what_is_served_lies_between_what_was_learned() -> None:
+    for forecast in forecasts_of(city_like(60, 8))[1:]:
+        learned = np.stack([forecast.by_model[learner.name] for learner in learners()])
+        assert (forecast.served >= learned.min(axis=0)).all()
+        assert (forecast.served <= np.maximum(learned.max(axis=0), 0.0001)).all()
+
+
+def test_intervals_hold_their_prediction_and_are_never_negative() -> None:
+    for forecast in forecasts_of(city_like(200, 9)):
+        assert (forecast.lower >= 0).all()
+        assert (forecast.lower <= forecast.served).all()
+        assert (forecast.served <= forecast.upper).all()
+
+
+def test_nine_in_ten_rides_lie_within_their_interval() -> None:
+    rides = city_like(336, 10)
+    forecasts = forecasts_of(rides)[168:-1]
+    held = [(f.lower <= r) & (r <= f.upper) for f, r in zip(forecasts, rides[168:], strict=True)]
+    assert np.mean(held) == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_doubled_zone_raises_an_alert_within_a_day() -> None:
+    rides = city_like(360, 11)
+    zone = int(np.argmax(rides.sum(axis=0)))
+    rides[300:, zone] *= 2
+    forecasts = forecasts_of(rides)
+    after = forecasts[301:325]
+    assert any(f.drift[zone] > 0 for f in after)
+    alerts = [alert for f in after for alert in f.alerts()]
+    mine = next(alert for alert in alerts if alert.pickup_location_id == zone + 1)
+    assert mine.what == "more rides"
+    # It is about the hour that was closed, and rides on the prediction for the hour after.
+    told = next(f for f in after if mine in f.alerts())
+    assert mine.pickup_ts == told.hour_ts - HOUR_MS
+    assert told.events()[zone].drift == mine.change
 
 
 @pytest.mark.parametrize("most", [10**6, 10**9])
@@ -241,16 +277,22 @@ def test_the_same_rides_give_the_same_digits_in_every_process() -> None:
 
 def test_a_forecast_becomes_one_event_for_each_zone() -> None:
     served = np.arange(ZONE_COUNT) / 4
-    silent = np.full(ZONE_COUNT, np.nan)
-    silent[1] = 7.0
-    events = HourForecast(START, {"served": served, "silent": silent, "loud": served * 2}).events()
+    silent, drift = np.full((2, ZONE_COUNT), np.nan)
+    silent[1], drift[2] = 7.0, -0.25
+    by_model = {SERVED: served, "silent": silent, "loud": served * 2}
+    forecast = HourForecast(START, by_model, served - served, served + 1, drift)
+    events = forecast.events()
     assert [event.pickup_location_id for event in events] == list(ZONE_IDS)
     assert [event.predicted_demand for event in events] == served.tolist()
     assert {(e.model, e.pickup_ts, e.pickup_hour) for e in events} == {
-        ("served", START, to_datetime(START))
+        (SERVED, START, to_datetime(START))
     }
-    assert events[0].baselines == {"silent": None, "loud": 0.0}
-    assert events[1].baselines == {"silent": 7.0, "loud": 0.5}
+    assert events[0].challengers == {"silent": None, "loud": 0.0}
+    assert events[1].challengers == {"silent": 7.0, "loud": 0.5}
+    assert [(event.lower, event.upper) for event in events[:2]] == [(0.0, 1.0), (0.0, 1.25)]
+    assert [event.drift for event in events[:4]] == [None, None, -0.25, None]
+    hour = START - HOUR_MS
+    assert forecast.alerts() == [Alert(3, to_datetime(hour), hour, "fewer rides", -0.25)]
 
 
 def test_a_closed_hour_becomes_one_event_for_each_zone_zeros_included() -> None:

@@ -10,6 +10,7 @@ HOUR = 3_600_000
 RUN = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 30 * HOUR)
 CHANGES: dict[str, Any] = {
     "run_id": "other",
+    "models": ("served", "other"),
     "dataset": "yellow",
     "month": "2024-09",
     "source": "b.parquet",

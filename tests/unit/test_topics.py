@@ -44,8 +44,8 @@ def test_a_zones_key_is_its_id_in_decimal() -> None:
     assert [zone_key(zone) for zone in (1, 132, 265)] == [b"1", b"132", b"265"]
 
 
-def test_topics_are_three() -> None:
-    assert TOPICS == ("trips", "hourly_rides", "predictions")
+def test_topics_are_four() -> None:
+    assert TOPICS == ("trips", "hourly_rides", "predictions", "alerts")
 
 
 @pytest.mark.parametrize("partitions", [1, 4, 7])
