@@ -41,7 +41,7 @@ def _consume(
         _log.info("there is no partition for consumer %d of %d", process, run.consumers)
         return
     state = restore(client, run, mine)
-    writer = ZoneWriter(client, state.errors, process)
+    writer = ZoneWriter(client, state.rolling, process)
     writer.write_zones()
     city = City.restore(client, run, partitions=len(partitions_of(0, 1, count)))
     # It may have died between its zones' last hour and the city's.

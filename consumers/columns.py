@@ -20,6 +20,11 @@ def all_zones() -> Zones:
     return np.ones(ZONE_COUNT, np.bool_)
 
 
+def unknown() -> Floats:
+    """Return a column of which nothing is known: NaN for every zone."""
+    return np.full(ZONE_COUNT, np.nan)
+
+
 def zones_of(partition: int, partitions: int) -> Zones:
     """Return which zones' events are on a partition."""
     return np.array([partition_of(zone, partitions) == partition for zone in ZONE_IDS])
@@ -45,5 +50,7 @@ def rows(values: Iterable[Any], zones: Zones) -> Iterator[tuple[int, Any]]:
 
 def from_hash(fields: Mapping[str, str]) -> Floats:
     """Return a hash as a column: NaN where a zone is missing or not known."""
+    if not fields:
+        return unknown()
     values = (fields.get(str(zone), NOT_KNOWN) for zone in ZONE_IDS)
     return np.array([np.nan if value == NOT_KNOWN else float(value) for value in values])

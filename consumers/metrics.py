@@ -8,10 +8,10 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from consumers.coverage import COVERAGE, WHAT_COVERAGE_IS
 from consumers.scores import SCORES, WINDOWS, score_field
 from core import keys
 from core.hours import SECOND_MS
-from core.models import MODELS
 from core.redis_client import read_hash
 from core.run import RunInfo
 from core.status import last_hour_closed
@@ -39,6 +39,7 @@ class RunCollector(Collector):
         with suppress(redis.RedisError):  # the part itself will say that Redis is gone
             yield from self._of_the_run()
             yield from self._scores()
+            yield from self._bands()
 
     def _of_the_run(self) -> Iterator[GaugeMetricFamily]:
         quality = read_hash(self._client, keys.QUALITY)
@@ -56,6 +57,7 @@ class RunCollector(Collector):
             )
         if "overlap" in quality:
             yield _gauge("rushhour_overlap", "Scored pairs by due pairs", quality["overlap"])
+            yield _gauge("rushhour_alerts", "Alerts of the run", quality["alerts"])
         if "rides" in city:
             yield _gauge("rushhour_city_rides", "Rides of the last closed hour", city["rides"])
             yield _gauge(
@@ -65,8 +67,8 @@ class RunCollector(Collector):
             )
 
     def _scores(self) -> Iterator[GaugeMetricFamily]:
-        by_model = {name: read_hash(self._client, keys.model(name)) for name in MODELS}
-        for score, what in SCORES.items():
+        by_model = {name: read_hash(self._client, keys.model(name)) for name in self._run.models}
+        for score, what in {**SCORES, COVERAGE: WHAT_COVERAGE_IS}.items():
             family = GaugeMetricFamily(f"rushhour_{score}", what, labels=["model", "window"])
             for name, fields in by_model.items():
                 for window in WINDOWS:
@@ -74,6 +76,17 @@ class RunCollector(Collector):
                     if value != keys.NOT_KNOWN:
                         family.add_metric([name, f"{window}h"], float(value))
             yield family
+
+    def _bands(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "rushhour_band_coverage",
+            "Share of rides within the intervals, last 168 h, by what was predicted",
+            labels=["band"],
+        )
+        for band, share in read_hash(self._client, keys.COVERAGE).items():
+            if share != keys.NOT_KNOWN:
+                family.add_metric([band], float(share))
+        yield family
 
 
 def _gauge(name: str, what: str, value: float | str) -> GaugeMetricFamily:

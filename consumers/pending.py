@@ -6,29 +6,37 @@ with it are those below every event that is still waiting, so that a restart rea
 what was not handed on.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from consumers.columns import Zones, all_zones
+from consumers.columns import Floats, Zones, all_zones, unknown
 from core.events import HourlyRides, Prediction
 from core.hours import HOUR_MS
 from core.topics import HOURLY_RIDES, PREDICTIONS
 from core.zones import FIRST_ZONE, ZONE_COUNT
 
 Place = tuple[str, int]  # topic, partition
+E = TypeVar("E", HourlyRides, Prediction)
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Predictions for one hour: model name -> rides of all zones; NaN where it has none.
 
-    The first model is the served one. Only what concerns `zones` counts.
+    The first model is the served one; `lower` to `upper` is its interval, both included. `drift`
+    is the change of the alert that the hour before raised for a zone; NaN where it raised none.
+    Only what concerns `zones` counts.
     """
 
     hour_ts: int
-    by_model: dict[str, npt.NDArray[np.float64]]
+    by_model: dict[str, Floats]
+    lower: Floats = field(default_factory=unknown)
+    upper: Floats = field(default_factory=unknown)
+    drift: Floats = field(default_factory=unknown)
     zones: Zones = field(default_factory=all_zones)
 
     @property
@@ -37,7 +45,7 @@ class Forecast:
         return next(iter(self.by_model))
 
     @property
-    def served(self) -> npt.NDArray[np.float64]:
+    def served(self) -> Floats:
         """Predictions of the served model."""
         return self.by_model[self.served_model]
 
@@ -60,22 +68,28 @@ Unit = Forecast | ClosedHour
 
 
 @dataclass
-class _Partial:
-    """Events of one hour of one topic, as far as they have come."""
+class _Partial(Generic[E]):
+    """Events of one hour of one topic, by zone, as far as they have come."""
 
-    seen: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(ZONE_COUNT, np.bool_))
     first_offsets: dict[int, int] = field(default_factory=dict)
-    columns: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    events: dict[int, E] = field(default_factory=dict)
+    seen: Zones = field(default_factory=lambda: np.zeros(ZONE_COUNT, np.bool_))
 
-    def put(self, partition: int, offset: int, zone: int) -> int:
-        """Note where an event came from; return its column."""
+    def put(self, partition: int, offset: int, event: E) -> None:
+        """Keep an event, and note where it came from."""
         self.first_offsets.setdefault(partition, offset)
-        column = zone - FIRST_ZONE
+        column = event.pickup_location_id - FIRST_ZONE
         self.seen[column] = True
-        return column
+        self.events[column] = event
 
     def has(self, zones: Zones) -> bool:
         return bool(self.seen[zones].all())
+
+    def column(self, values: Iterable[float | None]) -> Floats:
+        """Return a column of one value an event, in the order in which they came."""
+        out = unknown()
+        out[list(self.events)] = np.array(list(values), np.float64)  # None becomes NaN
+        return out
 
 
 class PendingHours:
@@ -98,8 +112,8 @@ class PendingHours:
         self._zones = all_zones() if zones is None else zones
         self.next_hour = next_hour
         self.positions = dict(offsets)
-        self._rides: dict[int, _Partial] = {}
-        self._predictions: dict[int, _Partial] = {}
+        self._rides: dict[int, _Partial[HourlyRides]] = {}
+        self._predictions: dict[int, _Partial[Prediction]] = {}
         self._forecasts = {} if forecast is None else {forecast.hour_ts: forecast}
         self._next_forecast = next_hour if forecast is None else forecast.hour_ts + HOUR_MS
 
@@ -109,9 +123,7 @@ class PendingHours:
         if event.pickup_ts < self.next_hour:
             self.repeats += 1
             return
-        partial = _partial(self._rides, event.pickup_ts)
-        column = partial.put(partition, offset, event.pickup_location_id)
-        _column(partial, HOURLY_RIDES)[column] = event.rides
+        _partial(self._rides, event.pickup_ts).put(partition, offset, event)
 
     def add_prediction(self, partition: int, offset: int, event: Prediction) -> None:
         """Take in the prediction of one zone and hour."""
@@ -119,11 +131,7 @@ class PendingHours:
         if event.pickup_ts < self._next_forecast:
             self.repeats += 1
             return
-        partial = _partial(self._predictions, event.pickup_ts)
-        column = partial.put(partition, offset, event.pickup_location_id)
-        _column(partial, event.model)[column] = event.predicted_demand
-        for name, value in event.baselines.items():
-            _column(partial, name)[column] = np.nan if value is None else value
+        _partial(self._predictions, event.pickup_ts).put(partition, offset, event)
 
     def take(self) -> list[Unit]:
         """Return what has become complete: each hour's forecast before the hour itself."""
@@ -131,14 +139,13 @@ class PendingHours:
         while True:
             if self._is_forecast_due() and self._has(self._predictions, self._next_forecast):
                 partial = self._predictions.pop(self._next_forecast)
-                forecast = Forecast(self._next_forecast, partial.columns, self._zones)
+                forecast = _forecast(self._next_forecast, partial, self._zones)
                 self._forecasts[self._next_forecast] = forecast
                 self._next_forecast += HOUR_MS
                 out.append(forecast)
             elif self._is_hour_complete() and self._next_forecast > self.next_hour + HOUR_MS:
-                rides = np.nan_to_num(self._rides.pop(self.next_hour).columns[HOURLY_RIDES])
-                forecast = self._forecasts.pop(self.next_hour)
-                out.append(ClosedHour(self.next_hour, rides.astype(np.int64), forecast))
+                rides = _rides(self._rides.pop(self.next_hour))
+                out.append(ClosedHour(self.next_hour, rides, self._forecasts.pop(self.next_hour)))
                 self.next_hour += HOUR_MS
             else:
                 return out
@@ -146,7 +153,7 @@ class PendingHours:
     def _is_hour_complete(self) -> bool:
         return self._has(self._rides, self.next_hour)
 
-    def _has(self, partials: dict[int, _Partial], hour_ts: int) -> bool:
+    def _has(self, partials: dict[int, _Partial[E]], hour_ts: int) -> bool:
         return hour_ts in partials and partials[hour_ts].has(self._zones)
 
     def _is_forecast_due(self) -> bool:
@@ -162,22 +169,40 @@ class PendingHours:
     def offsets(self) -> dict[Place, int]:
         """Return the next offset to read of each partition, were the process to restart now."""
         out = dict(self.positions)
-        for topic, partials in ((HOURLY_RIDES, self._rides), (PREDICTIONS, self._predictions)):
-            for partial in partials.values():
-                for partition, offset in partial.first_offsets.items():
+        for topic, waiting in (
+            (HOURLY_RIDES, [partial.first_offsets for partial in self._rides.values()]),
+            (PREDICTIONS, [partial.first_offsets for partial in self._predictions.values()]),
+        ):
+            for first_offsets in waiting:
+                for partition, offset in first_offsets.items():
                     out[topic, partition] = min(out[topic, partition], offset)
         return out
 
 
-def _partial(partials: dict[int, _Partial], hour_ts: int) -> _Partial:
+def _partial(partials: dict[int, _Partial[E]], hour_ts: int) -> _Partial[E]:
     partial = partials.get(hour_ts)
     if partial is None:
         partial = partials[hour_ts] = _Partial()
     return partial
 
 
-def _column(partial: _Partial, name: str) -> npt.NDArray[np.float64]:
-    column = partial.columns.get(name)
-    if column is None:
-        column = partial.columns[name] = np.full(ZONE_COUNT, np.nan)
-    return column
+def _rides(partial: _Partial[HourlyRides]) -> npt.NDArray[np.int64]:
+    rides = partial.column(event.rides for event in partial.events.values())
+    return np.nan_to_num(rides).astype(np.int64)
+
+
+def _forecast(hour_ts: int, partial: _Partial[Prediction], zones: Zones) -> Forecast:
+    """Turn the predictions of all zones into columns, which is cheaper than one by one."""
+    events = list(partial.events.values())
+    challengers = dict.fromkeys(name for event in events for name in event.challengers)
+    by_model = {events[0].model: partial.column(event.predicted_demand for event in events)}
+    for name in challengers:
+        by_model[name] = partial.column(event.challengers.get(name) for event in events)
+    return Forecast(
+        hour_ts,
+        by_model,
+        lower=partial.column(event.lower for event in events),
+        upper=partial.column(event.upper for event in events),
+        drift=partial.column(event.drift for event in events),
+        zones=zones,
+    )

@@ -1,14 +1,14 @@
 """Take up a run where Redis says it stands: after a restart, or at its beginning."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import redis
 
 from consumers.columns import Zones
 from consumers.pending import Forecast, PendingHours, Place
-from consumers.scores import RollingErrors
+from consumers.rolling import Rolling
 from consumers.share import Share
 from consumers.stored import StoredHour, read_hours
 from consumers.writer import as_closed
@@ -24,7 +24,7 @@ class Restored:
     """All that a consumer knows of its zones at its start."""
 
     share: Share
-    errors: RollingErrors
+    rolling: Rolling
     offsets: dict[Place, int]
 
 
@@ -42,12 +42,13 @@ def restore(client: redis.Redis, run: RunInfo, partitions: Mapping[int, Zones]) 
         for partition in partitions
     }
     first = max(run.start_ts, min(next_hours.values()) - HOURS_PER_WEEK * HOUR_MS)
-    stored = read_hours(client, range(first, max(next_hours.values()) + HOUR_MS, HOUR_MS))
-    errors = RollingErrors()
+    hours = range(first, max(next_hours.values()) + HOUR_MS, HOUR_MS)
+    stored = read_hours(client, hours, run.models)
+    rolling = Rolling()
     for hour, tables in stored.items():
         for partition, zones in partitions.items():
             if hour < next_hours[partition]:
-                errors.learn(hour, tables.rides, tables.by_model, zones)
+                rolling.learn(hour, tables.rides, tables.forecast, zones)
     offsets = {
         (topic, partition): offset
         for topic in (HOURLY_RIDES, PREDICTIONS)
@@ -63,11 +64,11 @@ def restore(client: redis.Redis, run: RunInfo, partitions: Mapping[int, Zones]) 
         )
         for partition, zones in partitions.items()
     }
-    return Restored(Share(pending), errors, offsets)
+    return Restored(Share(pending), rolling, offsets)
 
 
 def _forecast(hour: int, stored: Mapping[int, StoredHour], zones: Zones) -> Forecast | None:
     """Return what Redis holds of the forecast for an hour, if it has it for all these zones."""
     if np.isnan(stored[hour].served[zones]).any():
         return None
-    return Forecast(hour, stored[hour].by_model, zones)
+    return replace(stored[hour].forecast, zones=zones)

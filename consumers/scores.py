@@ -4,18 +4,19 @@ An error is predicted minus actual rides: positive means that too many were expe
 counts only where the model had a prediction.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from consumers.columns import Zones, to_values
+from consumers.columns import Floats, Zones, to_values
 from core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK
 from core.models import REFERENCE
 from core.zones import ZONE_COUNT
 
-Floats = npt.NDArray[np.float64]
+_SUMS = 6  # how many figures a score is made of
 
 WINDOWS = (HOURS_PER_DAY, HOURS_PER_WEEK)
 SCORES = {
@@ -49,13 +50,16 @@ class RollingErrors:
     """
 
     def __init__(self) -> None:
-        self._errors: dict[str, Floats] = {}
-        self._valid: dict[str, Floats] = {}
+        self._place: dict[str, int] = {}  # of a model in the arrays
+        self._errors = np.zeros((0, HOURS_PER_WEEK, ZONE_COUNT))
+        self._valid = np.zeros((0, HOURS_PER_WEEK, ZONE_COUNT))
+        # The sums over the zones of each hour: the city's scores of all models are made of them.
+        self._city = np.zeros((0, HOURS_PER_WEEK, _SUMS))
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models seen so far."""
-        return tuple(self._errors)
+        """Names of the models, as the first hour named them."""
+        return tuple(self._place)
 
     def learn(
         self,
@@ -66,72 +70,83 @@ class RollingErrors:
     ) -> None:
         """Take in one closed hour: rides and predictions of the given zones, of all if none.
 
-        The hours of a zone must come in order, without a gap.
+        The hours of a zone must come in order, without a gap, and name the same models.
         """
-        slot = _slot(hour_ts)
-        for name, predicted in by_model.items():
-            if name not in self._errors:
-                self._errors[name] = np.zeros((HOURS_PER_WEEK, ZONE_COUNT))
-                self._valid[name] = np.zeros((HOURS_PER_WEEK, ZONE_COUNT))
-            valid = ~np.isnan(predicted)
-            self._errors[name][slot, zones] = np.where(valid, predicted - rides, 0.0)[zones]
-            self._valid[name][slot, zones] = valid[zones]
+        if not self._place:
+            self._make_room(by_model)
+        slot = slot_of(hour_ts)
+        predicted = np.stack([by_model[name] for name in self._place])
+        valid = ~np.isnan(predicted)
+        errors, known = self._errors[:, slot], self._valid[:, slot]
+        errors[:, zones] = np.where(valid, predicted - rides, 0.0)[:, zones]
+        known[:, zones] = valid[:, zones]
+        for i, term in enumerate(_terms(errors, known, *self._reference(slot))):
+            self._city[:, slot, i] = term.sum(axis=-1)
+
+    def _make_room(self, models: Iterable[str]) -> None:
+        self._place = {name: place for place, name in enumerate(models)}
+        size = (len(self._place), HOURS_PER_WEEK)
+        self._errors = np.zeros((*size, ZONE_COUNT))
+        self._valid = np.zeros((*size, ZONE_COUNT))
+        self._city = np.zeros((*size, _SUMS))
 
     def zone_scores(self, model: str, window: int, last_hour: int) -> Scores:
         """Return one model's scores per zone, over the `window` hours that end with `last_hour`.
 
         They hold for the zones that have come to that hour.
         """
-        return _Sums(*self._sums(model, window, last_hour)).scores()
+        place, slots = self._place[model], slots_of(window, last_hour)
+        own = self._errors[place][slots], self._valid[place][slots]
+        return _scores(*(term.sum(axis=0) for term in _terms(*own, *self._reference(slots))))
 
     def city_scores(self, model: str, window: int, last_hour: int) -> Scores:
         """Return one model's scores over all zones, which must all have come to `last_hour`."""
-        sums = self._sums(model, window, last_hour)
-        return _Sums(*(values.sum(keepdims=True) for values in sums)).scores()
+        hours = self._city[self._place[model]][slots_of(window, last_hour)]
+        return _scores(*hours.sum(axis=0)[:, np.newaxis])
 
-    def _sums(self, model: str, window: int, last_hour: int) -> tuple[Floats, ...]:
-        errors, valid = self._window(model, window, last_hour)
-        absolute = np.abs(errors)
-        own = (valid, errors, absolute, errors * errors)
-        if REFERENCE not in self._errors:
-            never = np.zeros_like(valid)
-            return tuple(values.sum(axis=0) for values in (*own, never, never))
-        reference, reference_valid = self._window(REFERENCE, window, last_hour)
-        shared = (absolute * reference_valid, np.abs(reference) * valid)
-        return tuple(values.sum(axis=0) for values in (*own, *shared))
-
-    def _window(self, model: str, window: int, last_hour: int) -> tuple[Floats, Floats]:
-        if window == HOURS_PER_WEEK:
-            return self._errors[model], self._valid[model]
-        slots = [_slot(last_hour - age * HOUR_MS) for age in range(window)]
-        return self._errors[model][slots], self._valid[model][slots]
+    def _reference(self, slots: Any) -> tuple[Floats, Floats]:
+        """Return errors of the reference and where it has any; zeros if it is not there."""
+        place = self._place.get(REFERENCE)
+        if place is None:
+            never = np.zeros_like(self._valid[0][slots])
+            return never, never
+        return self._errors[place][slots], self._valid[place][slots]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """Sums over a window; `shared_*` are over pairs that the model and the reference both have."""
-
-    pairs: Floats
-    errors: Floats
-    absolute: Floats
-    squares: Floats
-    shared_absolute: Floats
-    shared_reference: Floats
-
-    def scores(self) -> Scores:
-        return Scores(
-            mae=_ratio(self.absolute, self.pairs),
-            rmse=np.sqrt(_ratio(self.squares, self.pairs)),
-            bias=_ratio(self.errors, self.pairs),
-            skill=1.0 - _ratio(self.shared_absolute, self.shared_reference),
-        )
+def _terms(
+    errors: Floats, valid: Floats, reference: Floats, reference_valid: Floats
+) -> tuple[Floats, ...]:
+    """Return what has to be added up, in the order of the arguments of `_scores`."""
+    absolute = np.abs(errors)
+    shared = absolute * reference_valid, np.abs(reference) * valid
+    return valid, errors, absolute, errors * errors, *shared
 
 
-def _slot(hour_ts: int) -> int:
+def _scores(*sums: Floats) -> Scores:
+    """Judge by the sums of `_terms`; the shared ones are over pairs that both models have."""
+    pairs, errors, absolute, squares, shared_absolute, shared_reference = sums
+    return Scores(
+        mae=ratio(absolute, pairs),
+        rmse=np.sqrt(ratio(squares, pairs)),
+        bias=ratio(errors, pairs),
+        skill=1.0 - ratio(shared_absolute, shared_reference),
+    )
+
+
+def slot_of(hour_ts: int) -> int:
+    """Return the place of an hour in a rolling week: a function of the hour alone."""
     return hour_ts // HOUR_MS % HOURS_PER_WEEK
 
 
-def _ratio(top: Floats, bottom: Floats) -> Floats:
+def slots_of(window: int, last_hour: int) -> Any:
+    """Return the places, as an index, of the `window` hours that end with `last_hour`."""
+    if window == HOURS_PER_WEEK:
+        return slice(None)
+    return [slot_of(last_hour - age * HOUR_MS) for age in range(window)]
+
+
+def ratio(top: Floats, bottom: Floats) -> Floats:
+    """Divide; NaN where there is nothing to divide by."""
     out: Floats = np.full(top.shape, np.nan)
     np.divide(top, bottom, out=out, where=bottom > 0)
     return out

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from consumers.columns import Zones, zones_of
+from consumers.columns import Floats, Zones, zones_of
 from consumers.pending import ClosedHour, Forecast, PendingHours, Place, Unit
 from core.events import HourlyRides, Prediction
 
@@ -82,11 +82,18 @@ def join(units: Iterable[Unit]) -> list[Unit]:
 def _join_forecasts(one: Forecast | None, other: Forecast) -> Forecast:
     if one is None:
         return other
-    by_model = {
-        name: np.where(one.zones, column, other.by_model[name])
-        for name, column in one.by_model.items()
-    }
-    return Forecast(other.hour_ts, by_model, one.zones | other.zones)
+
+    def both(column: Floats, beside: Floats) -> Floats:
+        return np.where(one.zones, column, beside)
+
+    return Forecast(
+        other.hour_ts,
+        {name: both(column, other.by_model[name]) for name, column in one.by_model.items()},
+        lower=both(one.lower, other.lower),
+        upper=both(one.upper, other.upper),
+        drift=both(one.drift, other.drift),
+        zones=one.zones | other.zones,
+    )
 
 
 def _join_hours(one: ClosedHour | None, other: ClosedHour) -> ClosedHour:

@@ -7,6 +7,7 @@ instant as int64 epoch milliseconds.
 """
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import redis
 from consumers.columns import from_hash
 from core import keys
 from core.errors import RedisError, UsageError
-from core.hours import HOUR_MS, hour_label, parse_from, parse_until
+from core.hours import HOUR_MS, hour_label, parse_from, parse_label, parse_until
 from core.models import DECIMALS
 from core.run import RunInfo
 from core.status import last_hour_closed
@@ -48,18 +49,22 @@ def predictions(
     until_hour: Hour = None,
     model: str | None = None,
 ) -> pd.DataFrame:
-    """Return the served predictions, or those of a baseline if `model` names one.
+    """Return the served predictions, or those of another model of the run if `model` names one.
 
-    Columns: `pickup_location_id` (int64), `predicted_demand` (float64), `pickup_hour`. Ask
-    for one hour after the last closed one to see what is expected next.
+    Columns: `pickup_location_id` (int64), `predicted_demand` (float64), `pickup_hour`; and, of
+    the served model only, `lower` and `upper` (float64): 90 % of rides are to lie there, both
+    ends included. Ask for one hour after the last closed one to see what is expected next.
 
     Raises
     ------
     RedisError
         If Redis holds no run.
+    UsageError
+        If the run has no such model, or the hours are none.
     """
-    table = _read(client, {"predicted_demand": _prediction_key(model)}, from_hour, until_hour)
-    return table[["pickup_location_id", "predicted_demand", "pickup_hour"]]
+    key_of = _prediction_keys(client, model)
+    table = _read(client, key_of, from_hour, until_hour)
+    return table[["pickup_location_id", "predicted_demand", "pickup_hour", *list(key_of)[1:]]]
 
 
 def comparison(
@@ -71,26 +76,57 @@ def comparison(
     """Return predictions beside what came: one row for each hour and zone that has both.
 
     Columns: `pickup_hour`, `pickup_location_id` (int64), `predicted_demand` (float64),
-    `rides` (int64), `prediction_error` (float64, predicted minus rides).
+    `rides` (int64), `prediction_error` (float64, predicted minus rides); and `lower` and `upper`
+    as in `predictions`.
+
+    Raises
+    ------
+    RedisError
+        If Redis holds no run.
+    UsageError
+        If the run has no such model, or the hours are none.
+    """
+    key_of = _prediction_keys(client, model)
+    table = _read(client, {**key_of, "rides": keys.rides}, from_hour, until_hour)
+    table["rides"] = table["rides"].astype(np.int64)
+    table["prediction_error"] = (table["predicted_demand"] - table["rides"]).round(DECIMALS)
+    known = ["pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error"]
+    return table[[*known, *list(key_of)[1:]]]
+
+
+def alerts(client: redis.Redis) -> pd.DataFrame:
+    """Return the alerts of the run so far, by hour and then by zone.
+
+    Columns: `pickup_hour` (the closed hour that raised it), `pickup_location_id` (int64), `what`
+    ("more rides" or "fewer rides" than predicted), `change` (float64: the rides of the last hours
+    by what was predicted for them, minus 1).
 
     Raises
     ------
     RedisError
         If Redis holds no run.
     """
-    key_of = {"predicted_demand": _prediction_key(model), "rides": keys.rides}
-    table = _read(client, key_of, from_hour, until_hour)
-    table["rides"] = table["rides"].astype(np.int64)
-    table["prediction_error"] = (table["predicted_demand"] - table["rides"]).round(DECIMALS)
-    return table[
-        ["pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error"]
-    ]
+    RunInfo.load(client)
+    entries: list[Any] = [fields for _, fields in cast(list[Any], client.xrange(keys.ALERTS))]
+    hours = np.array([parse_label(fields["hour"]) for fields in entries], np.int64)
+    return pd.DataFrame(
+        {
+            "pickup_hour": pd.to_datetime(hours, unit="ms", utc=True),
+            "pickup_location_id": np.array([int(fields["zone"]) for fields in entries], np.int64),
+            "what": pd.Series([fields["what"] for fields in entries], dtype="object"),
+            "change": np.array([float(fields["change"]) for fields in entries], np.float64),
+        }
+    )
 
 
-def _prediction_key(model: str | None) -> Callable[[str], str]:
-    if model is None:
-        return keys.predictions
-    return lambda hour: keys.model_predictions(model, hour)
+def _prediction_keys(client: redis.Redis, model: str | None) -> dict[str, Callable[[str], str]]:
+    """Return the hashes of a model: column -> key of an hour; the prediction comes first."""
+    models = RunInfo.load(client).models
+    if model is None or model in models[:1]:
+        return {"predicted_demand": keys.predictions, "lower": keys.lower, "upper": keys.upper}
+    if model not in models:
+        raise UsageError(f"model '{model}' is none of this run: it has {', '.join(models)}")
+    return {"predicted_demand": lambda hour: keys.model_predictions(model, hour)}
 
 
 def _read(

@@ -5,7 +5,8 @@ that it covers. Every write sets a value that is a function of the events: writi
 hour twice leaves the same Redis.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import repeat
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,11 +15,12 @@ from redis.client import Pipeline
 
 from consumers.columns import Zones, all_zones, rows, to_values
 from consumers.pending import ClosedHour, Forecast, Place, Unit
-from consumers.scores import WINDOWS, RollingErrors, named_scores, score_field
+from consumers.rolling import Rolling
+from consumers.scores import score_field
 from core import keys
 from core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
 from core.redis_client import write_hash
-from core.zones import zones
+from core.zones import ZONE_COUNT, zones
 
 U = TypeVar("U", Forecast, ClosedHour)
 
@@ -26,9 +28,9 @@ U = TypeVar("U", Forecast, ClosedHour)
 class ZoneWriter:
     """Writes what one consumer learns of its zones to Redis."""
 
-    def __init__(self, client: redis.Redis, errors: RollingErrors, process: int = 0) -> None:
+    def __init__(self, client: redis.Redis, rolling: Rolling, process: int = 0) -> None:
         self._client = client
-        self._errors = errors
+        self._rolling = rolling
         self._process = process
 
     def write_zones(self) -> None:
@@ -59,11 +61,18 @@ class ZoneWriter:
         forecasts = [unit for unit in units if isinstance(unit, Forecast)]
         hours = [unit for unit in units if isinstance(unit, ClosedHour)]
         for forecast in forecasts:
-            _write_predictions(pipe, forecast)
+            _write_forecast(pipe, forecast)
         for hour in hours:
             self._write_hour(pipe, hour)
-        _write_latest_of_each(pipe, forecasts, _write_next)
-        _write_latest_of_each(pipe, hours, self._write_latest)
+        latest = _ZoneFields()
+        for forecast, which in _latest_of_each(forecasts):
+            latest.put(_next(forecast), which)
+        for hour, which in _latest_of_each(hours):
+            columns = self._closed(hour)
+            latest.put(columns, which)
+            _zadd(pipe, keys.BOARD_DEMAND, columns["rides"], which)
+            _zadd(pipe, keys.BOARD_MAE, columns[score_field("mae", HOURS_PER_DAY)], which)
+        latest.write(pipe)
         fields = {
             keys.offset_field(topic, partition): offset
             for (topic, partition), offset in offsets.items()
@@ -80,27 +89,39 @@ class ZoneWriter:
     def _write_hour(self, pipe: Pipeline, hour: ClosedHour) -> None:
         """Write what stays: the hour's own tables."""
         label = hour_label(hour.hour_ts)
-        self._errors.learn(hour.hour_ts, hour.rides, hour.forecast.by_model, hour.zones)
-        error = hour.forecast.served - hour.rides
-        write_hash(pipe, keys.rides(label), dict(rows(hour.rides.tolist(), hour.zones)))
-        write_hash(pipe, keys.errors(label), dict(rows(to_values(error), hour.zones)))
+        self._rolling.learn(hour.hour_ts, hour.rides, hour.forecast, hour.zones)
+        _write_table(pipe, keys.rides(label), hour.rides.tolist(), hour.zones)
+        error = to_values(hour.forecast.served - hour.rides)
+        _write_table(pipe, keys.errors(label), error, hour.zones)
 
-    def _write_latest(self, pipe: Pipeline, hour: ClosedHour, zones: Zones) -> None:
-        """Write what shows the latest closed hour only."""
-        predicted = hour.forecast.served
-        columns: dict[str, list[Any]] = {
-            "hour": [hour_label(hour.hour_ts)] * len(zones),
+    def _closed(self, hour: ClosedHour) -> dict[str, list[Any]]:
+        """Return what a zone shows of its latest closed hour: field -> a value a zone."""
+        forecast = hour.forecast
+        return {
+            "hour": [hour_label(hour.hour_ts)] * ZONE_COUNT,
             "rides": hour.rides.tolist(),
-            "prediction": to_values(predicted),
-            "error": to_values(predicted - hour.rides),
-        }
-        for window in WINDOWS:
-            scores = self._errors.zone_scores(hour.forecast.served_model, window, hour.hour_ts)
-            columns |= dict(named_scores(scores, window))
-        for zone, row in rows(zip(*columns.values(), strict=True), zones):
-            write_hash(pipe, keys.zone(zone), dict(zip(columns, row, strict=True)))
-        _zadd(pipe, keys.BOARD_DEMAND, columns["rides"], zones)
-        _zadd(pipe, keys.BOARD_MAE, columns[score_field("mae", HOURS_PER_DAY)], zones)
+            "prediction": to_values(forecast.served),
+            "lower": to_values(forecast.lower),
+            "upper": to_values(forecast.upper),
+            "error": to_values(forecast.served - hour.rides),
+        } | self._rolling.of_zones(forecast.served_model, hour.hour_ts)
+
+
+class _ZoneFields:
+    """What one transaction changes in the hash of each zone: one command a zone."""
+
+    def __init__(self) -> None:
+        self._flat: dict[int, list[Any]] = {}
+
+    def put(self, columns: Mapping[str, list[Any]], zones: Zones) -> None:
+        """Add fields of the given zones; a column has one value for every zone."""
+        flat = (each for name, column in columns.items() for each in (repeat(name), column))
+        for zone, fields in rows(zip(*flat, strict=False), zones):  # names have no end
+            self._flat.setdefault(zone, []).extend(fields)
+
+    def write(self, pipe: Pipeline) -> None:
+        for zone, fields in self._flat.items():
+            pipe.execute_command("HSET", keys.zone(zone), *fields)  # type: ignore[no-untyped-call]
 
 
 def as_closed(fields: Mapping[str, str]) -> dict[int, int]:
@@ -108,32 +129,46 @@ def as_closed(fields: Mapping[str, str]) -> dict[int, int]:
     return {int(partition): int(hour) for partition, hour in fields.items()}
 
 
-def _write_latest_of_each(
-    pipe: Pipeline, units: list[U], write: Callable[[Pipeline, U, Zones], None]
-) -> None:
-    """Write each zone's latest unit. Partitions may have come to different hours."""
+def _latest_of_each(units: list[U]) -> Iterator[tuple[U, Zones]]:
+    """Yield the latest unit of each zone. Partitions may have come to different hours."""
     left = all_zones()
     for unit in reversed(units):
         zones = unit.zones & left
         left &= ~zones
         if zones.any():
-            write(pipe, unit, zones)
+            yield unit, zones
 
 
-def _write_predictions(pipe: Pipeline, forecast: Forecast) -> None:
+def _write_forecast(pipe: Pipeline, forecast: Forecast) -> None:
     label = hour_label(forecast.hour_ts)
+    columns = {keys.lower(label): forecast.lower, keys.upper(label): forecast.upper}
     for name, predicted in forecast.by_model.items():
-        values = dict(rows(to_values(predicted), forecast.zones))
         if name == forecast.served_model:
-            write_hash(pipe, keys.predictions(label), values)
+            columns[keys.predictions(label)] = predicted
         elif not np.isnan(predicted).all():
-            write_hash(pipe, keys.model_predictions(name, label), values)
+            columns[keys.model_predictions(name, label)] = predicted
+    for key, column in columns.items():
+        _write_table(pipe, key, to_values(column), forecast.zones)
+    raised = forecast.zones & ~np.isnan(forecast.drift)
+    if raised.any():
+        before = hour_label(forecast.hour_ts - HOUR_MS)
+        _write_table(pipe, keys.drift(before), to_values(forecast.drift), raised)
 
 
-def _write_next(pipe: Pipeline, forecast: Forecast, zones: Zones) -> None:
-    label = hour_label(forecast.hour_ts)
-    for zone, value in rows(to_values(forecast.served), zones):
-        write_hash(pipe, keys.zone(zone), {"next_hour": label, "next_prediction": value})
+def _next(forecast: Forecast) -> dict[str, list[Any]]:
+    """Return what a zone shows of its next hour: field -> a value a zone."""
+    return {
+        "next_hour": [hour_label(forecast.hour_ts)] * ZONE_COUNT,
+        "next_prediction": to_values(forecast.served),
+        "next_lower": to_values(forecast.lower),
+        "next_upper": to_values(forecast.upper),
+    }
+
+
+def _write_table(pipe: Pipeline, key: str, values: list[Any], zones: Zones) -> None:
+    """Set a hash zone -> value; `values` has one value for every zone."""
+    flat = [item for pair in rows(values, zones) for item in pair]
+    pipe.execute_command("HSET", key, *flat)  # type: ignore[no-untyped-call]
 
 
 def _zadd(pipe: Pipeline, key: str, values: list[Any], zones: Zones) -> None:

@@ -1,7 +1,6 @@
 """The consumer on its own: events delivered twice, out of step, or while it is killed."""
 
 import os
-import random
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,18 +10,16 @@ import numpy as np
 import pytest
 import redis
 
-from consumers.city import City
-from consumers.pending import ClosedHour, Forecast, Unit
 from consumers.reader import EventsReader
 from consumers.restore import restore
-from consumers.scores import RollingErrors
 from consumers.share import partitions_of
 from consumers.writer import ZoneWriter, as_closed
 from core import keys
+from core.bands import BANDS, band_of
 from core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
 from core.hours import hour_label, to_datetime
 from core.kafka import BatchProducer, end_offsets
-from core.models import BASELINES, SERVED
+from core.models import LAST_HOUR, SAME_HOUR_LAST_WEEK, SAME_HOUR_YESTERDAY, SERVED
 from core.redis_client import connect, read_hash
 from core.run import RunInfo
 from core.settings import Settings
@@ -41,6 +38,7 @@ START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
 HOURS = 30  # more than a day, so that the window of 24 h has to forget
 PARTITIONS = 4
+MODELS = (SERVED, "learner", LAST_HOUR, SAME_HOUR_YESTERDAY, SAME_HOUR_LAST_WEEK)
 Event = HourlyRides | Prediction
 Contents = Callable[[redis.Redis], dict[str, object]]
 
@@ -48,7 +46,15 @@ Contents = Callable[[redis.Redis], dict[str, object]]
 def run_of(consumers: int = 1) -> RunInfo:
     end = START + HOURS * HOUR
     return RunInfo(
-        "id", "green", "2024-10", "a.parquet", "/a.parquet", START, end, consumers=consumers
+        "id",
+        "green",
+        "2024-10",
+        "a.parquet",
+        "/a.parquet",
+        START,
+        end,
+        consumers=consumers,
+        models=MODELS,
     )
 
 
@@ -60,24 +66,35 @@ def rides(index: int) -> list[HourlyRides]:
 def predictions(index: int) -> list[Prediction]:
     hour = START + index * HOUR
 
-    def baselines(zone: int) -> dict[str, float | None]:
+    def challengers(zone: int) -> dict[str, float | None]:
         # The first has a past from the second hour on, the next from the third, and so on.
         return {
             name: float((zone + index) % 4) if index > position else None
-            for position, name in enumerate(BASELINES)
+            for position, name in enumerate(MODELS[1:])
         }
 
-    return [
-        Prediction(
+    def prediction(zone: int) -> Prediction:
+        served = round((zone * 5 + index) % 9 + 0.1234 * index, 4)
+        return Prediction(
             zone,
             to_datetime(hour),
             hour,
-            round((zone * 5 + index) % 9 + 0.1234 * index, 4),
+            served,
+            float(int(served * 0.5)),
+            float(int(served) + 3),
             SERVED,
-            baselines(zone),
+            challengers(zone),
+            drift_of(index - 1, zone),
         )
-        for zone in ZONE_IDS
-    ]
+
+    return [prediction(zone) for zone in ZONE_IDS]
+
+
+def drift_of(index: int, zone: int) -> float | None:
+    """What an hour raises: four or five zones, of all partitions, but in every third hour none."""
+    if index < 0 or index % 3 == 2 or (zone + index) % 60:
+        return None
+    return round((0.2 + zone / 7) * (-1 if index % 2 else 1), 4)
 
 
 def between(first: int, end: int) -> list[Event]:
@@ -198,6 +215,131 @@ def consumer(
     consumer.close()
 
 
+def test_the_events_of_a_run_are_all_in_redis(undisturbed: dict[str, object]) -> None:
+    for index in range(HOURS + 1):
+        label = hour_label(START + index * HOUR)
+        events = predictions(index)
+        for key, values in {
+            f"predictions:{label}": [event.predicted_demand for event in events],
+            f"lower:{label}": [event.lower for event in events],
+            f"upper:{label}": [event.upper for event in events],
+        }.items():
+            by_zone = zip(ZONE_IDS, values, strict=True)
+            assert undisturbed[key] == {str(zone): str(value) for zone, value in by_zone}
+        for position, name in enumerate(MODELS[1:]):
+            expected = {
+                str(event.pickup_location_id): str(event.challengers[name]) for event in events
+            }
+            key = f"predictions:{name}:{label}"
+            assert undisturbed.get(key) == (expected if index > position else None)
+
+
+def test_a_drift_is_kept_with_the_hour_that_raised_it(undisturbed: dict[str, object]) -> None:
+    found = {key: value for key, value in undisturbed.items() if key.startswith("drift:")}
+    expected = {
+        f"drift:{hour_label(START + index * HOUR)}": {
+            str(zone): str(drift_of(index, zone)) for zone in ZONE_IDS if drift_of(index, zone)
+        }
+        for index in range(HOURS)
+    }
+    assert found == {key: hash_ for key, hash_ in expected.items() if hash_}
+    assert len(found) == HOURS * 2 // 3
+
+
+def alerts_of(hours: Iterable[int]) -> list[tuple[str, dict[str, str]]]:
+    """The entries of the stream, as the events have them."""
+    return [
+        (
+            f"{START + index * HOUR}-{zone}",
+            {
+                "zone": str(zone),
+                "hour": hour_label(START + index * HOUR),
+                "what": "more rides" if change > 0 else "fewer rides",
+                "change": str(change),
+            },
+        )
+        for index in hours
+        for zone in ZONE_IDS
+        if (change := drift_of(index, zone)) is not None
+    ]
+
+
+def test_every_drift_of_a_closed_hour_is_an_alert(undisturbed: dict[str, object]) -> None:
+    alerts = alerts_of(range(HOURS))
+    assert undisturbed["alerts"] == alerts
+    assert {fields["what"] for _, fields in alerts} == {"more rides", "fewer rides"}
+    assert {partition_of(int(fields["zone"]), PARTITIONS) for _, fields in alerts} == {0, 1, 2, 3}
+    quality = undisturbed["quality"]
+    assert isinstance(quality, dict)
+    assert quality["alerts"] == str(len(alerts))
+
+
+def covered(hours: Iterable[int], zone: int | None = None, band: str | None = None) -> list[bool]:
+    """Whether the rides of hours lay within their intervals; of all zones, or of one."""
+    return [
+        event.lower <= came.rides <= event.upper
+        for index in hours
+        for event, came in zip(predictions(index), rides(index), strict=True)
+        if zone in (None, event.pickup_location_id)
+        if band in (None, BANDS[band_of(np.array([event.predicted_demand]))[0]])
+    ]
+
+
+def share(flags: list[bool]) -> str:
+    return str(round(sum(flags) / len(flags), 4)) if flags else "n/a"
+
+
+def test_coverage_is_the_share_of_rides_within_their_intervals(
+    undisturbed: dict[str, object],
+) -> None:
+    day, all_hours = range(HOURS - 24, HOURS), range(HOURS)
+    model, last_hour = undisturbed[f"model:{SERVED}"], undisturbed["city"]
+    assert isinstance(model, dict)
+    assert isinstance(last_hour, dict)
+    assert model["coverage_24h"] == share(covered(day)) != "1.0"
+    assert model["coverage_168h"] == share(covered(all_hours)) != model["coverage_24h"]
+    assert last_hour["coverage"] == share(covered([HOURS - 1]))
+    for zone in (1, 132, 265):
+        found = undisturbed[f"zone:{zone}"]
+        assert isinstance(found, dict)
+        assert found["coverage_24h"] == share(covered(day, zone))
+        assert found["coverage_168h"] == share(covered(all_hours, zone))
+    bands = {band: share(covered(all_hours, band=band)) for band in BANDS}
+    assert undisturbed["coverage"] == bands
+    assert bands["1-5"] not in ("1.0", bands["5-20"])
+    assert bands["20-100"] == "n/a"
+    hourly = undisturbed["city:hourly"]
+    assert isinstance(hourly, list)
+    found_hourly = [fields["coverage"] for _, fields in hourly]
+    assert found_hourly == [share(covered([index])) for index in all_hours]
+
+
+def test_only_the_served_model_has_a_coverage(undisturbed: dict[str, object]) -> None:
+    for name in MODELS[1:]:
+        found = undisturbed[f"model:{name}"]
+        assert isinstance(found, dict)
+        assert not [field for field in found if "coverage" in field]
+
+
+def test_a_zone_has_the_interval_of_its_latest_hour_and_of_its_next(
+    undisturbed: dict[str, object],
+) -> None:
+    for latest, following in zip(predictions(HOURS - 1), predictions(HOURS), strict=True):
+        found = undisturbed[f"zone:{latest.pickup_location_id}"]
+        assert isinstance(found, dict)
+        assert {name: found[name] for name in ("prediction", "lower", "upper")} == {
+            "prediction": str(latest.predicted_demand),
+            "lower": str(latest.lower),
+            "upper": str(latest.upper),
+        }
+        assert {name: value for name, value in found.items() if name.startswith("next_")} == {
+            "next_hour": hour_label(START + HOURS * HOUR),
+            "next_prediction": str(following.predicted_demand),
+            "next_lower": str(following.lower),
+            "next_upper": str(following.upper),
+        }
+
+
 def test_events_delivered_twice_count_once(
     consumer: Consumer, undisturbed: dict[str, object], contents: Contents
 ) -> None:
@@ -304,27 +446,6 @@ def test_a_finished_run_is_not_read_again(
     consumer.run()
 
     assert contents(consumer.client) == undisturbed
-
-
-def test_an_hour_written_twice_leaves_the_same_redis(
-    client: redis.Redis, contents: Contents
-) -> None:
-    """As two consumers at once would: the second one must not add to what the first wrote."""
-    served = np.arange(265, dtype=np.float64) + 0.5
-    hour = ClosedHour(START, np.arange(265), Forecast(START, {SERVED: served}))
-    units: list[Unit] = [hour.forecast, hour]
-    cities = [City.restore(client, run_of(), partitions=1) for _ in range(2)]
-    found = []
-    for city in cities:
-        closed = ZoneWriter(client, RollingErrors()).write(
-            units, {(HOURLY_RIDES, 0): 1}, {0: START + HOUR}
-        )
-        city.note(units)
-        city.close(closed)
-        found.append(contents(client))
-
-    assert "city" in found[0]
-    assert found[1] == found[0]
 
 
 def test_a_run_is_watched_to_its_end(
@@ -439,7 +560,7 @@ def write_zones_only(consumer: Consumer, process: int, consumers: int) -> None:
     """Do all that a consumer does until the moment before it closes the last hour for the city."""
     run = RunInfo.load(consumer.client)
     state = restore(consumer.client, run, partitions_of(process, consumers, PARTITIONS))
-    share, writer = state.share, ZoneWriter(consumer.client, state.errors, process)
+    share, writer = state.share, ZoneWriter(consumer.client, state.rolling, process)
     writer.write_zones()
     reader = EventsReader(consumer.bootstrap, state.offsets)
     while min(share.next_hours().values()) < run.end_ts:
@@ -484,94 +605,6 @@ def test_whichever_consumer_starts_again_closes_what_is_left_for_the_city(
     consumer.end(consumer.start(last))
 
     assert contents(consumer.client) == undisturbed
-
-
-class InProcess:
-    """A consumer of some partitions in this process, one step at a time: an hour is two steps."""
-
-    def __init__(self, client: redis.Redis, process: int, consumers: int) -> None:
-        self._client = client
-        self._mine = partitions_of(process, consumers, PARTITIONS)
-        self._zones = np.any(list(self._mine.values()), axis=0)
-        self._errors = RollingErrors()
-        self._writer = ZoneWriter(client, self._errors, process)
-        self.city = City.restore(client, run_of(consumers), PARTITIONS)
-        self._units: list[Unit] = [self._forecast(0)]
-        self.hour = 0
-        self.closed: dict[int, int] | None = None
-
-    def step(self) -> None:
-        """Write an hour's zones; or close for the city what can be closed by then."""
-        if self.closed is not None:
-            self.city.close(self.closed)
-            self.closed = None
-            return
-        figures = np.array([event.rides for event in rides(self.hour)])
-        forecast = self._forecast(self.hour)
-        self._units += [
-            self._forecast(self.hour + 1),
-            ClosedHour(forecast.hour_ts, figures, forecast),
-        ]
-        self.hour += 1
-        next_hours = dict.fromkeys(self._mine, START + self.hour * HOUR)
-        self.closed = self._writer.write(self._units, {(HOURLY_RIDES, 0): 1}, next_hours)
-        self.city.note(self._units)
-        self._units = []
-
-    def _forecast(self, hour: int) -> Forecast:
-        events = predictions(hour)
-        by_model = {SERVED: np.array([event.predicted_demand for event in events])}
-        return Forecast(START + hour * HOUR, by_model, self._zones)
-
-
-@pytest.fixture(scope="module")
-def four_hours(redis_server: EmbeddedRedis, contents: Contents) -> dict[str, object]:
-    """What Redis holds after four hours of a single consumer."""
-    client = connect(redis_server.url)
-    client.flushall()
-    alone = InProcess(client, 0, 1)
-    for _ in range(4 * 2):
-        alone.step()
-    return contents(client)
-
-
-def test_in_whatever_order_consumers_close_hours_for_the_city_it_is_the_same(
-    client: redis.Redis, contents: Contents, four_hours: dict[str, object]
-) -> None:
-    for seed in range(12):
-        client.flushall()
-        chance = random.Random(seed)
-        consumers = [InProcess(client, process, 3) for process in range(3)]
-        steps = [process for process in range(3) for _ in range(4 * 2)]
-        chance.shuffle(steps)
-        for process in steps:
-            consumers[process].step()
-        assert contents(client) == four_hours, seed
-
-
-def test_a_consumer_held_up_while_it_closes_an_hour_does_not_undo_what_others_closed_since(
-    client: redis.Redis,
-    contents: Contents,
-    four_hours: dict[str, object],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    late = City.restore(client, run_of(), PARTITIONS)
-    others = InProcess(client, 0, 1)
-    others.step()
-    hour_0 = others.closed
-    assert hour_0 is not None
-    queue = late._queue
-
-    def held_up(*args: Any) -> None:
-        """All four hours are closed after the look at what is written, before the write."""
-        while others.hour < 4 or others.closed:
-            others.step()
-        queue(*args)
-
-    monkeypatch.setattr(late, "_queue", held_up)
-    late.close(hour_0)
-
-    assert contents(client) == four_hours
 
 
 @pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS])

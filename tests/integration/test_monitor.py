@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumers.city import City
 from consumers.metrics import RunCollector
 from consumers.pending import ClosedHour, Forecast, Unit
-from consumers.scores import RollingErrors
+from consumers.rolling import Rolling
 from consumers.writer import ZoneWriter
 from core.errors import StackError
 from core.models import REFERENCE, SERVED
@@ -27,7 +27,9 @@ pytestmark = pytest.mark.integration
 HOST = "127.0.0.1"
 START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
-RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + 30 * HOUR)
+SILENT = "silent"  # a model that never predicts anything
+MODELS = (SERVED, REFERENCE, SILENT)
+RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + 30 * HOUR, models=MODELS)
 
 
 class Wall:
@@ -124,7 +126,7 @@ def test_an_address_of_another_machine_is_one_line(free_port: Callable[[], int])
 
 # The run, read from Redis at each scrape.
 
-Figures = dict[tuple[str, str, str], float]  # name, model, window -> value
+Figures = dict[tuple[str, str, str], float]  # name, model or band, window -> value
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ def scrape(client: redis.Redis) -> Iterator[Callable[[], Figures]]:
         return {
             (
                 sample.name.removeprefix("rushhour_"),
-                sample.labels.get("model", ""),
+                sample.labels.get("model", sample.labels.get("band", "")),
                 sample.labels.get("window", ""),
             ): sample.value
             for family in registry.collect()
@@ -148,14 +150,26 @@ def scrape(client: redis.Redis) -> Iterator[Callable[[], Figures]]:
 
 
 def close_hours(client: redis.Redis, count: int) -> None:
-    """Close hours in which each zone had 5 rides; 6 were predicted, and 7 by the reference."""
+    """Close hours in which each zone had 5 rides; 6 were predicted, and 7 by the reference.
+
+    The intervals of the first 53 zones missed; in each hour the errors of 2 zones drifted.
+    """
     city = City.restore(client, RUN, partitions=1)
-    writer = ZoneWriter(client, RollingErrors())
-    by_model = {SERVED: np.full(ZONE_COUNT, 6.0), REFERENCE: np.full(ZONE_COUNT, 7.0)}
+    writer = ZoneWriter(client, Rolling())
+    silent = np.full(ZONE_COUNT, np.nan)
+    lower, drift = np.full(ZONE_COUNT, 5.0), silent.copy()
+    lower[:53] = 6.0
+    drift[[3, 131]] = 0.5
+
+    def forecast(hour_ts: int) -> Forecast:
+        served, reference = np.full(ZONE_COUNT, 6.0), np.full(ZONE_COUNT, 7.0)
+        by_model = {SERVED: served, REFERENCE: reference, SILENT: silent}
+        return Forecast(hour_ts, by_model, lower, served, drift)
+
     for hour_ts in range(START, START + count * HOUR, HOUR):
         units: list[Unit] = [
-            Forecast(hour_ts + HOUR, by_model),
-            ClosedHour(hour_ts, np.full(ZONE_COUNT, 5), Forecast(hour_ts, by_model)),
+            forecast(hour_ts + HOUR),
+            ClosedHour(hour_ts, np.full(ZONE_COUNT, 5), forecast(hour_ts)),
         ]
         city.note(units)
         city.close(writer.write(units, {("hourly_rides", 0): 1}, {0: hour_ts + HOUR}))
@@ -177,10 +191,14 @@ def test_each_scrape_tells_what_redis_holds_by_then(
         "hours_closed": 3.0,
         "last_closed_hour_seconds": (START + 2 * HOUR) / 1000,
         "overlap": 1.0,
+        "alerts": 6.0,
         "city_rides": 5.0 * ZONE_COUNT,
         "city_prediction": 6.0 * ZONE_COUNT,
     }
     of_models = {key: value for key, value in found.items() if key[1]}
+    assert of_models.pop(("band_coverage", "5-20", "")) == 0.8
+    for window in ("24h", "168h"):
+        assert of_models.pop(("coverage", SERVED, window)) == 0.8
     errors = {SERVED: 1.0, REFERENCE: 2.0}
     assert of_models == {
         (score, model, window): value

@@ -10,7 +10,7 @@ import redis
 from consumers import views
 from consumers.city import City
 from consumers.pending import ClosedHour, Forecast
-from consumers.scores import RollingErrors
+from consumers.rolling import Rolling
 from consumers.writer import ZoneWriter
 from core.errors import RedisError, UsageError
 from core.run import RunInfo
@@ -23,6 +23,7 @@ HOUR = 3_600_000
 HOURS = 4
 View = Callable[..., pd.DataFrame]
 VIEWS = (views.hourly_rides, views.predictions, views.comparison)
+MODELS = ("mixture", "silent", "last_hour")
 
 
 def rides_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
@@ -35,14 +36,31 @@ def served_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
 
 def forecast_of(index: int) -> Forecast:
     before = rides_of(index - 1).astype(float) if index else np.full(ZONE_COUNT, np.nan)
-    by_model = {"bayesian_linear_regression": served_of(index), "last_hour": before}
-    return Forecast(START + index * HOUR, by_model)
+    silent = np.full(ZONE_COUNT, np.nan)
+    return Forecast(
+        START + index * HOUR,
+        {"mixture": served_of(index), "silent": silent, "last_hour": before},
+        lower=lower_of(index),
+        upper=served_of(index) + 2,
+        drift=drift_of(index - 1),
+    )
+
+
+def lower_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    return np.floor(served_of(index) * 0.5)
+
+
+def drift_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Two zones drift in every second hour."""
+    drift = np.full(ZONE_COUNT, np.nan)
+    if index % 2:
+        drift[[10, 131]] = 0.25 * index, -0.5
+    return drift
 
 
 def save_run(client: redis.Redis) -> RunInfo:
-    run = RunInfo(
-        "id", "green", "2024-10", "trips.parquet", "/trips.parquet", START, START + 9 * HOUR
-    )
+    end = START + 9 * HOUR
+    run = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", START, end, models=MODELS)
     run.save(client)
     return run
 
@@ -51,7 +69,7 @@ def save_run(client: redis.Redis) -> RunInfo:
 def run(client: redis.Redis) -> redis.Redis:
     """A run with four closed hours, from 2024-10-02 23:00 on, and a forecast for the fifth."""
     city = City.restore(client, save_run(client), partitions=1)
-    writer = ZoneWriter(client, RollingErrors())
+    writer = ZoneWriter(client, Rolling())
     offsets = {("hourly_rides", 0): 1}
     writer.write([forecast_of(0)], offsets, {0: START})
     for index in range(HOURS):
@@ -86,14 +104,24 @@ def test_hourly_rides_has_the_columns_of_the_feature_store(run: redis.Redis) -> 
 def test_predictions_has_the_columns_of_the_feature_store(run: redis.Redis) -> None:
     table = views.predictions(run)
 
-    assert list(table.columns) == ["pickup_location_id", "predicted_demand", "pickup_hour"]
+    columns = ["pickup_location_id", "predicted_demand", "pickup_hour", "lower", "upper"]
+    assert list(table.columns) == columns
     assert str(table["pickup_location_id"].dtype) == "int64"
-    assert str(table["predicted_demand"].dtype) == "float64"
+    for name in ("predicted_demand", "lower", "upper"):
+        assert str(table[name].dtype) == "float64"
     assert isinstance(table["pickup_hour"].dtype, pd.DatetimeTZDtype)
     assert table["pickup_hour"].tolist() == expected_hours(*range(HOURS))
     assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
     served = np.concatenate([served_of(i) for i in range(HOURS)])
     assert table["predicted_demand"].tolist() == served.tolist()
+    assert_intervals(table)
+
+
+def assert_intervals(table: pd.DataFrame) -> None:
+    lower = np.concatenate([lower_of(i) for i in range(HOURS)])
+    upper = np.round(np.concatenate([served_of(i) + 2 for i in range(HOURS)]), 4)
+    assert table["lower"].tolist() == lower.tolist()
+    assert table["upper"].tolist() == upper.tolist()
 
 
 def test_comparison_sets_predictions_beside_rides(run: redis.Redis) -> None:
@@ -105,9 +133,11 @@ def test_comparison_sets_predictions_beside_rides(run: redis.Redis) -> None:
         "predicted_demand",
         "rides",
         "prediction_error",
+        "lower",
+        "upper",
     ]
     types = [str(table[name].dtype) for name in table.columns[1:]]
-    assert types == ["int64", "float64", "int64", "float64"]
+    assert types == ["int64", "float64", "int64", "float64", "float64", "float64"]
     assert table["pickup_hour"].tolist() == expected_hours(*range(HOURS))
     assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
     rides = np.concatenate([rides_of(i) for i in range(HOURS)])
@@ -115,6 +145,7 @@ def test_comparison_sets_predictions_beside_rides(run: redis.Redis) -> None:
     assert table["rides"].tolist() == rides.tolist()
     assert table["predicted_demand"].tolist() == served.tolist()
     assert table["prediction_error"].tolist() == np.round(served - rides, 4).tolist()
+    assert_intervals(table)
 
 
 def test_the_error_of_the_comparison_is_the_one_that_redis_holds(run: redis.Redis) -> None:
@@ -172,10 +203,59 @@ def test_a_span_without_data_gives_an_empty_table_of_the_same_shape(
     assert [str(dtype) for dtype in empty.dtypes] == [str(dtype) for dtype in full.dtypes]
 
 
-def test_a_baseline_has_predictions_from_its_first_known_hour_on(run: redis.Redis) -> None:
+@pytest.mark.parametrize("view", [views.predictions, views.comparison])
+def test_the_served_model_may_be_named(run: redis.Redis, view: View) -> None:
+    pd.testing.assert_frame_equal(view(run, model="mixture"), view(run))
+    assert len(view(run))
+
+
+@pytest.mark.parametrize("view", [views.predictions, views.comparison])
+def test_a_model_that_never_spoke_has_an_empty_table(run: redis.Redis, view: View) -> None:
+    assert len(view(run, model="silent")) == 0
+
+
+@pytest.mark.parametrize("view", [views.predictions, views.comparison])
+def test_a_model_that_the_run_does_not_have_is_a_mistake(run: redis.Redis, view: View) -> None:
+    expected = "^model 'last_week' is none of this run: it has mixture, silent, last_hour$"
+    with pytest.raises(UsageError, match=expected):
+        view(run, model="last_week")
+
+
+def test_alerts_are_a_table_by_hour_and_zone(run: redis.Redis) -> None:
+    table = views.alerts(run)
+
+    assert list(table.columns) == ["pickup_hour", "pickup_location_id", "what", "change"]
+    assert isinstance(table["pickup_hour"].dtype, pd.DatetimeTZDtype)
+    types = [str(table[name].dtype) for name in table.columns[1:]]
+    assert types == ["int64", "object", "float64"]
+    hours = [START + index * HOUR for index in (1, 1, 3, 3)]
+    assert table["pickup_hour"].tolist() == [pd.Timestamp(ts, unit="ms", tz="UTC") for ts in hours]
+    assert table["pickup_location_id"].tolist() == [11, 132, 11, 132]
+    assert table["what"].tolist() == ["more rides", "fewer rides"] * 2
+    assert table["change"].tolist() == [0.25, -0.5, 0.75, -0.5]
+
+
+def test_no_alerts_are_an_empty_table_of_the_same_shape(
+    run: redis.Redis, client: redis.Redis
+) -> None:
+    full = views.alerts(run)
+    client.delete("alerts")
+    empty = views.alerts(client)
+
+    assert len(empty) == 0
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+
+
+def test_without_a_run_there_are_no_alerts_to_read(client: redis.Redis) -> None:
+    with pytest.raises(RedisError, match="holds no run"):
+        views.alerts(client)
+
+
+def test_a_challenger_has_predictions_from_its_first_known_hour_on(run: redis.Redis) -> None:
     predicted = views.predictions(run, model="last_hour")
     compared = views.comparison(run, model="last_hour")
 
+    assert {"lower", "upper"}.isdisjoint([*predicted.columns, *compared.columns])
     assert predicted["pickup_hour"].tolist() == expected_hours(1, 2, 3)
     before = np.concatenate([rides_of(i) for i in range(3)])
     assert predicted["predicted_demand"].tolist() == before.tolist()

@@ -18,7 +18,7 @@ class FullRedis:
     """Says 1 whatever is asked for."""
 
     def hgetall(self, _: str) -> dict[str, str]:
-        fields = ["hours_closed", "overlap", "rides", "prediction"]
+        fields = ["hours_closed", "overlap", "alerts", "rides", "prediction"]
         fields += [score_field(score, window) for score in SCORES for window in WINDOWS]
         return dict.fromkeys(fields, "1")
 

@@ -1,5 +1,6 @@
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 
@@ -32,11 +33,46 @@ def rides_at(hour_ts: int) -> npt.NDArray[np.int64]:
     return (np.arange(ZONE_COUNT) * 7 + hour_ts // HOUR_MS) % 11
 
 
-def forecast_at(hour_ts: int) -> dict[str, npt.NDArray[np.float64]]:
-    """The served model, a baseline with gaps, and one that is silent in the first hour."""
+def forecast_at(hour_ts: int) -> Forecast:
+    """The served model, a challenger with gaps, and one that is silent in the first hour."""
     gaps = np.where(np.arange(ZONE_COUNT) % 2, np.nan, 5.0)
     late = np.full(ZONE_COUNT, np.nan if hour_ts == START else 9.0)
-    return {SERVED: (rides_at(hour_ts) + 0.25), "gaps": gaps, "late": late}
+    served = rides_at(hour_ts).astype(np.float64) + 0.25
+    drift = np.where((np.arange(ZONE_COUNT) + hour_ts // HOUR_MS) % 20, np.nan, served - 4.0)
+    return Forecast(
+        hour_ts,
+        {SERVED: served, "gaps": gaps, "late": late},
+        lower=np.floor(served),
+        upper=np.floor(served) + 3.0,
+        drift=drift,
+    )
+
+
+def or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def prediction_at(hour_ts: int, column: int) -> Prediction:
+    """The event that says the same of one zone."""
+    forecast = forecast_at(hour_ts)
+    by_model = {name: float(values[column]) for name, values in forecast.by_model.items()}
+    return Prediction(
+        ZONE_IDS[column],
+        to_datetime(hour_ts),
+        hour_ts,
+        by_model.pop(SERVED),
+        float(forecast.lower[column]),
+        float(forecast.upper[column]),
+        SERVED,
+        {name: or_none(value) for name, value in by_model.items()},
+        or_none(float(forecast.drift[column])),
+    )
+
+
+def columns_of(forecast: Forecast) -> dict[str, npt.NDArray[np.float64]]:
+    """All that a forecast says, by name."""
+    ends = {"lower": forecast.lower, "upper": forecast.upper, "drift": forecast.drift}
+    return forecast.by_model | ends
 
 
 @cache
@@ -46,13 +82,8 @@ def topics_of(rides_partitions: int, prediction_partitions: int) -> Topics:
     out |= {(PREDICTIONS, i): [] for i in range(prediction_partitions)}
     for hour_ts in range(START, START + (HOURS + 1) * HOUR_MS, HOUR_MS):
         rides = rides_at(hour_ts).tolist()
-        columns = {name: column.tolist() for name, column in forecast_at(hour_ts).items()}
         for i, zone in enumerate(ZONE_IDS):
-            others = {name: column[i] for name, column in columns.items() if name != SERVED}
-            baselines = {name: None if x != x else x for name, x in others.items()}  # noqa: PLR0124
-            prediction = Prediction(
-                zone, to_datetime(hour_ts), hour_ts, columns[SERVED][i], SERVED, baselines
-            )
+            prediction = prediction_at(hour_ts, i)
             out[PREDICTIONS, partition_of(zone, prediction_partitions)].append(prediction)
             if hour_ts < START + HOURS * HOUR_MS:
                 event = HourlyRides.of(zone, hour_ts, rides[i])
@@ -122,11 +153,12 @@ def check_units(units: list[Unit]) -> None:
 
 def check_forecast(forecast: Forecast) -> None:
     expected = forecast_at(forecast.hour_ts)
-    assert list(forecast.by_model) == list(expected)
+    assert list(forecast.by_model) == list(expected.by_model)
     assert forecast.served_model == SERVED
-    assert np.array_equal(forecast.served, expected[SERVED])
-    for name, column in expected.items():
-        assert np.array_equal(forecast.by_model[name], column, equal_nan=True)
+    assert np.array_equal(forecast.served, expected.served)
+    found = columns_of(forecast)
+    for name, column in columns_of(expected).items():
+        assert np.array_equal(found[name], column, equal_nan=True), name
 
 
 partitions = st.tuples(st.integers(1, 3), st.integers(1, 3))  # of each topic
@@ -285,7 +317,7 @@ def test_an_hour_waits_for_its_last_zone_and_for_the_next_forecast() -> None:
 
 
 def test_a_restart_with_the_next_forecast_in_redis_does_not_ask_for_it_again() -> None:
-    forecast = Forecast(START, forecast_at(START))
+    forecast = forecast_at(START)
     topics = topics_of(1, 1)
     pending = PendingHours(START, {(HOURLY_RIDES, 0): 0, (PREDICTIONS, 0): ZONE_COUNT}, forecast)
     feed(pending, [((HOURLY_RIDES, 0), i, e) for i, e in enumerate(topics[HOURLY_RIDES, 0])])
@@ -321,7 +353,7 @@ def test_an_hour_waits_for_its_own_zones_only() -> None:
     assert (hour.hour_ts, following.hour_ts) == (START, START + HOUR_MS)
     assert hour.zones.tolist() == following.zones.tolist() == mine.tolist()
     assert np.array_equal(hour.rides[mine], rides_at(START)[mine])
-    assert np.array_equal(hour.forecast.served[mine], forecast_at(START)[SERVED][mine])
+    assert np.array_equal(hour.forecast.served[mine], forecast_at(START).served[mine])
     assert pending.next_hour == START + HOUR_MS
 
 
@@ -364,10 +396,12 @@ def test_partitions_without_zones_are_nobodys() -> None:
 def unit_of(hour: int, zones: Zones, kind: type[Unit]) -> Unit:
     """What one partition hands on: NaN, or 0 rides, where a zone is not its own."""
     hour_ts = START + hour * HOUR_MS
-    by_model = {
-        name: np.where(zones, column, np.nan) for name, column in forecast_at(hour_ts).items()
+    whole = {
+        name: np.where(zones, column, np.nan)
+        for name, column in columns_of(forecast_at(hour_ts)).items()
     }
-    forecast = Forecast(hour_ts, by_model, zones)
+    ends = {name: whole.pop(name) for name in ("lower", "upper", "drift")}
+    forecast = Forecast(hour_ts, whole, **ends, zones=zones)
     if kind is Forecast:
         return forecast
     return ClosedHour(hour_ts, np.where(zones, rides_at(hour_ts), 0), forecast)
@@ -377,10 +411,10 @@ def check_values(unit: Unit) -> None:
     """What the unit says of its zones is right."""
     zones = unit.zones
     forecast = unit if isinstance(unit, Forecast) else unit.forecast
-    expected = forecast_at(unit.hour_ts)
-    assert list(forecast.by_model) == list(expected)
+    expected, found = columns_of(forecast_at(unit.hour_ts)), columns_of(forecast)
+    assert list(found) == list(expected)
     for name, column in expected.items():
-        assert np.array_equal(forecast.by_model[name][zones], column[zones], equal_nan=True)
+        assert np.array_equal(found[name][zones], column[zones], equal_nan=True), name
     if isinstance(unit, ClosedHour):
         assert np.array_equal(unit.rides[zones], rides_at(unit.hour_ts)[zones])
         assert unit.rides.dtype == np.int64
@@ -421,7 +455,7 @@ def restarted_share(share: Share, mine: dict[int, Zones], handed: list[Unit]) ->
     def forecast_for(hour_ts: int, zones: Zones) -> Forecast | None:
         for unit in handed:
             if isinstance(unit, Forecast) and unit.hour_ts == hour_ts and unit.zones[zones].all():
-                return Forecast(hour_ts, unit.by_model, zones)
+                return replace(unit, zones=zones)
         return None
 
     offsets, hours = share.offsets(), share.next_hours()
