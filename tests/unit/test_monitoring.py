@@ -14,11 +14,13 @@ from prometheus_client import REGISTRY
 
 from consumers.metrics import RunCollector
 from consumers.scores import WINDOWS
+from core.bands import BANDS
 from core.hours import HOUR_MS
 from core.metrics import LAG
-from core.models import MODELS
+from core.models import COVERAGE
 from core.run import RunInfo
 from core.status import State
+from dataflows.forecasters import model_names
 from dataflows.metrics import FORECAST
 from producers.metrics import TRIPS_SENT
 
@@ -30,7 +32,7 @@ class SomeRun:
     """Enough of a Redis client for the figures that consumers read from there."""
 
     def hgetall(self, key: str) -> dict[str, str]:
-        return dict.fromkeys(("hours_closed", "overlap", "rides", "prediction"), "1")
+        return dict.fromkeys(("hours_closed", "overlap", "alerts", "rides", "prediction"), "1")
 
     def hget(self, key: str, field: str) -> str:
         return "0"
@@ -68,7 +70,8 @@ JOBS = {job["job_name"] for job in CONFIG["scrape_configs"]}
 # What a label may be compared with.
 LABELS = {
     "job": JOBS,
-    "model": set(MODELS),
+    "model": set(model_names()),
+    "band": set(BANDS),
     "window": {f"{hours}h" for hours in WINDOWS},
     "rushhour_clock_state": set(get_args(State)),
 }
@@ -184,6 +187,18 @@ def test_a_panel_asks_the_provisioned_source_for_what_is_exported(item: dict[str
         assert unknown(target["expr"]) == set()
 
 
+@by_name([panel for panel in PANELS if "coverage" in str(panel["targets"])], "title")
+def test_coverage_is_shown_beside_its_target(item: dict[str, Any]) -> None:
+    shown = item["fieldConfig"]["defaults"]
+    assert shown["custom"]["thresholdsStyle"]["mode"] == "line"
+    assert [step["value"] for step in shown["thresholds"]["steps"]] == [None, COVERAGE]
+
+
+def test_coverage_and_alerts_are_on_the_dashboard() -> None:
+    asked = set.union(*(names(target["expr"]) for panel in PANELS for target in panel["targets"]))
+    assert {"rushhour_coverage", "rushhour_band_coverage", "rushhour_alerts"} <= asked
+
+
 def test_a_dashboard_provider_is_there() -> None:
     providers = read_yaml(PROVISIONING / "dashboards" / "rushhour.yml")["providers"]
     assert [provider["type"] for provider in providers] == ["file"]
@@ -202,6 +217,7 @@ def test_a_dashboard_provider_is_there() -> None:
             'rushhour_mae{model="last_hours", window=~"24h|7d"}',
             {'model="last_hours"', 'window="7d"'},
         ),
+        ('rushhour_band_coverage{band="1-4"}', {'band="1-4"'}),
         ('rushhour_mae{modell="last_hour"}', {'modell="last_hour"'}),
         (
             'rushhour_clock_state{rushhour_clock_state=~"running|paused"} and up{job="redis"}',
