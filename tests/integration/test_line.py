@@ -31,15 +31,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core import keys
 from core.commands import Command
+from core.events import kind_of_drift
 from core.hours import HOUR_MS, hour_label
 from core.kafka import end_offsets
+from core.models import SERVED
 from core.presence import live_parts
 from core.redis_client import connect, read_hash
 from core.run import RunInfo
 from core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
 from core.zones import ZONE_IDS, zones
 from dataflows.counting import CityHour
-from dataflows.forecasting import HourlyForecasting
+from dataflows.forecasters import learners, model_names
+from dataflows.forecasting import HourForecast, HourlyForecasting
 from simulator import line as line_module
 from simulator import stack as stack_module
 from simulator.controls import give
@@ -55,9 +58,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-SERVED = "bayesian_linear_regression"
 LAST_WEEK = "same_hour_last_week"
 LAGS = {"last_hour": 1, "same_hour_yesterday": 24, LAST_WEEK: 168}
+LEARNED = (SERVED, *(learner.name for learner in learners()))
+MODELS = (*LEARNED, *LAGS)
 HALF_DIGIT = 0.5e-4 + 1e-9  # figures are rounded to four decimals
 # Zones of all four partitions, the first and the last ids, and the two that are no place.
 BUSY = (1, 4, 43, 75, 132, 161, 236, 237, 263, 264, 265)
@@ -193,6 +197,7 @@ class Brute:
     start: int
     rides: npt.NDArray[np.int64]  # hours x zones
     by_model: dict[str, list[Floats]]
+    forecasts: list[HourForecast]
 
     @classmethod
     def of(cls, rows: list["TripRow"], first: str, hours: int) -> "Brute":
@@ -205,16 +210,17 @@ class Brute:
         start = (begin - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001
         rides = np.array([[counted[i, zone] for zone in ZONE_IDS] for i in range(hours)])
         forecasting = HourlyForecasting()
-        served = [forecasting.update(CityHour(start, None)).by_model[SERVED]]
+        forecasts = [forecasting.update(CityHour(start, None))]
         for i in range(hours):
             closed = CityHour(start + i * 3_600_000, rides[i])
-            served.append(forecasting.update(closed).by_model[SERVED])
+            forecasts.append(forecasting.update(closed))
         nothing = np.full(len(ZONE_IDS), np.nan)
-        by_model = {SERVED: served} | {
+        by_model = {name: [forecast.by_model[name] for forecast in forecasts] for name in LEARNED}
+        by_model |= {
             name: [nothing] * lag + [row.astype(np.float64) for row in rides[: hours + 1 - lag]]
             for name, lag in LAGS.items()
         }
-        return cls(start, rides, by_model)
+        return cls(start, rides, by_model, forecasts)
 
     @property
     def hours(self) -> int:
@@ -228,6 +234,24 @@ class Brute:
         first = max(0, self.hours - window)
         predicted = np.array(self.by_model[model][first : self.hours])
         return predicted - self.rides[first:]
+
+    def covered(self, first: int, zone: int | None = None) -> float:
+        """Return the share of rides within their intervals, from an hour on; of a zone, or all."""
+        held = [
+            bool(forecast.lower[column] <= rides[column] <= forecast.upper[column])
+            for forecast, rides in zip(self.forecasts[first:], self.rides[first:], strict=False)
+            for column in (range(len(ZONE_IDS)) if zone is None else [zone - 1])
+        ]
+        return sum(held) / len(held)
+
+    def drifting(self, hour: int) -> Hash:
+        """Return the change of each zone whose errors drifted as seen when the hour was closed."""
+        drift = self.forecasts[hour + 1].drift.tolist()
+        return {
+            str(zone): text(change)
+            for zone, change in zip(ZONE_IDS, drift, strict=True)
+            if not math.isnan(change)
+        }
 
     def scores(self, model: str, window: int, zone: int | None) -> dict[str, float | None]:
         """Return the rolling scores of a zone or of the city, one error at a time."""
@@ -302,12 +326,36 @@ def test_predictions_of_every_hour_were_made_from_the_hours_before(ran: Ran, bru
     for hour in range(brute.hours + 1):
         label = brute.label(hour)
         assert ran.hash(f"predictions:{label}") == by_zone(brute.by_model[SERVED][hour])
+        assert ran.hash(f"lower:{label}") == by_zone(brute.forecasts[hour].lower)
+        assert ran.hash(f"upper:{label}") == by_zone(brute.forecasts[hour].upper)
+        for name in LEARNED[1:]:
+            assert ran.hash(f"predictions:{name}:{label}") == by_zone(brute.by_model[name][hour])
         for name, lag in LAGS.items():
             key = f"predictions:{name}:{label}"
             if hour < lag:
                 assert key not in ran.keys
             else:
                 assert ran.hash(key) == by_zone(brute.by_model[name][hour])
+
+
+def test_every_drift_is_an_alert(ran: Ran, brute: Brute) -> None:
+    found = {key: value for key, value in ran.keys.items() if key.startswith("drift:")}
+    expected = {brute.label(hour): brute.drifting(hour) for hour in range(brute.hours)}
+    assert found == {f"drift:{label}": drift for label, drift in expected.items() if drift}
+    assert found
+    assert ran.keys["alerts"] == [
+        (
+            f"{brute.start + hour * 3_600_000}-{zone}",
+            {
+                "zone": zone,
+                "hour": brute.label(hour),
+                "what": kind_of_drift(float(change)),
+                "change": change,
+            },
+        )
+        for hour in range(brute.hours)
+        for zone, change in brute.drifting(hour).items()
+    ]
 
 
 def test_the_error_of_an_hour_is_predicted_minus_rides(ran: Ran, brute: Brute) -> None:
@@ -322,9 +370,11 @@ def test_each_zone_has_its_latest_hour_its_next_and_its_rolling_errors(
     last = brute.hours - 1
     for zone in zones():
         found = ran.hash(f"zone:{zone.id}")
-        predicted = brute.by_model[SERVED][last][zone.id - 1]
+        latest, following = brute.forecasts[last], brute.forecasts[last + 1]
+        predicted = latest.served[zone.id - 1]
         rides = brute.rides[last][zone.id - 1]
-        scores = {f"{s}_{w}h" for s in ("mae", "rmse", "bias", "skill") for w in (24, 168)}
+        names = ("mae", "rmse", "bias", "skill", "coverage")
+        scores = {f"{name}_{window}h" for name in names for window in (24, 168)}
         plain = {field: value for field, value in found.items() if field not in scores}
         assert plain == {
             "name": zone.name,
@@ -332,20 +382,28 @@ def test_each_zone_has_its_latest_hour_its_next_and_its_rolling_errors(
             "hour": brute.label(last),
             "rides": str(rides),
             "prediction": text(predicted),
+            "lower": text(latest.lower[zone.id - 1]),
+            "upper": text(latest.upper[zone.id - 1]),
             "error": text(predicted - rides),
             "next_hour": brute.label(last + 1),
-            "next_prediction": text(brute.by_model[SERVED][last + 1][zone.id - 1]),
+            "next_prediction": text(following.served[zone.id - 1]),
+            "next_lower": text(following.lower[zone.id - 1]),
+            "next_upper": text(following.upper[zone.id - 1]),
         }
         for window in (24, 168):
             assert_scores(found, window, brute.scores(SERVED, window, zone.id))
+            covered = brute.covered(brute.hours - window, zone.id)
+            assert found[f"coverage_{window}h"] == text(covered)
 
 
 def test_each_model_has_rolling_errors_over_the_city(ran: Ran, brute: Brute) -> None:
-    for model in (SERVED, *LAGS):
+    for model in MODELS:
         found = ran.hash(f"model:{model}")
         assert found["hour"] == brute.label(brute.hours - 1)
         for window in (24, 168):
             assert_scores(found, window, brute.scores(model, window, None))
+            covered = text(brute.covered(brute.hours - window))
+            assert found.get(f"coverage_{window}h") == (covered if model == SERVED else None)
     assert float(ran.hash(f"model:{LAST_WEEK}")["skill_24h"]) == 0.0
 
 
@@ -372,6 +430,11 @@ def city_line(brute: Brute, hour: int) -> Hash:
     }
 
 
+def covered_in(brute: Brute, hour: int) -> str:
+    forecast, rides = brute.forecasts[hour], brute.rides[hour]
+    return text(float(((forecast.lower <= rides) & (rides <= forecast.upper)).mean()))
+
+
 def test_the_city_has_one_line_an_hour_with_the_hour_as_its_id(ran: Ran, brute: Brute) -> None:
     entries = ran.keys["city:hourly"]
     assert isinstance(entries, list)
@@ -381,6 +444,7 @@ def test_the_city_has_one_line_an_hour_with_the_hour_as_its_id(ran: Ran, brute: 
         expected = city_line(brute, hour)
         assert fields["hour"] == expected["hour"]
         assert fields["rides"] == expected["rides"]
+        assert fields["coverage"] == covered_in(brute, hour)
         for name in ("prediction", "error", "mae"):
             assert float(fields[name]) == pytest.approx(float(expected[name]), abs=1e-4 + 1e-9)
     latest = dict(entries[-1][1])
@@ -408,6 +472,7 @@ def test_quality_counts_every_row_of_the_file_and_every_pair(
         "pairs_due": str(192 * 265),
         "pairs_scored": str(192 * 265),
         "overlap": "1.0",
+        "alerts": str(sum(len(brute.drifting(hour)) for hour in range(192))),
     }
 
 
@@ -437,22 +502,27 @@ def test_the_clock_and_the_run_say_what_was_replayed(ran: Ran, brute: Brute) -> 
         "dataflows": "1",
         "consumers": "1",
         "surge": "",
+        "models": ",".join(MODELS),
     }
+    assert model_names() == MODELS
 
 
 def test_redis_holds_these_keys_and_no_others_as_plain_structures(ran: Ran, brute: Brute) -> None:
     labels = [brute.label(hour) for hour in range(brute.hours)]
     of_this_run = {"sim:clock", "sim:run", "sim:offsets", "sim:closed"}
-    hashes = of_this_run | {"city", "quality"}
-    hashes |= {f"zone:{zone}" for zone in ZONE_IDS} | {f"model:{name}" for name in (SERVED, *LAGS)}
+    hashes = of_this_run | {"city", "quality", "coverage"}
+    hashes |= {f"zone:{zone}" for zone in ZONE_IDS} | {f"model:{name}" for name in MODELS}
+    hashes |= {f"drift:{brute.label(hour)}" for hour in range(192) if brute.drifting(hour)}
     hashes |= {f"rides:{label}" for label in labels} | {f"errors:{label}" for label in labels}
     next_too = [*labels, brute.label(brute.hours)]
-    hashes |= {f"predictions:{label}" for label in next_too}
+    hashes |= {f"{kind}:{lb}" for kind in ("predictions", "lower", "upper") for lb in next_too}
+    hashes |= {f"predictions:{name}:{lb}" for name in LEARNED[1:] for lb in next_too}
     hashes |= {f"predictions:{name}:{lb}" for name, lag in LAGS.items() for lb in next_too[lag:]}
     assert ran.types == dict.fromkeys(hashes, "hash") | {
         "board:demand": "zset",
         "board:mae:24h": "zset",
         "city:hourly": "stream",
+        "alerts": "stream",
     }
     for key in hashes - of_this_run:
         assert not any(value.startswith(("{", "[", '"')) for value in ran.hash(key).values()), key
@@ -867,11 +937,12 @@ def test_every_consumer_tells_the_figures_of_the_run_that_redis_holds(lingering:
         ("rushhour_hours_due", ""): 48.0,
         ("rushhour_hours_closed", ""): 48.0,
         ("rushhour_overlap", ""): float(quality["overlap"]),
+        ("rushhour_alerts", ""): float(quality["alerts"]),
         ("rushhour_city_rides", ""): float(city["rides"]),
         ("rushhour_city_prediction", ""): float(city["prediction"]),
     } | {
         (f"rushhour_{score}", f"model={model},window={window}"): float(value)
-        for model in (SERVED, *LAGS)
+        for model in MODELS
         for field, value in read_hash(client, keys.model(model)).items()
         if field != "hour" and value != "n/a"
         for score, window in [field.split("_")]
