@@ -13,7 +13,7 @@ from core.presence import wait_until_alone
 from core.redis_client import write_hash
 from core.run import SYNTHETIC, RunInfo
 from core.settings import Settings
-from core.topics import HOURLY_RIDES, PREDICTIONS, TOPICS
+from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS
 from producers.datasets import locate, official_file
 from producers.download import download
 from producers.trips import check_file
@@ -40,7 +40,9 @@ def find_data(settings: Settings, progress: Callable[[int, int | None], None]) -
 
 
 def describe_run(settings: Settings, file: Path | None) -> RunInfo:
-    """Return what is about to be replayed."""
+    """Return what is about to be replayed, and by which models it is forecast."""
+    from dataflows.forecasters import model_names  # noqa: PLC0415 - imports River, which takes long
+
     start_ts, end_ts = settings.window
     return RunInfo(
         run_id=uuid.uuid4().hex,
@@ -53,6 +55,7 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
         dataflows=settings.dataflows,
         consumers=settings.consumers,
         surge=settings.surge,
+        models=model_names(),
     )
 
 
@@ -76,12 +79,13 @@ def prepare(
     if create:
         ensure_topics(bootstrap, partitions)
     offsets = end_offsets(bootstrap, TOPICS)
-    rides, predictions = (len(offsets[topic]) for topic in (HOURLY_RIDES, PREDICTIONS))
-    if rides != predictions:
-        raise KafkaError(
-            f"Kafka at {bootstrap}: topics '{HOURLY_RIDES}' and '{PREDICTIONS}' have {rides} and "
-            f"{predictions} partitions, and must have as many: delete them"
-        )
+    rides = len(offsets[HOURLY_RIDES])
+    for topic in (PREDICTIONS, ALERTS):
+        if len(offsets[topic]) != rides:
+            raise KafkaError(
+                f"Kafka at {bootstrap}: topics '{HOURLY_RIDES}' and '{topic}' have {rides} and "
+                f"{len(offsets[topic])} partitions, and must have as many: delete them"
+            )
     clear(client)
     write_hash(
         client,

@@ -6,7 +6,6 @@ import redis
 
 from core import keys
 from core.hours import HOUR_MS, parse_label
-from core.models import MODELS
 from core.redis_client import read_hash
 from core.run import RunInfo
 from core.status import ClockStatus
@@ -48,7 +47,12 @@ class Snapshot:
         """
         run = RunInfo.load(client)
         pipe = client.pipeline(transaction=True)  # one moment: no hour closes in between
-        for key in (keys.CLOCK, keys.CITY, keys.QUALITY, *(keys.model(name) for name in MODELS)):
+        for key in (
+            keys.CLOCK,
+            keys.CITY,
+            keys.QUALITY,
+            *(keys.model(name) for name in run.models),
+        ):
             pipe.hgetall(key)
         pipe.zrevrange(keys.BOARD_MAE, 0, _ZONES_SHOWN - 1, withscores=True)
         clock, city, quality, *models, board = pipe.execute()
@@ -58,7 +62,7 @@ class Snapshot:
             last_hour_closed=clock.get("last_hour_closed"),
             city=city,
             quality=quality,
-            models=dict(zip(MODELS, models, strict=True)),
+            models=dict(zip(run.models, models, strict=True)),
             worst=tuple(_zone_line(client, int(zone), mae) for zone, mae in board),
         )
 
@@ -75,10 +79,25 @@ class Snapshot:
         closed = self.last_hour_closed
         return max(self.clock.now_ts, parse_label(closed) + HOUR_MS if closed else 0)
 
-    def score(self, model: str, field: str) -> str:
-        """Return a model's score to two decimals, or a dash."""
-        value = self.models.get(model, {}).get(field, "")
-        return "-" if value in {"", keys.NOT_KNOWN} else f"{float(value):.2f}"
+    @property
+    def served(self) -> str | None:
+        """Name of the served model; None if an older rushhour made the run."""
+        return next(iter(self.run.models), None)
+
+    def score(self, model: str, field: str, decimals: int = 2) -> str:
+        """Return a model's score, or a dash."""
+        value = self.value(model, field)
+        return "-" if value is None else f"{value:.{decimals}f}"
+
+    def share(self, model: str, field: str) -> str:
+        """Return a model's share in percent, or a dash."""
+        value = self.value(model, field)
+        return "-" if value is None else f"{100 * value:.1f} %"
+
+    def value(self, model: str, field: str) -> float | None:
+        """Return a model's score; None if it cannot be judged yet."""
+        text = self.models.get(model, {}).get(field, "")
+        return None if text in {"", keys.NOT_KNOWN} else float(text)
 
 
 def _zone_line(client: redis.Redis, zone: int, mae: float) -> ZoneLine:

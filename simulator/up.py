@@ -16,6 +16,8 @@ from core.settings import Settings
 from simulator import report, screens
 from simulator.interrupts import Interrupts, deferred
 from simulator.prepare import describe_run, find_data
+from simulator.recorded import read_forecasts
+from simulator.scoring import judge
 from simulator.session import open_state_dir
 from simulator.snapshot import Snapshot
 from simulator.stack import Stack, open_stack
@@ -73,7 +75,7 @@ def _watch(console: Console, stack: Stack, interrupts: Interrupts) -> None:
 def _report(console: Console, stack: Stack, run: RunInfo, wall_s: float) -> None:
     costs = stack.costs()
     snapshot = Snapshot.read(stack.client)
-    console.print(report.report(snapshot, report.judge(stack.client, run)))
+    console.print(report.report(snapshot, judge(read_forecasts(stack.client, run))))
     trips = snapshot.clock.trips if snapshot.clock else 0
     console.print(report.costs_report(costs, wall_s, trips))
 

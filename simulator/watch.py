@@ -10,6 +10,8 @@ from core.status import is_over
 from simulator import report
 from simulator.interrupts import Interrupts
 from simulator.live import LineView, LiveView, View
+from simulator.recorded import read_forecasts
+from simulator.scoring import judge
 from simulator.snapshot import Snapshot
 
 _LOOK_S = 0.1
@@ -32,7 +34,7 @@ def watch(client: redis.Redis, console: Console, interrupts: Interrupts) -> None
             time.sleep(_LOOK_S)
         view.update()
     run = RunInfo.load(client)
-    console.print(report.report(Snapshot.read(client), report.judge(client, run)))
+    console.print(report.report(Snapshot.read(client), judge(read_forecasts(client, run))))
     console.print(f"finished: all {run.hours} hours are closed and scored", style="bold")
 
 

@@ -11,7 +11,7 @@ from core.errors import KafkaError
 from core.kafka import BatchProducer
 from core.run import RunInfo, load_offsets
 from core.status import ClockStatus, first_open_hour, is_over, last_hour_closed
-from core.topics import HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
+from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
 from simulator.prepare import prepare
 
 pytestmark = pytest.mark.integration
@@ -36,6 +36,11 @@ OF_RUSHHOUR = (
     keys.model_predictions("last_hour", "2024-10-02T23"),
     keys.errors("2024-10-02T23"),
     keys.model("last_hour"),
+    keys.ALERTS,
+    keys.COVERAGE,
+    keys.lower("2024-10-02T23"),
+    keys.upper("2024-10-02T23"),
+    keys.drift("2024-10-02T23"),
 )
 
 
@@ -79,6 +84,17 @@ def test_topics_that_are_there_already_are_taken_as_they_are(
     assert {topic: len(load_offsets(client, topic)) for topic in TOPICS} == dict.fromkeys(TOPICS, 4)
 
 
+@pytest.mark.parametrize("odd", [PREDICTIONS, ALERTS])
+def test_topics_of_zones_must_be_partitioned_alike(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    offsets = {topic: dict.fromkeys(range(4), 0) for topic in TOPICS} | {odd: {0: 0}}
+    monkeypatch.setattr("simulator.prepare.end_offsets", lambda *_: offsets)
+    said = f"topics 'hourly_rides' and '{odd}' have 4 and 1 partitions, and must have as many"
+    with pytest.raises(KafkaError, match=said):
+        prepare(client, "127.0.0.1:1", 4, NEW, create=False)
+
+
 @pytest.mark.parametrize("create", [True, False])
 def test_without_kafka_the_last_run_is_left_as_it_was(
     client: redis.Redis,
@@ -105,6 +121,7 @@ def test_without_kafka_the_last_run_is_left_as_it_was(
         NEW,
         replace(NEW, dataflows=3, consumers=2),
         replace(NEW, source="synthetic", file=""),
+        replace(NEW, models=("mixture", "last_hour")),
         replace(NEW, surge="79:0.5@2024-10-02 23:00,132:2@2024-10-20 00:00"),
     ],
 )

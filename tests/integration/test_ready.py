@@ -15,6 +15,7 @@ from core.kafka import BatchProducer, end_offsets
 from core.redis_client import read_hash
 from core.run import RunInfo, load_offsets
 from core.topics import TOPICS, TRIPS
+from dataflows.forecasters import model_names
 from simulator.redis_server import EmbeddedRedis
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def test_a_new_run_is_described_and_begins_behind_what_the_topics_hold(
         str(file),
         START,
         START + HOURS * HOUR,
+        models=model_names(),
     )
     ends = end_offsets(module_broker, TOPICS)
     assert {topic: load_offsets(client, topic) for topic in TOPICS} == ends
