@@ -1,5 +1,7 @@
 """The `rushhour` command. Each command is a few lines over the modules beside this one.
 
+Those that run something are here, those that look at it in `simulator.inspect_cli`.
+
 Exit codes: 0 done, 1 a defect, 2 usage, 3 data, 4 Kafka, 5 Redis, 6 a part died,
 7 verification failed, 130 stopped by Ctrl-C.
 """
@@ -16,17 +18,28 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from core import keys
 from core.commands import Command, Name
-from core.errors import DataError, RushhourError, UsageError, VerificationError
-from core.redis_client import read_hash
-from core.run import RunInfo
+from core.errors import RushhourError
 from core.settings import Settings
-from core.zones import FIRST_ZONE, LAST_ZONE
+from simulator.inspect_cli import alerts, backtest, compare, models, status, verify, zone
+from simulator.options import (
+    CacheDirFlag,
+    ConsumersFlag,
+    DataDirFlag,
+    DataFlag,
+    DataflowsFlag,
+    DatasetFlag,
+    FromFlag,
+    KafkaFlag,
+    MonthFlag,
+    RedisFlag,
+    StateFlag,
+    SurgeFlag,
+    UntilFlag,
+    open_console,
+)
 
 app = typer.Typer(
     name="rushhour",
@@ -35,45 +48,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-DatasetFlag = Annotated[str | None, typer.Option("--dataset", help="yellow or green")]
-MonthFlag = Annotated[str | None, typer.Option("--month", help="month, such as 2024-10")]
-FromFlag = Annotated[str | None, typer.Option("--from", help="first hour, such as '2024-10-02'")]
-UntilFlag = Annotated[
-    str | None, typer.Option("--until", help="last hour, included; a date means all of that day")
-]
-SurgeFlag = Annotated[
-    str | None,
-    typer.Option("--surge", help="what if: multiply a zone's trips, such as 132:2.0@2024-10-20"),
-]
-DataFlag = Annotated[Path | None, typer.Option("--data", help="TLC Parquet file to read")]
-DataDirFlag = Annotated[
-    Path | None, typer.Option("--data-dir", help="directory to look for TLC files in")
-]
-CacheDirFlag = Annotated[
-    Path | None, typer.Option("--cache-dir", help="directory where downloads are kept")
-]
-RedisFlag = Annotated[str | None, typer.Option("--redis", help="Redis URL, if not the embedded")]
-KafkaFlag = Annotated[
-    str | None, typer.Option("--kafka", help="bootstrap servers, if not the embedded")
-]
-StateFlag = Annotated[
-    Path | None, typer.Option("--state-dir", help="where the embedded run keeps its data")
-]
-DataflowsFlag = Annotated[
-    int | None, typer.Option("--dataflows", help="dataflow processes that share the run")
-]
-ConsumersFlag = Annotated[
-    int | None, typer.Option("--consumers", help="consumers that share the run")
-]
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False)  # file names may hold brackets
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        _console().print(f"rushhour {version('rushhour')}")
+        open_console().print(f"rushhour {version('rushhour')}")
         raise typer.Exit
 
 
@@ -141,7 +119,7 @@ def up(
         ahead_hours=ahead_hours,
         state_dir=state_dir,
     )
-    console = _console()
+    console = open_console()
     run_up(settings, console, stay=console.is_terminal and not exit_at_end)
 
 
@@ -180,7 +158,7 @@ def prepare(
         dataflows=dataflows,
         consumers=consumers,
     )
-    prepare_run(settings, _console(), anew=anew)
+    prepare_run(settings, open_console(), anew=anew)
 
 
 @app.command()
@@ -194,7 +172,7 @@ def cluster(
     settings = Settings.load(dataflows=dataflows, consumers=consumers, redis=redis)
     with open_live_redis(settings) as client:
         share_next_run(client, settings.dataflows, settings.consumers)
-    _console().print(
+    open_console().print(
         f"the next run is shared by {settings.dataflows} dataflow processes "
         f"and {settings.consumers} consumers"
     )
@@ -211,60 +189,7 @@ def watch(redis: RedisFlag = None, state_dir: StateFlag = None) -> None:
         deferred() as interrupts,
         open_live_redis(Settings.load(redis=redis, state_dir=state_dir)) as client,
     ):
-        follow(client, _console(), interrupts)
-
-
-@app.command()
-def status(redis: RedisFlag = None, state_dir: StateFlag = None) -> None:
-    """Show where the run stands."""
-    from simulator.screens import status_screen  # noqa: PLC0415
-    from simulator.session import open_redis  # noqa: PLC0415
-    from simulator.snapshot import Snapshot  # noqa: PLC0415
-
-    with open_redis(Settings.load(redis=redis, state_dir=state_dir)) as client:
-        _console().print(status_screen(Snapshot.read(client)))
-
-
-@app.command()
-def zone(
-    zone_id: Annotated[int, typer.Argument(help="location id, 1 to 265")],
-    redis: RedisFlag = None,
-    state_dir: StateFlag = None,
-) -> None:
-    """Show one zone: its rides, its next prediction, its errors."""
-    from simulator.screens import zone_screen  # noqa: PLC0415
-    from simulator.session import open_redis  # noqa: PLC0415
-
-    if not FIRST_ZONE <= zone_id <= LAST_ZONE:
-        raise UsageError(f"zone {zone_id} does not exist: zones are {FIRST_ZONE} to {LAST_ZONE}")
-    with open_redis(Settings.load(redis=redis, state_dir=state_dir)) as client:
-        RunInfo.load(client)
-        _console().print(zone_screen(zone_id, read_hash(client, keys.zone(zone_id))))
-
-
-@app.command()
-def compare(
-    from_hour: FromFlag = None,
-    until_hour: UntilFlag = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="write the table to this file")] = None,
-    redis: RedisFlag = None,
-    state_dir: StateFlag = None,
-) -> None:
-    """Show predictions beside what came: one row for each hour and zone."""
-    from consumers import views  # noqa: PLC0415
-    from simulator.screens import comparison_screen  # noqa: PLC0415
-    from simulator.session import open_redis  # noqa: PLC0415
-
-    with open_redis(Settings.load(redis=redis, state_dir=state_dir)) as client:
-        table = views.comparison(client, from_hour, until_hour)
-    if csv is not None:
-        try:
-            table.to_csv(csv, index=False)
-        except OSError as error:
-            raise UsageError(f"{csv}: {error.strerror or error}: choose another --csv") from None
-    _console().print(comparison_screen(table))
-    if csv is not None:
-        _console().print(f"{len(table):,} rows written to {csv}", soft_wrap=True)
+        follow(client, open_console(), interrupts)
 
 
 @app.command()
@@ -299,31 +224,10 @@ def download(
     from simulator.up import download_progress  # noqa: PLC0415
 
     settings = Settings.load(dataset=dataset, month=month, cache_dir=cache_dir)
-    console = _console()
+    console = open_console()
     with download_progress(console, settings) as advance:
         path = fetch(official_file(settings.dataset, settings.month), settings.cache_dir, advance)
     console.print(f"{path} ({path.stat().st_size:,} bytes)", soft_wrap=True)
-
-
-@app.command()
-def verify(data: DataFlag = None, redis: RedisFlag = None, state_dir: StateFlag = None) -> None:
-    """Recount the file and replay the models offline; the run must be the same."""
-    from simulator.session import open_redis  # noqa: PLC0415
-    from simulator.verify import verify as checks  # noqa: PLC0415
-
-    console = _console()
-    failed = 0
-    with open_redis(Settings.load(redis=redis, state_dir=state_dir)) as client:
-        run = RunInfo.load(client)
-        file = data or (None if run.synthetic else Path(run.file))
-        if file is not None and not file.is_file():
-            raise DataError(f"{file}: no such file: name the run's trip file with --data")
-        for check in checks(client, run, file):
-            mark = Text("ok  ", "green") if check.passed else Text("FAIL", "red")
-            console.print(mark, f"{check.name}: {check.detail}", soft_wrap=True)
-            failed += not check.passed
-    if failed:
-        raise VerificationError(f"{failed} checks failed: the run is not what the file says")
 
 
 @app.command()
@@ -353,7 +257,7 @@ def config(
         table.add_column(column, overflow="fold")
     for origin in Settings.load(**flags).origins(flags):
         table.add_row(origin.name, origin.value or "-", origin.origin, origin.env)
-    _console().print(table)
+    open_console().print(table)
 
 
 def _command(name: Name, value: str, redis: str | None, state_dir: Path | None) -> None:
@@ -364,7 +268,11 @@ def _command(name: Name, value: str, redis: str | None, state_dir: Path | None) 
     command = Command(name, value)
     with open_live_redis(Settings.load(redis=redis, state_dir=state_dir)) as client:
         clock = give(client, command)
-    _console().print(f"{clock.state} at {clock.speed}, simulated {clock_label(clock.now_ts)}")
+    open_console().print(f"{clock.state} at {clock.speed}, simulated {clock_label(clock.now_ts)}")
+
+
+for _look in (status, zone, compare, models, alerts, verify, backtest):
+    app.command()(_look)
 
 
 def run() -> None:

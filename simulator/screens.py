@@ -1,7 +1,7 @@
 """What a run looks like on a terminal: Rich renderables made from snapshots, nothing else."""
 
-import pandas as pd
-from rich import box
+from collections.abc import Iterable
+
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from core.hours import clock_label, parse_label
-from core.models import MODELS, SERVED
 from core.run import RunInfo
+from core.surge import Surge
 from simulator.snapshot import Snapshot
 
 _STATE_STYLE = {
@@ -29,8 +29,13 @@ def source_label(run: RunInfo) -> str:
 
 def what_if(run: RunInfo) -> str:
     """Say what was done to the trips; empty if they are as in the file."""
-    surges = ", ".join(surge.label for surge in run.surges)
-    return f"what if: {surges}" if surges else ""
+    return surges_label(run.surges)
+
+
+def surges_label(surges: Iterable[Surge]) -> str:
+    """Say what surges do to the trips; empty if there are none."""
+    labels = ", ".join(surge.label for surge in surges)
+    return f"what if: {labels}" if labels else ""
 
 
 def hour_name(label: str | None) -> str:
@@ -67,7 +72,7 @@ def live_screen(
 
 def status_screen(snapshot: Snapshot) -> RenderableType:
     """Return what `rushhour status` shows."""
-    facts = _grid()
+    facts = facts_grid()
     clock = snapshot.clock
     facts.add_row("replaying", source_label(snapshot.run))
     facts.add_row("simulated now", now_label(snapshot))
@@ -82,36 +87,32 @@ def status_screen(snapshot: Snapshot) -> RenderableType:
     return Group(facts, Text(), models_table(snapshot), Text(), zones_table(snapshot))
 
 
-def zone_screen(zone: int, fields: dict[str, str]) -> RenderableType:
-    """Return what `rushhour zone` shows."""
-    table = _grid()
-    for name, value in fields.items():
-        table.add_row(name, hour_name(value) if name in {"hour", "next_hour"} else value)
-    return Panel(table, title=f"zone {zone}", expand=False)
-
-
 def models_table(snapshot: Snapshot) -> Table:
-    """Return rolling errors of each model over the whole city."""
+    """Return rolling errors of each model over the whole city, in few lines: screens are small."""
     table = Table(
-        box=box.SIMPLE_HEAD,
+        box=None,
+        padding=(0, 1),
         title="mean absolute error over 265 zones, rides an hour",
         title_justify="left",
     )
     table.add_column("model")
-    for name in ("24 h", "168 h", "skill 168 h"):
+    for name in ("24 h", "168 h", "skill 168 h", "coverage 168 h"):
         table.add_column(name, justify="right")
-    for model in MODELS:
+    for model in snapshot.run.models:
         table.add_row(
             model,
             *(snapshot.score(model, field) for field in ("mae_24h", "mae_168h", "skill_168h")),
-            style="bold" if model == SERVED else "",
+            snapshot.share(model, "coverage_168h"),
+            style="bold" if model == snapshot.served else "",
         )
     return table
 
 
 def zones_table(snapshot: Snapshot) -> Table:
     """Return the zones with the largest errors of the last 24 h."""
-    table = Table(box=box.SIMPLE_HEAD, title="zones with the largest errors", title_justify="left")
+    table = Table(
+        box=None, padding=(0, 1), title="zones with the largest errors", title_justify="left"
+    )
     table.add_column("zone", justify="right")
     table.add_column("name", no_wrap=True)
     for name in ("MAE 24 h", "last hour", "next hour"):
@@ -170,7 +171,8 @@ def _clock(snapshot: Snapshot, trips_per_s: float, pace: str) -> Table:
     return grid
 
 
-def _grid() -> Table:
+def facts_grid() -> Table:
+    """Return an empty table of facts: a name and a value a row."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column()
@@ -183,21 +185,3 @@ def _rounded(text: str) -> str:
 
 def _thousands(text: str) -> str:
     return f"{int(text):,}"
-
-
-def comparison_screen(table: pd.DataFrame, rows: int = 10) -> RenderableType:
-    """Return the head of a comparison table and its summary."""
-    screen = Table(box=None, padding=(0, 1), pad_edge=False)
-    for name in table.columns:
-        screen.add_column(name, justify="right", no_wrap=True)
-    for row in table.head(rows).itertuples(index=False):
-        screen.add_row(f"{row[0]:%Y-%m-%d %H:%M}", *(str(value) for value in row[1:]))
-    hours = table["pickup_hour"].nunique()
-    errors = table["prediction_error"]
-    summary = (
-        f"{len(table):,} rows, {hours} hours; mean absolute error {errors.abs().mean():.4f}, "
-        f"mean error {errors.mean():.4f}"
-        if len(table)
-        else "no hour of these has both rides and predictions"
-    )
-    return Group(screen, Text(summary))

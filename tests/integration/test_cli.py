@@ -19,8 +19,11 @@ import pytest
 import redis
 
 from core import kafka
+from core.errors import RedisError, VerificationError
+from core.models import SERVED
 from core.redis_client import connect
 from core.run import RunInfo
+from dataflows.forecasters import model_names
 from simulator.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 from simulator.verify import verify
 
@@ -107,7 +110,7 @@ def test_up_replays_reports_and_exits(finished: "Finished") -> None:
     assert "hours closed 48 of 48" in squeezed
     assert "1.0 (12,720 of 12,720 pairs scored)" in squeezed
     assert "1 null time, 1 outside month, 1 unknown zone" in squeezed
-    for word in ("bayesian_linear_regression", "same_hour_yesterday", "peak memory"):
+    for word in (*model_names(), "WAPE", "coverage", "peak memory"):
         assert word in squeezed
     for name in ("producer", "dataflow", "consumer", "broker", "redis"):
         assert name in squeezed
@@ -136,6 +139,24 @@ def test_zone_shows_one_zone_of_the_saved_run(cli: "Cli", after_run: "Rushhour")
         assert text in shown.stdout
 
 
+def test_zone_and_status_show_intervals_and_what_they_cover(
+    cli: "Cli", after_run: "Rushhour"
+) -> None:
+    zone = cli(after_run, "zone", 132).stdout
+    for field in ("lower", "upper", "next_lower", "next_upper", "coverage_168h"):
+        assert f" {field} " in zone
+    assert re.search(rf"{SERVED} .* \d+\.\d %", cli(after_run, "status").stdout)
+
+
+def test_models_shows_every_model_of_the_run(cli: "Cli", after_run: "Rushhour") -> None:
+    shown = cli(after_run, "models")
+    assert (shown.code, shown.stderr) == (0, "")
+    assert f"{SERVED} (served)" in shown.stdout
+    assert all(f" {model} " in shown.stdout for model in model_names())
+    assert "6,360 zone-hours in 24 h, 12,720 in 168 h" in shown.words
+    assert "green 2024-10, green_tripdata_2024-10.parquet" in shown.words
+
+
 def test_compare_writes_the_whole_table_as_csv(
     cli: "Cli", after_run: "Rushhour", tmp_path: Path
 ) -> None:
@@ -151,6 +172,7 @@ def test_compare_writes_the_whole_table_as_csv(
     assert len(table) == 26 * 265
     assert list(table[0]) == [
         "pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error",
+        "lower", "upper",
     ]  # fmt: skip
     assert {row["pickup_hour"] for row in table} == {
         f"2024-10-0{1 + hour // 24} {hour % 24:02}:00:00+00:00" for hour in range(22, 48)
@@ -236,6 +258,31 @@ def an_hour_missing(client: redis.Redis) -> None:
     client.delete("rides:2024-10-02T00")
 
 
+def the_lower_end_of_an_interval(client: redis.Redis) -> None:
+    client.hset("lower:2024-10-02T12", "132", "0.0001")
+
+
+def the_upper_end_of_an_interval(client: redis.Redis) -> None:
+    client.hset("upper:2024-10-02T12", "265", "999.0")
+
+
+def an_alert(hour: str, zone: int, what: str, change: str) -> dict[Any, Any]:
+    return {"hour": hour, "zone": zone, "what": what, "change": change}
+
+
+def an_alert_too_many(client: redis.Redis) -> None:
+    client.xadd("alerts", an_alert("2024-10-02T12", 132, "more rides", "0.5"))
+
+
+def an_alert_that_says_the_opposite(client: redis.Redis) -> None:
+    client.xadd("alerts", an_alert("2024-10-02T12", 132, "fewer rides", "0.5"))
+
+
+def an_alert_twice(client: redis.Redis) -> None:
+    for _ in range(2):
+        an_alert_too_many(client)
+
+
 def a_claim_of_less_overlap(client: redis.Redis) -> None:
     client.hset("quality", "overlap", "0.9999")
 
@@ -248,12 +295,17 @@ def a_claim_of_less_overlap(client: redis.Redis) -> None:
         (one_ride_more, {"rides equal a recount of the file"}),
         (
             the_last_digit_of_a_prediction,
-            {"predictions of bayesian_linear_regression equal an offline replay"},
+            {f"predictions of {SERVED} equal an offline replay"},
         ),
         (a_baseline_one_hour_late, {"predictions of last_hour equal an offline replay"}),
         (
             a_prediction_missing,
-            {"predictions of bayesian_linear_regression equal an offline replay", "overlap is 1"},
+            {
+                f"predictions of {SERVED} equal an offline replay",
+                "lower ends of intervals equal an offline replay",
+                "upper ends of intervals equal an offline replay",
+                "overlap is 1",
+            },
         ),
         (
             an_hour_missing,
@@ -262,6 +314,17 @@ def a_claim_of_less_overlap(client: redis.Redis) -> None:
                 "rides equal a recount of the file",
                 "overlap is 1",
             },
+        ),
+        (the_lower_end_of_an_interval, {"lower ends of intervals equal an offline replay"}),
+        (the_upper_end_of_an_interval, {"upper ends of intervals equal an offline replay"}),
+        (an_alert_too_many, {"alerts equal an offline replay"}),
+        (
+            an_alert_that_says_the_opposite,
+            {"alerts equal an offline replay", "alerts say what they found, once"},
+        ),
+        (
+            an_alert_twice,
+            {"alerts equal an offline replay", "alerts say what they found, once"},
         ),
         (a_claim_of_less_overlap, {"overlap is 1"}),
     ],
@@ -291,6 +354,26 @@ def test_verify_fails_for_a_planted_off_by_one_hour(
     assert "FAIL rides equal a recount of the file" in ended.stdout
 
 
+def test_models_that_are_not_here_cannot_be_verified(
+    cli: "Cli", after_run: "Rushhour", file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with saved(after_run, tmp_path_factory.mktemp("d")) as (url, client):
+        client.hset("sim:run", "models", f"{SERVED},of_long_ago")
+        with pytest.raises(VerificationError, match="verify it with the rushhour that made it"):
+            list(verify(client, RunInfo.load(client), file))
+        ended = cli(after_run, "verify", "--redis", url)
+        assert ended.code == 7
+        assert f"the models of the run ({SERVED}, of_long_ago) are not those" in ended.one_line()
+
+        client.hdel("sim:run", "models")
+        with pytest.raises(RedisError, match="of an older rushhour"):
+            list(verify(client, RunInfo.load(client), file))
+        for command in ("verify", "models"):
+            ended = cli(after_run, command, "--redis", url)
+            assert ended.code == 5
+            assert "this run is of an older rushhour" in ended.one_line()
+
+
 # Mistakes.
 
 
@@ -313,7 +396,12 @@ def test_verify_fails_for_a_planted_off_by_one_hour(
         (["zone", "0"], 2, "zone 0 does not exist"),
         (["status"], 5, "no run found: start one with `rushhour up`"),
         (["zone", "132"], 5, "no run found"),
+        (["zone", "266"], 2, "zone 266 does not exist: zones are 1 to 265"),
         (["compare"], 5, "no run found"),
+        (["models"], 5, "no run found"),
+        (["alerts"], 5, "no run found"),
+        (["alerts", "--zone", "0"], 2, "zone 0 does not exist"),
+        (["alerts", "--last", "0"], 2, "--last 0: show at least 1 alert"),
         (["verify"], 5, "no run found"),
         (["pause"], 5, "no run is live"),
         (["watch"], 5, "no run is live"),
@@ -325,6 +413,20 @@ def test_verify_fails_for_a_planted_off_by_one_hour(
         (["status", "--redis", "redis://127.0.0.1:1"], 5, "Redis at redis://127.0.0.1:1: "),
         (["status", "--redis", "localhost"], 5, "Redis URL 'localhost' cannot be used"),
         (["download", "--dataset", "green"], 3, "check the network"),
+        (["backtest"], 3, "yellow_tripdata_2024-10.parquet is not on this machine"),
+        (["backtest", "--data", "/nonexistent.parquet"], 3, "/nonexistent.parquet: no such file"),
+        (["backtest", "--data", __file__], 3, f"{__file__}: not a readable Parquet file"),
+        (["backtest", "--data-dir", "/nonexistent"], 3, "/nonexistent: no such directory"),
+        (["backtest", "--synthetic", "--data", "a.parquet"], 2, "leave out --data"),
+        (["backtest", "--synthetic", "--month", "2024-13"], 2, "'2024-13' is not a month"),
+        (["backtest", "--synthetic", "--from", "2024-11-01"], 2, "check --from, --until"),
+        (["backtest", "--synthetic", "--surge", "132:2"], 2, "surge '132:2' is not a surge"),
+        (["backtest", "--zone", "132"], 2, "give --plot FILE.png too"),
+        (["backtest", "--zone", "0", "--plot", "a.png"], 2, "zone 0 does not exist"),
+        (["backtest", "--plot", "a.gif"], 2, "choose a --plot that ends in .png"),
+        (["backtest", "--plot", "/nonexistent/a.png"], 2, "choose another --plot"),
+        (["backtest", "--csv", "/nonexistent/a.csv"], 2, "choose another --csv"),
+        (["backtest", "--csv", "/"], 2, "/: Is a directory: choose another --csv"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -403,7 +505,7 @@ def test_help_names_every_command(rushhour: "Rushhour") -> None:
     assert (ended.code, ended.stderr) == (0, "")
     for command in (
         "up", "prepare", "cluster", "watch", "status", "zone", "compare", "speed", "pause",
-        "resume", "download", "verify", "config",
+        "resume", "download", "verify", "config", "models", "alerts", "backtest",
     ):  # fmt: skip
         assert f" {command} " in ended.stdout
 

@@ -1,0 +1,146 @@
+"""`rushhour backtest` from the outside, and that it says what a live run says, digit for digit."""
+
+import csv
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.models import SERVED
+from core.run import RunInfo
+from core.settings import Settings
+from dataflows.forecasters import model_names
+from simulator.backtest import replay
+from simulator.backtesting import find_demand
+from simulator.recorded import read_drift, read_forecasts
+from simulator.session import open_redis
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli, Finished, Rushhour, SettingsFactory
+
+pytestmark = pytest.mark.integration
+
+# A zone that gets eight times its rides on the third day raises an alert.
+SPAN = ["--dataset", "green", "--from", "2024-10-01", "--until", "2024-10-03"]
+SURGED = [*SPAN, "--surge", "74:8@2024-10-03 10:00"]
+SAYS_SO = (
+    "green 2024-10, SYNTHETIC (made-up trips from mean rates), "
+    "what if: zone 74 x 8 from 2024-10-03 10:00"
+)
+
+
+@pytest.fixture(scope="module")
+def finished(module_rushhour: "Rushhour") -> "Finished":
+    return module_rushhour("up", *SURGED, "--speed", "max")
+
+
+@pytest.fixture
+def after_run(module_rushhour: "Rushhour", finished: "Finished") -> "Rushhour":
+    assert finished.code == 0, finished.stderr
+    return module_rushhour
+
+
+def test_a_backtest_reproduces_a_live_run_exactly(
+    after_run: "Rushhour", settings: "SettingsFactory"
+) -> None:
+    with open_redis(settings(state_dir=after_run.state_dir)) as client:
+        run = RunInfo.load(client)
+        live, live_drift = read_forecasts(client, run), read_drift(client, run)
+    flags = {"dataset": "green", "until_hour": "2024-10-03", "surge": SURGED[-1]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(Settings.env_name("data_dir"), raising=False)
+        demand = find_demand(flags, synthetic=True)
+    offline = replay(demand.start_ts, demand.rides.to_numpy(np.int64))
+
+    assert (live.start_ts, list(live.by_model)) == (demand.start_ts, list(model_names()))
+    assert live.rides.tolist() == offline.forecasts.rides.tolist()
+    for model, predicted in offline.forecasts.by_model.items():
+        np.testing.assert_array_equal(live.by_model[model], predicted, strict=True)
+    np.testing.assert_array_equal(live.lower, offline.forecasts.lower, strict=True)
+    np.testing.assert_array_equal(live.upper, offline.forecasts.upper, strict=True)
+    np.testing.assert_array_equal(live_drift, offline.drift, strict=True)
+    assert (~np.isnan(live_drift[:, 73])).any()  # or there would be nothing to compare
+
+
+def test_both_commands_write_the_same_rows_and_show_the_same_scores(
+    cli: "Cli", after_run: "Rushhour", finished: "Finished", tmp_path: Path
+) -> None:
+    live, offline, png = tmp_path / "live.csv", tmp_path / "offline.csv", tmp_path / "a.png"
+    assert cli(after_run, "compare", "--csv", live).code == 0
+
+    ended = cli(after_run, "backtest", "--synthetic", *SURGED, "--csv", offline, "--plot", png)
+
+    assert (ended.code, ended.stderr) == (0, "")
+    with live.open(newline="") as live_lines, offline.open(newline="") as offline_lines:
+        rows = list(csv.DictReader(live_lines))
+        found = list(csv.DictReader(offline_lines))
+    assert len(rows) == 72 * 265
+    assert [{name: row[name] for name in rows[0]} for row in found] == rows
+    assert list(found[0])[len(rows[0]) :] == list(model_names()[1:])
+
+    said = ended.words
+    assert f"backtest of {SAYS_SO} hours 72 " in said
+    assert f"19,080 rows written to {offline}" in said
+    assert f"zone 74 drawn to {png}" in said  # the busiest, after its surge
+    assert png.read_bytes().startswith(b"\x89PNG")
+    of_live = scores(finished.stdout)
+    assert [line.split()[0] for line in of_live] == list(model_names())
+    assert scores(ended.stdout) == of_live
+    for heading in (f"{SERVED} by borough", "Manhattan", "90 % intervals", "20-100", "took"):
+        assert heading in said
+
+
+def scores(screen: str) -> list[str]:
+    """The lines of the table of models."""
+    lines = [" ".join(line.split()) for line in screen.splitlines()]
+    return [line for line in lines if re.fullmatch(r"[a-z]+_?[a-z_]*( (-|-?[\d.]+( %)?)){6}", line)]
+
+
+def test_verify_compares_intervals_and_alerts_too(cli: "Cli", after_run: "Rushhour") -> None:
+    checked = cli(after_run, "verify")
+    assert (checked.code, checked.stderr) == (0, "")
+    for what in (*(f"predictions of {model}" for model in model_names()), "lower", "upper"):
+        assert f"ok {what}" in checked.words
+    assert "alerts equal an offline replay: 0 compared" not in checked.words
+
+
+def test_alerts_of_a_zone_are_shown_with_the_source(cli: "Cli", after_run: "Rushhour") -> None:
+    shown = cli(after_run, "alerts", "--zone", 74, "--last", 1)
+    assert (shown.code, shown.stderr) == (0, "")
+    assert "74 East Harlem North more rides +" in shown.words
+    assert "1 of " in shown.words
+    assert SAYS_SO in shown.words
+    none = cli(after_run, "alerts", "--zone", 1)
+    assert none.words == f"no alerts of zone 1, Newark Airport: no drift was found {SAYS_SO}"
+
+
+@pytest.mark.parametrize("args", [["models"], ["zone", 74], ["compare"], ["status"], ["alerts"]])
+def test_a_what_if_and_synthetic_run_is_named_by_every_command(
+    cli: "Cli", after_run: "Rushhour", args: list[object]
+) -> None:
+    assert SAYS_SO in cli(after_run, *args).words
+
+
+def test_a_file_of_hourly_counts_is_recognised(
+    cli: "Cli", rushhour: "Rushhour", tmp_path: Path
+) -> None:
+    hours = pd.date_range("2024-10-01", periods=30, freq="h")
+    table = pd.DataFrame({"pickup_hour": hours, "rides": 5, "pickup_location_id": 132})
+    file, png = tmp_path / "store [1].parquet", tmp_path / "a.png"
+    table.to_parquet(file)
+
+    ended = cli(rushhour, "backtest", "--data", file, "--plot", png, "--zone", 1)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert "backtest of hourly rides of store [1].parquet hours 30 " in ended.words
+    assert "rides 150 " in ended.words
+    assert f"zone 1 drawn to {png}" in ended.words
+
+    table["rides"] = -1
+    table.to_parquet(file)
+    refused = cli(rushhour, "backtest", "--data", file, "--csv", tmp_path / "b.csv")
+    assert refused.code == 3
+    assert "zone 132 at 2024-10-01 00:00: -1 rides" in refused.one_line()
+    assert not (tmp_path / "b.csv").exists()
