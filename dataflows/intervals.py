@@ -25,9 +25,11 @@ _GROUPS = len(_GROUP_EDGES) + 1
 _WINDOW_HOURS = HOURS_PER_WEEK
 _LEAST_SCORES = 50
 _TAIL = (1.0 - COVERAGE) / 2
-# The square root of a Poisson count has a standard deviation of about 1/2; 90 % of a normal
-# distribution lie within 1.64 of them. Twice that, until there are scores to learn from.
+# The square root of a Poisson count has a variance of about 1/4; 90 % of a normal distribution lie
+# within 1.64 standard deviations. Twice that, until there are scores to learn from.
+_POISSON_SQUARE = 0.25
 _FIRST_SCORE = 1.64
+_LARGEST_SQUARE = 36 * _POISSON_SQUARE  # a single wild hour says little of a zone
 _NO_GROUP = _GROUPS  # of hours that are not there yet
 
 
@@ -37,12 +39,21 @@ class ConformalIntervals:
     Rides are whole numbers, and most zones have none in most hours: {0} alone would hold 99 %
     there, more than the 90 % that are promised. So each zone and hour gets a fixed fraction v of
     [0, 1), and y rides count as y + v (a smoothed conformal predictor, in the same book). The score
-    of an hour is sqrt(rides + v) - sqrt(prediction + 1/2), and the interval holds the whole numbers
-    whose score lies between the 5 % and the 95 % quantile. In some hours of a quiet zone that is no
-    number at all: the interval is then the prediction alone.
+    of an hour is sqrt(rides + v) - sqrt(prediction + 1/2), by the spread of its zone, and the
+    interval holds the whole numbers whose score lies between the 5 % and the 95 % quantile. In some
+    hours of a quiet zone that is no number at all: the interval is then the prediction alone.
+
+    The spread is what makes zones that are harder than others of their size, such as airports, as
+    safe as those: the usual size of their errors by that of all zones.
     """
 
+    _SPREAD_KEPT_PER_HOUR = 0.99
+    _SPREAD_PRIOR_HOURS = 24.0  # as many hours of the usual spread are thought to have been before
+    _LEAST_DEMAND = 1.0  # below it errors tell of the one ride that came, not of the zone
+
     def __init__(self) -> None:
+        self._squares = np.zeros(ZONE_COUNT)
+        self._hours = np.zeros(ZONE_COUNT)
         self._scores = np.zeros((_WINDOW_HOURS, ZONE_COUNT))
         self._groups = np.full((_WINDOW_HOURS, ZONE_COUNT), _NO_GROUP, np.uint8)
 
@@ -54,9 +65,9 @@ class ConformalIntervals:
         low, high = self._quantiles()
         groups = _groups_of(predicted)
         fraction = _fractions(hour_ts)
-        centre = np.sqrt(predicted + 0.5)
-        lower = np.ceil(np.square(np.maximum(centre + low[groups], 0.0)) - fraction)
-        upper = np.floor(np.square(np.maximum(centre + high[groups], 0.0)) - fraction)
+        centre, spread = np.sqrt(predicted + 0.5), self._spread(predicted)
+        lower = np.ceil(np.square(np.maximum(centre + low[groups] * spread, 0.0)) - fraction)
+        upper = np.floor(np.square(np.maximum(centre + high[groups] * spread, 0.0)) - fraction)
         lower = np.maximum(lower, 0.0)
         none = lower > upper
         return (
@@ -66,9 +77,22 @@ class ConformalIntervals:
 
     def learn(self, hour_ts: int, predicted: Floats, rides: Counts) -> None:
         """Take in what came in the hour that starts at `hour_ts` (epoch ms)."""
+        error = np.sqrt(rides + _fractions(hour_ts)) - np.sqrt(predicted + 0.5)
         slot = hour_ts // HOUR_MS % _WINDOW_HOURS
-        self._scores[slot] = np.sqrt(rides + _fractions(hour_ts)) - np.sqrt(predicted + 0.5)
+        self._scores[slot] = error / self._spread(predicted)
         self._groups[slot] = _groups_of(predicted)
+        kept, tells = self._SPREAD_KEPT_PER_HOUR, predicted >= self._LEAST_DEMAND
+        square = np.minimum(np.square(error), _LARGEST_SQUARE)
+        self._squares = np.where(tells, kept * self._squares + square, self._squares)
+        self._hours = np.where(tells, kept * self._hours + 1.0, self._hours)
+
+    def _spread(self, predicted: Floats) -> Floats:
+        """Return the size of each zone's errors by the usual one; 1 where little is predicted."""
+        hours = float(self._hours.sum())
+        usual = float(self._squares.sum()) / hours if hours else _POISSON_SQUARE
+        prior = self._SPREAD_PRIOR_HOURS
+        own = (self._squares + prior * usual) / (self._hours + prior)
+        return np.where(predicted >= self._LEAST_DEMAND, np.sqrt(own / usual), 1.0)
 
     def _quantiles(self) -> tuple[Floats, Floats]:
         """Return the lower and the upper quantile of the scores of each group."""
