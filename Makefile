@@ -1,6 +1,6 @@
 # The two commands of the README: `make up` and `make test`. Each does its own set-up.
 # ARGS go to the command: make up ARGS="--speed max --dataset green"
-.PHONY: help up test check lock clean
+.PHONY: help up test check accuracy lock clean
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
@@ -10,6 +10,7 @@ help:
 	@echo 'make up     install, start everything and replay October 2024 (ARGS="--speed max")'
 	@echo 'make test   install and run all tests (RUSHHOUR_DATA_DIR=DIR for those on real files)'
 	@echo 'make check  ruff and mypy'
+	@echo 'make accuracy  measure the forecasts beside baselines and LightGBM'
 	@echo 'make lock   write the lock files anew from pyproject.toml'
 	@echo 'make clean  delete what make made'
 
@@ -23,6 +24,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+accuracy: $(VENV)/.installed-bench
+	@$(BIN)/python benchmarks/accuracy.py $(ARGS)
 
 lock: $(VENV)/.installed-dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
@@ -47,4 +51,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.installed-bench: requirements-bench.lock $(VENV)/.installed
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements-bench.lock
 	@touch $@

@@ -1,0 +1,389 @@
+"""How good the forecasts are, beside baselines and beside LightGBM: anybody can check.
+
+    python benchmarks/accuracy.py [--dataset yellow] [--month 2024-10] [--data FILE] [--no-lightgbm]
+
+Prints Markdown. Every forecaster predicts all zones one hour ahead, starts cold on the first hour
+of the month, and is judged from the 8th day on, over the zones that have rides. `FILE` is a TLC
+trip file, or hourly counts with the columns `pickup_hour`, `rides` and `pickup_location_id`. If
+none is named, the trip file is looked for where `rushhour up` looks (`RUSHHOUR_DATA_DIR`, then the
+cache of `rushhour download`).
+
+LightGBM is in the dependency group `bench`; `make accuracy` installs it.
+"""
+
+import argparse
+import os
+import platform
+import sys
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the dataflow: see dataflows.__main__
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from core import models
+from core.errors import RushhourError, UsageError
+from core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, clock_label, hour_of_week
+from core.settings import Settings
+from core.zones import ZONE_COUNT
+from dataflows.features import RideHistory
+from dataflows.forecasters import learners
+from dataflows.forecasters.base import Forecaster
+from producers.datasets import locate
+from simulator.backtest import replay
+from simulator.counts import Table, count_month, holds_hourly_counts, read_hourly_counts
+from simulator.scoring import Judged, judge
+from simulator.tables import percent
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+T = TypeVar("T")
+
+MEAN_OF_WEEKS = "mean_of_earlier_weeks"
+
+# What LightGBM sees of a zone: rides so many hours ago, means of the last so many hours, the mean
+# of the same hour in up to four earlier weeks, hour of day, day of week, and which zone it is.
+LAGS = (1, 2, 3, 24, 25, 48, 168, 169)
+MEANS = (3, 24, 168)
+WEEKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Boosting:
+    """How LightGBM is set up; what is not named here is LightGBM's default.
+
+    The objective is L1, which is what is judged. With `roots` it is squared errors of square roots
+    of rides, those of busy zones weighing more, as in rushhour's own regressions. `own_features`
+    means the columns that rushhour's learners read, beside hour, day and zone, in place of those
+    above.
+    """
+
+    trees: int = 200
+    leaves: int = 63
+    learning_rate: float = 0.1
+    least_rows: int = 20  # in a leaf
+    roots: bool = False
+    own_features: bool = False
+
+    def __str__(self) -> str:
+        objective = "L2 of roots" if self.roots else "L1"
+        text = f"LightGBM, {objective}, {self.trees} trees, {self.leaves} leaves"
+        text += f" of at least {self.least_rows} rows, rate {self.learning_rate}"
+        return text + (", rushhour's features" if self.own_features else "")
+
+
+# The first is what one would start with, and the third is the same with rushhour's features. The
+# second and the last did best of about twenty that were tried on the very month that is judged
+# (yellow, October 2024), which favours LightGBM. Linear trees, forgetting, and trees on top of the
+# mean of earlier weeks were no better; with L1, more leaves were a little.
+SETTINGS = (
+    Boosting(),
+    Boosting(leaves=31, learning_rate=0.05, roots=True),
+    Boosting(own_features=True),
+    Boosting(300, 15, 0.05, 200, roots=True, own_features=True),
+)
+_WEIGHT_POWER = 0.6  # of the expected root, for the weight of a row with `roots`
+_LEAST_ROOT = 0.1
+
+
+def lagged(rides: Floats, hours: int) -> Floats:
+    """Return the rides of so many hours before each hour; NaN where there is no such hour.
+
+    >>> lagged(np.array([[5.0], [6.0], [7.0]]), 2).ravel().tolist()
+    [nan, nan, 5.0]
+    """
+    before = np.full(rides.shape, np.nan)
+    before[hours:] = rides[:-hours]
+    return before
+
+
+def mean_before(rides: Floats, hours: int) -> Floats:
+    """Return the mean of the last so many hours before each hour, of those that there are.
+
+    >>> mean_before(np.array([[5.0], [6.0], [7.0], [9.0]]), 2).ravel().tolist()
+    [nan, 5.0, 5.5, 6.5]
+    """
+    total = np.vstack((np.zeros((1, rides.shape[1])), np.cumsum(rides, axis=0)))
+    end = np.arange(len(rides))
+    start = np.maximum(end - hours, 0)
+    known = np.where(end > start, end - start, np.nan)[:, np.newaxis]
+    means: Floats = (total[end] - total[start]) / known
+    return means
+
+
+def mean_of_weeks(rides: Floats) -> Floats:
+    """Return the mean of the same hour in up to four earlier weeks; NaN in the first week."""
+    total, known = np.zeros(rides.shape), np.zeros(rides.shape)
+    for week in range(1, WEEKS + 1):
+        then = lagged(rides, week * HOURS_PER_WEEK)
+        known += ~np.isnan(then)
+        total += np.nan_to_num(then)
+    means: Floats = np.divide(total, known, out=np.full(rides.shape, np.nan), where=known > 0)
+    return means
+
+
+def expected(rides: Floats) -> Floats:
+    """Return the mean of earlier weeks; in the first one, yesterday or else the last hour."""
+    level = mean_of_weeks(rides)
+    for otherwise in (lagged(rides, HOURS_PER_DAY), lagged(rides, 1), np.zeros(rides.shape)):
+        level = np.where(np.isnan(level), otherwise, level)
+    return level
+
+
+def calendar(start_ts: int, hours: int) -> Floats:
+    """Return hour of day, day of week and zone: hours x zones x 3."""
+    of_week = np.array([hour_of_week(start_ts + i * HOUR_MS) for i in range(hours)])
+    day, hour = np.divmod(of_week, HOURS_PER_DAY)
+    columns = (hour[:, np.newaxis], day[:, np.newaxis], np.arange(ZONE_COUNT)[np.newaxis])
+    return np.stack(np.broadcast_arrays(*columns), axis=2).astype(np.float64)
+
+
+def common_features(start_ts: int, rides: Floats) -> Floats:
+    """Return what is known of each hour before it begins: hours x zones x features.
+
+    The zone is the last feature.
+    """
+    known = [
+        *(lagged(rides, lag) for lag in LAGS),
+        *(mean_before(rides, hours) for hours in MEANS),
+        mean_of_weeks(rides),
+    ]
+    return np.concatenate((np.stack(known, axis=2), calendar(start_ts, len(rides))), axis=2)
+
+
+def own_features(start_ts: int, rides: Floats) -> Floats:
+    """Return what rushhour's learners know of each hour, like `common_features`."""
+    history = RideHistory()
+    rows = []
+    for i, hour in enumerate(rides.astype(np.int64)):
+        rows.append(history.features(start_ts + i * HOUR_MS).to_numpy(np.float64))
+        history.append(hour)
+    return np.concatenate((np.stack(rows), calendar(start_ts, len(rides))), axis=2)
+
+
+def boosted(start_ts: int, rides: Floats, setting: Boosting, threads: int) -> Floats:
+    """Return what LightGBM predicts of each hour: hours x zones; NaN on the first day.
+
+    It is fitted anew at the end of each day, on all hours so far. The features of an hour are those
+    known before it, so predicting the hours of a day at once is the same as one by one.
+    """
+    import lightgbm  # noqa: PLC0415  # the only user; the rest runs without it
+
+    of = own_features if setting.own_features else common_features
+    x = of(start_ts, rides)
+    target = np.sqrt(rides) if setting.roots else rides
+    weight = np.maximum(np.sqrt(expected(rides)), _LEAST_ROOT) ** _WEIGHT_POWER
+    predicted = np.full(rides.shape, np.nan)
+    for now in range(HOURS_PER_DAY, len(rides), HOURS_PER_DAY):
+        past, day = slice(0, now), slice(now, now + HOURS_PER_DAY)
+        data = lightgbm.Dataset(
+            _rows(x[past]),
+            target[past].ravel(),
+            weight=weight[past].ravel() if setting.roots else None,
+            categorical_feature=[x.shape[2] - 1],
+        )
+        model = lightgbm.train(_parameters(setting, threads), data, setting.trees)
+        found = np.asarray(model.predict(_rows(x[day]), num_threads=threads), np.float64)
+        positive = np.maximum(found.reshape(-1, ZONE_COUNT), 0.0)
+        predicted[day] = np.square(positive) if setting.roots else positive
+    return predicted
+
+
+def _parameters(setting: Boosting, threads: int) -> dict[str, Any]:
+    return {
+        "objective": "l2" if setting.roots else "l1",
+        "num_leaves": setting.leaves,
+        "learning_rate": setting.learning_rate,
+        "min_data_in_leaf": setting.least_rows,
+        "num_threads": threads,
+        "deterministic": True,
+        "force_col_wise": True,  # or it would time both ways at each fit
+        "seed": 1,
+        "verbosity": -1,
+    }
+
+
+def _rows(x: Floats) -> Floats:
+    return x.reshape(-1, x.shape[2])
+
+
+def alone(start_ts: int, rides: Counts, forecaster: Forecaster) -> Floats:
+    """Return what a forecaster predicts by itself, with the features made for it alone."""
+    history = RideHistory()
+    predicted = []
+    for i, hour in enumerate(rides):
+        x = history.features(start_ts + i * HOUR_MS)
+        predicted.append(forecaster.predict_many(x))
+        forecaster.learn_many(x, hour)
+        history.append(hour)
+    return np.array(predicted)
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """Return what `work` returns, and the CPU seconds that it took, of all threads together."""
+    start = time.process_time()
+    result = work()
+    return result, time.process_time() - start
+
+
+def measure(
+    start_ts: int, rides: Counts, settings: tuple[Boosting, ...], threads: int
+) -> tuple[Judged, dict[str, float]]:
+    """Return the scores of all forecasters, and the CPU seconds of each for all hours."""
+    as_floats = rides.astype(np.float64)
+    work: dict[str, Callable[[], Floats]] = {
+        models.LAST_HOUR: partial(lagged, as_floats, 1),
+        models.REFERENCE: partial(lagged, as_floats, HOURS_PER_WEEK),
+        MEAN_OF_WEEKS: partial(mean_of_weeks, as_floats),
+    }
+    for setting in settings:
+        work[str(setting)] = partial(boosted, start_ts, as_floats, setting, threads)
+    seconds: dict[str, float] = {}
+    others: dict[str, Floats] = {}
+    for name, predict in work.items():
+        others[name], seconds[name] = timed(predict)
+        _progress(f"{name}: {seconds[name]:.1f} CPU s")
+    for learner in learners():
+        _, seconds[learner.name] = timed(partial(alone, start_ts, rides, learner))
+    served, seconds[models.SERVED] = timed(partial(replay, start_ts, rides))
+    forecasts = served.forecasts
+    return judge(replace(forecasts, by_model=forecasts.by_model | others)), seconds
+
+
+def table_lines(judged: Judged, seconds: dict[str, float], elsewhere: str | None) -> Iterator[str]:
+    """Yield the table; `elsewhere` is one more line."""
+    yield f"| forecaster | MAE | / {models.REFERENCE} | CPU s |"
+    yield "|---|---|---|---|"
+    for name, cost in seconds.items():
+        yield table_line(name, judged, name, cost)
+    if elsewhere is not None:
+        yield elsewhere
+
+
+def table_line(label: str, judged: Judged, model: str, seconds: float) -> str:
+    """Return one line of the table."""
+    mae, reference = (judged.by_model[name].mae for name in (model, models.REFERENCE))
+    text = f"**{label}**" if model == models.SERVED else label
+    return f"| {text} | {mae:.3f} | {mae / reference:.3f} | {seconds:.1f} |"
+
+
+def coverage_lines(judged: Judged) -> Iterator[str]:
+    """Yield the coverage of the intervals, over all pairs and in each band of predicted rides."""
+    yield "| predicted rides | pairs | coverage | mean width |"
+    yield "|---|---|---|---|"
+    for band in judged.by_band:
+        yield f"| {band.band} | {band.pairs:,} | {percent(band.coverage)} | {band.width:.1f} |"
+    served = judged.by_model[judged.served]
+    yield f"| all | {served.pairs:,} | {percent(served.coverage)} | |"
+
+
+def read_rides(settings: Settings) -> tuple[str, Table] | None:
+    """Return the name and the hourly counts of what the settings name; None if it is not here."""
+    file = locate(settings)
+    if file is None:
+        return None
+    if holds_hourly_counts(file):
+        return file.name, read_hourly_counts(file)
+    return file.name, count_month(file, settings.dataset, settings.month)
+
+
+def _arrays(rides: Table) -> tuple[int, Counts]:
+    start = rides.index[0].to_datetime64().astype("datetime64[ms]").astype(np.int64)
+    return int(start), rides.to_numpy(np.int64)
+
+
+def _green(settings: Settings) -> str | None:
+    """Return the line of the green file of the same month, if that is not what is measured."""
+    if settings.dataset == "green" or settings.data is not None:
+        return None
+    found = read_rides(Settings.load(dataset="green", month=settings.month))
+    if found is None:
+        _progress("no green file of the month is here: its line is left out")
+        return None
+    name, rides = found
+    served, seconds = timed(partial(replay, *_arrays(rides)))
+    label = f"{models.SERVED} on {name}"
+    return table_line(label, judge(served.forecasts), models.SERVED, seconds)
+
+
+def _need_lightgbm() -> None:
+    """Load LightGBM before anything is timed.
+
+    Raises
+    ------
+    UsageError
+        If it is not installed.
+    """
+    try:
+        import_module("lightgbm")
+    except (ImportError, OSError) as error:  # OSError: it needs the system's libgomp
+        raise UsageError(
+            f"LightGBM cannot be loaded ({error}): run `make accuracy`, or pass --no-lightgbm"
+        ) from None
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", help="yellow or green")
+    parser.add_argument("--month", help="month, such as 2024-10")
+    parser.add_argument("--data", type=Path, help="TLC trip file, or hourly counts")
+    parser.add_argument("--threads", type=int, default=1, help="threads of LightGBM (1)")
+    parser.add_argument("--no-lightgbm", action="store_true", help="skip the slow part")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = _parse()
+    settings = Settings.load(dataset=arguments.dataset, month=arguments.month, data=arguments.data)
+    found = read_rides(settings)
+    if found is None:
+        raise UsageError(
+            f"no {settings.dataset} file of {settings.month} is here: name one with --data, or get "
+            "it with `rushhour download`"
+        )
+    name, rides = found
+    boostings = () if arguments.no_lightgbm else SETTINGS
+    if boostings:
+        _need_lightgbm()
+    judged, seconds = measure(*_arrays(rides), boostings, arguments.threads)
+    first, last = clock_label(judged.first_hour), clock_label(judged.last_hour)
+    print(
+        f"{name}, hour ahead, {first} to {last}, {judged.zones} zones with rides, "
+        f"{judged.pairs:,} pairs:\n"
+    )
+    print("\n".join(table_lines(judged, seconds, _green(settings))))
+    print(f"\nIntervals of {judged.served}, meant to hold {models.COVERAGE:.0%}:\n")
+    print("\n".join(coverage_lines(judged)))
+    libraries = "numpy", "river", *(("lightgbm",) if boostings else ())
+    print(
+        f"\nPython {platform.python_version()}, "
+        + ", ".join(f"{library} {version(library)}" for library in libraries)
+        + f". CPU seconds are for all {len(rides)} hours, on one thread"
+        + (f" (LightGBM: {arguments.threads})" if boostings else "")
+        + "; those of a learner are for it alone and its features. The features of "
+        + f"{judged.served} are made once for all learners; its figure has the intervals and the "
+        "drift detection in it."
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except RushhourError as error:
+        sys.exit(f"error: {error}")
