@@ -13,7 +13,7 @@ from core.presence import wait_until_alone
 from core.redis_client import write_hash
 from core.run import SYNTHETIC, RunInfo
 from core.settings import Settings
-from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS
+from core.topics import HOURLY_RIDES, PREDICTIONS, TOPICS
 from producers.datasets import locate, official_file
 from producers.download import download
 from producers.trips import check_file
@@ -79,13 +79,12 @@ def prepare(
     if create:
         ensure_topics(bootstrap, partitions)
     offsets = end_offsets(bootstrap, TOPICS)
-    rides = len(offsets[HOURLY_RIDES])
-    for topic in (PREDICTIONS, ALERTS):
-        if len(offsets[topic]) != rides:
-            raise KafkaError(
-                f"Kafka at {bootstrap}: topics '{HOURLY_RIDES}' and '{topic}' have {rides} and "
-                f"{len(offsets[topic])} partitions, and must have as many: delete them"
-            )
+    rides, predictions = len(offsets[HOURLY_RIDES]), len(offsets[PREDICTIONS])
+    if rides != predictions:
+        raise KafkaError(
+            f"Kafka at {bootstrap}: topics '{HOURLY_RIDES}' and '{PREDICTIONS}' have {rides} and "
+            f"{predictions} partitions, and must have as many: delete them"
+        )
     clear(client)
     write_hash(
         client,
