@@ -84,6 +84,7 @@ def status_screen(snapshot: Snapshot) -> RenderableType:
     facts.add_row("rides", _thousands(snapshot.quality.get("rides", "0")))
     facts.add_row("rejected rows", rejected_text(snapshot.quality))
     facts.add_row("overlap", overlap_text(snapshot.quality))
+    facts.add_row("alerts", _thousands(snapshot.quality.get("alerts", "0")))
     return Group(facts, Text(), models_table(snapshot), Text(), zones_table(snapshot))
 
 
@@ -165,7 +166,8 @@ def _clock(snapshot: Snapshot, trips_per_s: float, pace: str) -> Table:
     grid.add_row(
         f"hours closed {snapshot.hours_closed}/{snapshot.run.hours}",
         f"rides {_thousands(snapshot.quality.get('rides', '0'))}",
-        f"overlap {snapshot.quality.get('overlap', '-')}",
+        f"overlap {snapshot.quality.get('overlap', '-')}"
+        f", alerts {snapshot.quality.get('alerts', '0')}",
         f"city next hour {_rounded(snapshot.city.get('next_prediction', '-'))}",
     )
     return grid
