@@ -10,9 +10,9 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import UsageError
-from core.hours import HOUR_MS, clock_label, hour_label, parse_from, parse_month, parse_until
+from core.hours import HOUR_MS, hour_label, parse_from, parse_month, parse_until
 from core.speed import Speed
-from core.surge import format_surges, parse_surges
+from core.surge import check_begin, format_surges, parse_surges
 
 PREFIX = "RUSHHOUR_"
 Dataset = Literal["yellow", "green"]
@@ -111,12 +111,7 @@ class Settings(BaseSettings):
             name = str(first["loc"][0]).removeprefix(PREFIX).lower()
             raise UsageError(f"{name} '{first.get('input')}': {first['msg']}") from None
         _, end = settings.window
-        for surge in parse_surges(settings.surge):
-            if surge.from_ts >= end:  # it would do nothing, and the run be called what it is not
-                raise UsageError(
-                    f"surge '{surge}' begins after the last hour of the run, "
-                    f"{clock_label(end - HOUR_MS)}: check --surge, --until and --month"
-                )
+        check_begin(parse_surges(settings.surge), end)
         return settings
 
     @field_validator("speed")

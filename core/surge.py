@@ -1,11 +1,12 @@
 """What-if surges: the demand of a zone multiplied by a factor from an hour on."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from core.errors import UsageError
-from core.hours import clock_label, parse_from
+from core.hours import HOUR_MS, clock_label, parse_from
 from core.zones import FIRST_ZONE, LAST_ZONE
 
 MAX_FACTOR = 100
@@ -102,6 +103,23 @@ def parse_surges(text: str) -> tuple[Surge, ...]:
             raise UsageError(f"surge '{text}' has zone {surge.zone} twice: use one surge a zone")
         by_zone[surge.zone] = surge
     return tuple(by_zone[zone] for zone in sorted(by_zone))
+
+
+def check_begin(surges: Iterable[Surge], end_ts: int) -> None:
+    """Refuse a surge that would do nothing: the run would be called what it is not.
+
+    Raises
+    ------
+    UsageError
+        If one begins when the replayed time is over, at `end_ts` (epoch milliseconds) or later.
+    """
+    for surge in surges:
+        if surge.from_ts >= end_ts:
+            raise UsageError(
+                f"surge '{surge}' begins after the last hour of the run, "
+                f"{clock_label(end_ts - HOUR_MS)}: "
+                "check --surge, --until and --month"
+            )
 
 
 def format_surges(surges: tuple[Surge, ...]) -> str:

@@ -14,7 +14,7 @@ from core.run import RunInfo
 from core.settings import Settings
 from dataflows.forecasters import model_names
 from simulator.backtest import replay
-from simulator.backtesting import find_demand
+from simulator.demand import find_demand
 from simulator.recorded import read_drift, read_forecasts
 from simulator.session import open_redis
 
