@@ -79,6 +79,7 @@ def test_every_row_of_the_file_is_accounted_for(client: redis.Redis) -> None:
         "pairs_due": str(PAIRS),
         "pairs_scored": str(PAIRS),
         "overlap": "1.0",
+        "alerts": "36",
     }
 
 
@@ -119,3 +120,19 @@ def test_the_served_model_beats_every_baseline_once_it_is_warm(client: redis.Red
     served = error(None)
     for baseline in ("last_hour", "same_hour_yesterday", "same_hour_last_week"):
         assert served < error(baseline), baseline
+    assert served < 0.74 * error("same_hour_last_week")
+
+
+def test_nine_in_ten_rides_lie_within_their_interval(client: redis.Redis) -> None:
+    table = views.comparison(client, "2024-10-08", "2024-10-31")
+    with_rides = table.groupby("pickup_location_id")["rides"].transform("sum") > 0
+    table = table[with_rides]
+    assert (table["lower"] >= 0).all()
+    covered = (table["lower"] <= table["rides"]) & (table["rides"] <= table["upper"])
+    assert 0.88 <= covered.mean() <= 0.92
+
+
+def test_alerts_are_rare_on_a_month_like_any_other(client: redis.Redis) -> None:
+    alerts = views.alerts(client)
+    zones = views.hourly_rides(client).query("rides > 0")["pickup_location_id"].nunique()
+    assert 0 < len(alerts) < zones / 2

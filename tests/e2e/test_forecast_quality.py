@@ -1,0 +1,75 @@
+"""What the README says of the forecasts, held to by a backtest of the yellow month."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.hours import HOUR_MS, HOURS_PER_DAY, parse_from
+from core.zones import FIRST_ZONE
+from simulator.backtest import Backtest, replay
+from simulator.demand import find_demand
+from simulator.scoring import Judged, judge
+
+pytestmark = pytest.mark.e2e
+
+JFK = 132
+
+
+def backtest(file: Path, surge: str | None = None) -> tuple[int, Backtest]:
+    """The first hour (epoch ms), and what came of it."""
+    flags = {"data": file, "month": "2024-10", "surge": surge}
+    demand = find_demand(flags, synthetic=False)
+    return demand.start_ts, replay(demand.start_ts, demand.rides.to_numpy(np.int64))
+
+
+@pytest.fixture(scope="module")
+def plain(yellow_file: Path) -> Backtest:
+    return backtest(yellow_file)[1]
+
+
+@pytest.fixture(scope="module")
+def judged(plain: Backtest) -> Judged:
+    return judge(plain.forecasts)
+
+
+def test_the_mixture_is_better_than_each_of_its_parts_and_than_2_88(judged: Judged) -> None:
+    assert judged.pairs == 261 * 576
+    served, *others = judged.by_model.values()
+    assert served.mae <= 2.88
+    assert served.skill > 0.3
+    assert all(served.mae < other.mae for other in others)
+
+
+def test_nine_in_ten_rides_lie_within_their_interval_whatever_the_demand(judged: Judged) -> None:
+    assert 0.88 <= judged.by_model[judged.served].coverage <= 0.92
+    assert len(judged.by_band) == 5
+    for band in judged.by_band:
+        assert 0.88 <= band.coverage <= 0.92, band
+
+
+def test_no_zone_is_left_uncovered(plain: Backtest) -> None:
+    judged = plain.forecasts.after_warm_up()
+    assert (judged.lower >= 0).all()
+    with_rides = judged.rides.sum(axis=0) > 0
+    covered = (judged.lower <= judged.rides) & (judged.rides <= judged.upper)
+    by_zone = covered[:, with_rides].mean(axis=0)
+    assert by_zone.min() > 0.83
+    assert by_zone.max() < 0.98
+
+
+def test_on_a_plain_month_there_is_less_than_one_alert_for_two_zones(plain: Backtest) -> None:
+    zones = int((plain.forecasts.rides.sum(axis=0) > 0).sum())
+    assert 0 < (~np.isnan(plain.drift)).sum() < zones / 2
+
+
+def test_a_doubled_airport_raises_an_alert_within_a_day(yellow_file: Path, plain: Backtest) -> None:
+    step = parse_from("2024-10-20")
+    start_ts, surged = backtest(yellow_file, f"{JFK}:2.0@2024-10-20")
+    first = (step - start_ts) // HOUR_MS
+    column = JFK - FIRST_ZONE
+    day = slice(first, first + HOURS_PER_DAY)
+    assert (surged.drift[day, column] > 0).any()
+    assert np.isnan(plain.drift[day, column]).all()
+    # What came before is the same as without the step.
+    assert np.array_equal(surged.drift[:first], plain.drift[:first], equal_nan=True)
