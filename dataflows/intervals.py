@@ -5,6 +5,8 @@ the interval is as wide as it had to be for predictions of that size in the last
 makes no assumption on how rides are distributed.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -95,7 +97,10 @@ class ConformalIntervals:
         return np.where(predicted >= self._LEAST_DEMAND, np.sqrt(own / usual), 1.0)
 
     def _quantiles(self) -> tuple[Floats, Floats]:
-        """Return the lower and the upper quantile of the scores of each group."""
+        """Return the lower and the upper quantile of the scores of each group.
+
+        They are the scores that n + 1 hours, the coming one among them, leave 5 % below and above.
+        """
         order = np.argsort(self._groups, axis=None, kind="stable")
         scores = self._scores.ravel()[order]
         starts = np.searchsorted(self._groups.ravel()[order], np.arange(_GROUPS + 1))
@@ -104,7 +109,9 @@ class ConformalIntervals:
         for group in range(_GROUPS):
             own = scores[starts[group] : starts[group + 1]]
             if len(own) >= _LEAST_SCORES:
-                low[group], high[group] = np.quantile(own, (_TAIL, 1.0 - _TAIL))
+                own.sort()
+                outside = math.floor(_TAIL * (len(own) + 1))
+                low[group], high[group] = own[outside - 1], own[-outside]
         return low, high
 
 
