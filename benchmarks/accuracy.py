@@ -39,8 +39,8 @@ from dataflows.features import RideHistory
 from dataflows.forecasters import learners
 from dataflows.forecasters.base import Forecaster
 from producers.datasets import locate
-from simulator.backtest import replay
 from simulator.counts import Table, count_month, holds_hourly_counts, read_hourly_counts
+from simulator.offline import replay
 from simulator.scoring import Judged, judge
 from simulator.tables import percent
 

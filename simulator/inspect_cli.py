@@ -166,7 +166,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - a command takes one parameter a flag
     ] = None,
 ) -> None:
     """Replay the models offline over a month, without Kafka and Redis, and score them."""
-    from simulator.backtesting import backtest as run_backtest  # noqa: PLC0415
+    from simulator.backtest import backtest as run_backtest  # noqa: PLC0415
 
     if zone_id is not None:
         check_zone(zone_id)

@@ -21,8 +21,8 @@ from core.redis_client import read_hash
 from core.run import RunInfo
 from core.zones import FIRST_ZONE, ZONE_COUNT
 from dataflows.forecasters import model_names
-from simulator.backtest import replay
 from simulator.counts import Table, count_month, hours_between
+from simulator.offline import replay
 from simulator.recorded import models_of, read_drift, read_forecasts
 from simulator.scoring import Floats
 from simulator.screens import what_if

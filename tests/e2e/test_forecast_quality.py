@@ -7,8 +7,8 @@ import pytest
 
 from core.hours import HOUR_MS, HOURS_PER_DAY, parse_from
 from core.zones import FIRST_ZONE
-from simulator.backtest import Backtest, replay
 from simulator.demand import find_demand
+from simulator.offline import Backtest, replay
 from simulator.scoring import Judged, judge
 
 pytestmark = pytest.mark.e2e

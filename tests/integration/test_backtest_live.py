@@ -13,8 +13,8 @@ from core.models import SERVED
 from core.run import RunInfo
 from core.settings import Settings
 from dataflows.forecasters import model_names
-from simulator.backtest import replay
 from simulator.demand import find_demand
+from simulator.offline import replay
 from simulator.recorded import read_drift, read_forecasts
 from simulator.session import open_redis
 

@@ -14,9 +14,9 @@ from core.zones import ZONE_COUNT, ZONE_IDS
 from dataflows.counting import CityHour
 from dataflows.forecasters import model_names
 from dataflows.forecasting import HourlyForecasting
-from simulator.backtest import Backtest, replay
-from simulator.backtesting import busiest_zone, write_csv
+from simulator.backtest import busiest_zone, write_csv
 from simulator.demand import find_demand
+from simulator.offline import Backtest, replay
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOURS = 60
