@@ -14,8 +14,7 @@ from core.errors import EventError
 from core.events import Tick, Trip, TripEvent
 from core.hours import HOUR_MS, clock_label, floor_hour
 from core.zones import FIRST_ZONE, ZONE_COUNT
-
-Counts = npt.NDArray[np.int64]
+from dataflows.arrays import Counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,11 @@
 """Drift: zones whose rides have moved away from what is predicted for them."""
 
 import numpy as np
-import numpy.typing as npt
 from river import drift
 
 from core.hours import HOURS_PER_DAY
 from core.zones import ZONE_COUNT
-
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from dataflows.arrays import Counts, Floats
 
 
 class DriftWatch:

@@ -13,10 +13,9 @@ import pandas as pd
 
 from core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, hour_of_week
 from core.zones import ZONE_COUNT
+from dataflows.arrays import Floats
 from dataflows.similar import DAYS, SimilarDays
 from dataflows.subspace import Subspace
-
-Floats = npt.NDArray[np.float64]
 
 RIDES_LAST_HOUR = "rides_last_hour"
 RIDES_YESTERDAY = "rides_yesterday"

@@ -8,21 +8,19 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from core.events import Alert, HourlyRides, Prediction
 from core.hours import HOUR_MS, to_datetime
 from core.models import DECIMALS, SERVED
 from core.zones import FIRST_ZONE, ZONE_COUNT, ZONE_IDS
-from dataflows.counting import CityHour, Counts
+from dataflows.arrays import Counts, Floats
+from dataflows.counting import CityHour
 from dataflows.drift import DriftWatch
 from dataflows.features import RideHistory
 from dataflows.forecasters import baselines, learners
 from dataflows.forecasters.mixture import Mixture
 from dataflows.intervals import ConformalIntervals
-
-Floats = npt.NDArray[np.float64]
 
 # A zone that never had a ride may still get one.
 _LEAST_DEMAND = 10.0**-DECIMALS

@@ -13,9 +13,7 @@ import numpy.typing as npt
 from core.hours import HOUR_MS, HOURS_PER_WEEK
 from core.models import COVERAGE
 from core.zones import ZONE_COUNT, ZONE_IDS
-
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from dataflows.arrays import Counts, Floats
 
 # Predicted rides at which the next group of like demand begins: calibrated apart, so that many
 # quiet zones do not speak for busy ones (Mondrian conformal prediction, in the same book).
@@ -51,7 +49,7 @@ class ConformalIntervals:
 
     _SPREAD_KEPT_PER_HOUR = 0.99
     _SPREAD_PRIOR_HOURS = 24.0  # as many hours of the usual spread are thought to have been before
-    _LEAST_DEMAND = 1.0  # below it errors tell of the one ride that came, not of the zone
+    _SPREAD_FROM_DEMAND = 1.0  # below it errors tell of the one ride that came, not of the zone
 
     def __init__(self) -> None:
         self._squares = np.zeros(ZONE_COUNT)
@@ -83,7 +81,7 @@ class ConformalIntervals:
         slot = hour_ts // HOUR_MS % _WINDOW_HOURS
         self._scores[slot] = error / self._spread(predicted)
         self._groups[slot] = _groups_of(predicted)
-        kept, tells = self._SPREAD_KEPT_PER_HOUR, predicted >= self._LEAST_DEMAND
+        kept, tells = self._SPREAD_KEPT_PER_HOUR, predicted >= self._SPREAD_FROM_DEMAND
         square = np.minimum(np.square(error), _LARGEST_SQUARE)
         self._squares = np.where(tells, kept * self._squares + square, self._squares)
         self._hours = np.where(tells, kept * self._hours + 1.0, self._hours)
@@ -94,7 +92,7 @@ class ConformalIntervals:
         usual = float(self._squares.sum()) / hours if hours else _POISSON_SQUARE
         prior = self._SPREAD_PRIOR_HOURS
         own = (self._squares + prior * usual) / (self._hours + prior)
-        return np.where(predicted >= self._LEAST_DEMAND, np.sqrt(own / usual), 1.0)
+        return np.where(predicted >= self._SPREAD_FROM_DEMAND, np.sqrt(own / usual), 1.0)
 
     def _quantiles(self) -> tuple[Floats, Floats]:
         """Return the lower and the upper quantile of the scores of each group.

@@ -1,11 +1,9 @@
 """Past days that went like today: what came then is likely to come now."""
 
 import numpy as np
-import numpy.typing as npt
 
 from core.hours import HOURS_PER_DAY
-
-Floats = npt.NDArray[np.float64]
+from dataflows.arrays import Floats
 
 DAYS = 28
 

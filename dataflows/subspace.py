@@ -1,9 +1,8 @@
 """The main directions in which the zones of a city move together."""
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from dataflows.arrays import Floats
 
 
 class Subspace:

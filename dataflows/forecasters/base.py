@@ -3,15 +3,12 @@
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from river import compose, linear_model
 
 from core.zones import ZONE_COUNT
 from dataflows import features
-
-Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from dataflows.arrays import Counts, Floats
 
 # Errors of busy zones weigh more in the mean absolute error than they do among square roots. This
 # power of the expected level was the best of 0, 0.3, 0.5, 0.7 and 1; all were within 0.7 %.

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from dataflows.forecasters.base import Counts, Floats, LevelRegression, to_rides
+from dataflows.arrays import Counts, Floats
+from dataflows.forecasters.base import LevelRegression, to_rides
 
 
 class CityRegression:

@@ -4,7 +4,8 @@ import pandas as pd
 
 from core.hours import HOURS_PER_DAY
 from dataflows import features
-from dataflows.forecasters.base import Counts, Floats, LevelRegression, to_rides
+from dataflows.arrays import Counts, Floats
+from dataflows.forecasters.base import LevelRegression, to_rides
 
 
 class HourRegression:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.zones import ZONE_COUNT
-from dataflows.forecasters.base import Counts, Floats
+from dataflows.arrays import Counts, Floats
 
 
 class Mixture:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from dataflows.forecasters.base import Counts, Floats
+from dataflows.arrays import Counts, Floats
 
 
 class Repeat:

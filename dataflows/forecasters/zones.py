@@ -5,7 +5,8 @@ import pandas as pd
 
 from core.zones import ZONE_COUNT
 from dataflows import features
-from dataflows.forecasters.base import Counts, Floats, LevelRegression, to_rides
+from dataflows.arrays import Counts, Floats
+from dataflows.forecasters.base import LevelRegression, to_rides
 
 
 class ZoneRegression:

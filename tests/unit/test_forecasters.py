@@ -6,9 +6,10 @@ import pytest
 
 from core.models import REFERENCE, SERVED
 from core.zones import ZONE_COUNT
+from dataflows.arrays import Counts, Floats
 from dataflows.features import HOUR_OF_DAY, LEVEL, MODEL_FEATURES, ZONE_FEATURES
 from dataflows.forecasters import baselines, learners, model_names
-from dataflows.forecasters.base import Counts, Floats, LevelRegression
+from dataflows.forecasters.base import LevelRegression
 from dataflows.forecasters.city import CityRegression
 from dataflows.forecasters.hours import HourRegression
 from dataflows.forecasters.repeat import Repeat
