@@ -17,7 +17,7 @@ from core.models import DECIMALS
 from core.zones import FIRST_ZONE, ZONE_IDS
 from simulator.demand import find_demand
 from simulator.offline import Backtest, replay
-from simulator.options import cannot_write
+from simulator.options import cannot_write, save_csv
 from simulator.scoring import Forecasts, judge
 from simulator.screens import facts_grid
 from simulator.tables import coverage_by_band, scores_by_borough, scores_by_model
@@ -116,10 +116,7 @@ def write_csv(replayed: Backtest, path: Path) -> int:
         }
         | {model: forecasts.by_model[model].ravel() for model in challengers}
     )
-    try:
-        table.to_csv(path, index=False)
-    except OSError as error:
-        raise cannot_write(path, "--csv", error) from None
+    save_csv(table, path)
     return len(table)
 
 

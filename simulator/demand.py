@@ -1,4 +1,7 @@
-"""What a backtest replays: rides per hour and zone, of trips, of a file of counts, or made up."""
+"""What a backtest replays: rides per hour and zone, of trips, of a file of counts, or made up.
+
+`verify` expects the same of a run.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import Any
 
 from core.errors import DataError, UsageError
 from core.hours import HOUR_MS, clock_label, parse_from, parse_month, parse_until
+from core.run import RunInfo
 from core.settings import Settings
 from core.surge import check_begin, parse_surges
 from producers.datasets import file_name, locate
@@ -38,6 +42,12 @@ class Demand:
     def end_ts(self) -> int:
         """End of the last hour."""
         return self.start_ts + len(self.rides) * HOUR_MS
+
+
+def recount(run: RunInfo, file: Path | None) -> Table:
+    """Count rides per hour and zone straight from the file, zeros included, with its surges."""
+    month = count_month(file, run.dataset, run.month)
+    return surge_counts(month, run.surges).loc[hours_between(run.start_ts, run.end_ts)]
 
 
 def find_demand(flags: Mapping[str, Any], *, synthetic: bool) -> Demand:
@@ -82,10 +92,7 @@ def _locate(settings: Settings) -> Path:
 
 def _of_month(file: Path | None, settings: Settings) -> Demand:
     run = describe_run(settings, file)
-    month = surge_counts(count_month(file, run.dataset, run.month), run.surges)
-    return Demand(
-        source_label(run), run.start_ts, month.loc[hours_between(run.start_ts, run.end_ts)]
-    )
+    return Demand(source_label(run), run.start_ts, recount(run, file))
 
 
 def _of_hourly_counts(file: Path, flags: Mapping[str, Any], base: Settings) -> Demand:

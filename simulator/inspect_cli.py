@@ -25,10 +25,10 @@ from simulator.options import (
     StateFlag,
     SurgeFlag,
     UntilFlag,
-    cannot_write,
     check_writable,
     check_zone,
     open_console,
+    save_csv,
 )
 
 
@@ -73,10 +73,7 @@ def compare(
         run = RunInfo.load(client)
         table = views.comparison(client, from_hour, until_hour)
     if csv is not None:
-        try:
-            table.to_csv(csv, index=False)
-        except OSError as error:
-            raise cannot_write(csv, "--csv", error) from None
+        save_csv(table, csv)
     console = open_console()
     console.print(comparison_screen(run, table, console.width))
     if csv is not None:

@@ -3,13 +3,16 @@
 import errno
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from core.errors import UsageError
 from core.zones import FIRST_ZONE, LAST_ZONE
+
+if TYPE_CHECKING:  # it takes long to import, and most commands do without
+    import pandas as pd
 
 DatasetFlag = Annotated[str | None, typer.Option("--dataset", help="yellow or green")]
 MonthFlag = Annotated[str | None, typer.Option("--month", help="month, such as 2024-10")]
@@ -77,6 +80,20 @@ def check_writable(path: Path, flag: str) -> None:
         code = errno.EACCES
     if code:
         raise cannot_write(path, flag, OSError(code, os.strerror(code)))
+
+
+def save_csv(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table to the file that `--csv` names.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
+    """
+    try:
+        table.to_csv(path, index=False)
+    except OSError as error:
+        raise cannot_write(path, "--csv", error) from None
 
 
 def cannot_write(path: Path, flag: str, error: OSError) -> UsageError:

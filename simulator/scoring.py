@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from consumers.coverage import is_covered
 from core.bands import BANDS, band_of
 from core.hours import HOUR_MS, HOURS_PER_DAY
 from core.models import REFERENCE
@@ -189,13 +190,12 @@ def _by_band(forecasts: Forecasts) -> tuple[BandCoverage, ...]:
 
 def _coverage(forecasts: Forecasts, among: Mask | None = None) -> tuple[float, int]:
     """Return the share of rides within the interval, and of how many pairs."""
-    lower, upper, rides = forecasts.lower, forecasts.upper, forecasts.rides
-    known = ~np.isnan(lower + upper + rides)
+    covered = is_covered(forecasts.rides, forecasts.lower, forecasts.upper)
+    known = ~np.isnan(covered + forecasts.rides)
     if among is not None:
         known = known & among
-    held = known & (lower <= rides) & (rides <= upper)
     pairs = int(known.sum())
-    return _ratio(held.sum(), pairs), pairs
+    return _ratio(covered[known].sum(), pairs), pairs
 
 
 def _skill(errors: Floats, forecasts: Forecasts) -> float:

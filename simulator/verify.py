@@ -21,12 +21,11 @@ from core.redis_client import read_hash
 from core.run import RunInfo
 from core.zones import FIRST_ZONE, ZONE_COUNT
 from dataflows.forecasters import model_names
-from simulator.counts import Table, count_month, hours_between
+from simulator.demand import recount
 from simulator.offline import replay
 from simulator.recorded import models_of, read_drift, read_forecasts
 from simulator.scoring import Floats
 from simulator.screens import what_if
-from simulator.surges import surge_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,6 @@ def verify(client: redis.Redis, run: RunInfo, file: Path | None) -> Iterator[Che
         scored == due and quality.get("overlap") == "1.0",
         f"{scored:,} of {due:,} pairs scored",
     )
-
-
-def recount(run: RunInfo, file: Path | None) -> Table:
-    """Count rides per hour and zone straight from the file, zeros included, with its surges."""
-    month = count_month(file, run.dataset, run.month)
-    return surge_counts(month, run.surges).loc[hours_between(run.start_ts, run.end_ts)]
 
 
 def _check_models(run: RunInfo) -> None:

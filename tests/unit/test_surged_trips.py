@@ -21,8 +21,8 @@ from core.zones import ZONE_IDS
 from producers.__main__ import load_trips
 from producers.surge import surged
 from producers.trips import TripTable
+from simulator.demand import recount
 from simulator.surges import surge_counts
-from simulator.verify import recount
 
 if TYPE_CHECKING:
     from tests.conftest import TripRow, TripWriter
