@@ -14,11 +14,10 @@ RUN --mount=type=secret,id=ca,required=false \
     && rm -rf pyarrow/include \
     && find . -type d -name tests -prune -exec rm -rf {} +
 COPY pyproject.toml README.md LICENSE ./
-COPY core core
 COPY producers producers
 COPY dataflows dataflows
 COPY consumers consumers
-COPY simulator simulator
+COPY rushhour rushhour
 RUN --mount=type=secret,id=ca,required=false \
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
     && pip --python /opt/rushhour/bin/python install --no-cache-dir --no-deps .

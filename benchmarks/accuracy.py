@@ -30,19 +30,24 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from core import models
-from core.errors import RushhourError, UsageError
-from core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, clock_label, hour_of_week
-from core.settings import Settings
-from core.zones import ZONE_COUNT
-from dataflows.features import RideHistory
-from dataflows.forecasters import learners
-from dataflows.forecasters.base import Forecaster
+from dataflows.forecasting.features import RideHistory
+from dataflows.forecasting.forecasters import learners
+from dataflows.forecasting.forecasters.base import Forecaster
 from producers.datasets import locate
-from simulator.counts import Table, count_month, holds_hourly_counts, read_hourly_counts
-from simulator.offline import replay
-from simulator.scoring import Judged, judge
-from simulator.tables import percent
+from rushhour.core import models
+from rushhour.core.errors import RushhourError, UsageError
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, clock_label, hour_of_week
+from rushhour.core.settings import Settings
+from rushhour.core.zones import ZONE_COUNT
+from rushhour.simulator.evaluation.counts import (
+    Table,
+    count_month,
+    holds_hourly_counts,
+    read_hourly_counts,
+)
+from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
+from rushhour.simulator.terminal.tables import percent
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -237,7 +242,7 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 def measure(
     start_ts: int, rides: Counts, settings: tuple[Boosting, ...], threads: int
-) -> tuple[Judged, dict[str, float]]:
+) -> tuple[Evaluation, dict[str, float]]:
     """Return the scores of all forecasters, and the CPU seconds of each for all hours."""
     as_floats = rides.astype(np.float64)
     work: dict[str, Callable[[], Floats]] = {
@@ -256,10 +261,12 @@ def measure(
         _, seconds[learner.name] = timed(partial(alone, start_ts, rides, learner))
     served, seconds[models.SERVED] = timed(partial(replay, start_ts, rides))
     forecasts = served.forecasts
-    return judge(replace(forecasts, by_model=forecasts.by_model | others)), seconds
+    return evaluate(replace(forecasts, by_model=forecasts.by_model | others)), seconds
 
 
-def table_lines(judged: Judged, seconds: dict[str, float], elsewhere: str | None) -> Iterator[str]:
+def table_lines(
+    judged: Evaluation, seconds: dict[str, float], elsewhere: str | None
+) -> Iterator[str]:
     """Yield the table; `elsewhere` is one more line."""
     yield f"| forecaster | MAE | / {models.REFERENCE} | CPU s |"
     yield "|---|---|---|---|"
@@ -269,14 +276,14 @@ def table_lines(judged: Judged, seconds: dict[str, float], elsewhere: str | None
         yield elsewhere
 
 
-def table_line(label: str, judged: Judged, model: str, seconds: float) -> str:
+def table_line(label: str, judged: Evaluation, model: str, seconds: float) -> str:
     """Return one line of the table."""
     mae, reference = (judged.by_model[name].mae for name in (model, models.REFERENCE))
     text = f"**{label}**" if model == models.SERVED else label
     return f"| {text} | {mae:.3f} | {mae / reference:.3f} | {seconds:.1f} |"
 
 
-def coverage_lines(judged: Judged) -> Iterator[str]:
+def coverage_lines(judged: Evaluation) -> Iterator[str]:
     """Yield the coverage of the intervals, over all pairs and in each band of predicted rides."""
     yield "| predicted rides | pairs | coverage | mean width |"
     yield "|---|---|---|---|"
@@ -312,7 +319,7 @@ def _green(settings: Settings) -> str | None:
     name, rides = found
     served, seconds = timed(partial(replay, *_arrays(rides)))
     label = f"{models.SERVED} on {name}"
-    return table_line(label, judge(served.forecasts), models.SERVED, seconds)
+    return table_line(label, evaluate(served.forecasts), models.SERVED, seconds)
 
 
 def _need_lightgbm() -> None:

@@ -5,19 +5,20 @@ import logging
 import redis
 from prometheus_client import REGISTRY
 
+from consumers.assignment import partitions_of
 from consumers.city import City
 from consumers.metrics import EVENTS_REPEATED, REDIS_WRITE, RunCollector
 from consumers.reader import EventsReader
-from consumers.restore import restore
-from consumers.share import partitions_of
+from consumers.resume import restore
 from consumers.writer import ZoneWriter, as_closed
-from core import keys
-from core.monitor import Health
-from core.process import run_part
-from core.redis_client import connect, read_hash, redis_errors
-from core.run import RunInfo, load_offsets
-from core.settings import Settings
-from core.topics import PREDICTIONS
+from rushhour.core import keys
+from rushhour.core.run import RunInfo
+from rushhour.core.settings import Settings
+from rushhour.core.topics import PREDICTIONS
+from rushhour.runtime.monitor import Health
+from rushhour.runtime.process import run_part
+from rushhour.runtime.redis_client import connect, read_hash, redis_failures
+from rushhour.storage.runs import load_offsets, load_run
 
 _log = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ def main(settings: Settings, health: Health) -> None:
     """Keep Redis until the last hour of this consumer's partitions is written."""
     kafka, redis_url = settings.servers("consumer")
     client = connect(redis_url)
-    with redis_errors(redis_url):
-        run = RunInfo.load(client)
+    with redis_failures(redis_url):
+        run = load_run(client)
         REGISTRY.register(RunCollector(client, run))
         _consume(kafka, client, run, settings.process, health)
 

@@ -12,17 +12,17 @@ import numpy as np
 import redis
 from redis.client import Pipeline
 
-from consumers.columns import rounded, rows, to_values
-from consumers.coverage import COVERAGE, is_covered
-from consumers.pending import Forecast, Unit
+from consumers.pending import Forecast, HourUpdate
 from consumers.rolling import Rolling
-from consumers.stored import StoredHour, read_hours
-from core import keys
-from core.events import kind_of_drift
-from core.hours import HOUR_MS, HOURS_PER_WEEK, hour_label, parse_label
-from core.redis_client import read_hash, write_hash
-from core.run import RunInfo
-from core.zones import ZONE_COUNT
+from consumers.rolling_coverage import COVERAGE, is_covered
+from rushhour.core import keys
+from rushhour.core.events import kind_of_drift
+from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK, hour_label, parse_label
+from rushhour.core.run import RunInfo
+from rushhour.core.zones import ZONE_COUNT
+from rushhour.runtime.redis_client import read_hash, write_hash
+from rushhour.storage.columns import rounded, rows, to_values
+from rushhour.storage.hour_tables import StoredHour, read_hours
 
 # What Redis says of an hour that the stream has already: it has the same fields.
 _ENTRY_IS_THERE = "equal or smaller than the target stream top item"
@@ -89,7 +89,7 @@ class City:
             rolling.learn(hour, stored.rides, stored.forecast)
         return cls(client, run, partitions, rolling, totals)
 
-    def note(self, units: Iterable[Unit]) -> None:
+    def note(self, units: Iterable[HourUpdate]) -> None:
         """Remember what this consumer has just written, so that it need not be read back."""
         for unit in units:
             self._at(unit.hour_ts).put(unit)

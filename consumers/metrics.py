@@ -8,13 +8,13 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from consumers.coverage import COVERAGE, WHAT_COVERAGE_IS
-from consumers.scores import SCORES, WINDOWS, score_field
-from core import keys
-from core.hours import SECOND_MS
-from core.redis_client import read_hash
-from core.run import RunInfo
-from core.status import last_hour_closed
+from consumers.rolling_coverage import COVERAGE, WHAT_COVERAGE_IS
+from consumers.rolling_errors import SCORES, WINDOWS, score_field
+from rushhour.core import keys
+from rushhour.core.hours import SECOND_MS
+from rushhour.core.run import RunInfo
+from rushhour.runtime.redis_client import read_hash
+from rushhour.storage.clock import last_hour_closed
 
 EVENTS_READ = Counter("rushhour_events_read", "Events read", ["topic"])
 EVENTS_REPEATED = Counter(

@@ -13,13 +13,13 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from consumers.columns import Floats, Zones, all_zones, unknown
-from core.events import HourlyRides, Prediction
-from core.hours import HOUR_MS
-from core.topics import HOURLY_RIDES, PREDICTIONS
-from core.zones import FIRST_ZONE, ZONE_COUNT
+from rushhour.core.events import HourlyRides, Prediction
+from rushhour.core.hours import HOUR_MS
+from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS
+from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
+from rushhour.storage.columns import Floats, ZoneMask, all_zones, unknown
 
-Place = tuple[str, int]  # topic, partition
+TopicPartition = tuple[str, int]  # topic, partition
 E = TypeVar("E", HourlyRides, Prediction)
 
 
@@ -37,7 +37,7 @@ class Forecast:
     lower: Floats = field(default_factory=unknown)
     upper: Floats = field(default_factory=unknown)
     drift: Floats = field(default_factory=unknown)
-    zones: Zones = field(default_factory=all_zones)
+    zones: ZoneMask = field(default_factory=all_zones)
 
     @property
     def served_model(self) -> str:
@@ -59,12 +59,12 @@ class ClosedHour:
     forecast: Forecast
 
     @property
-    def zones(self) -> Zones:
+    def zones(self) -> ZoneMask:
         """Which zones it is about."""
         return self.forecast.zones
 
 
-Unit = Forecast | ClosedHour
+HourUpdate = Forecast | ClosedHour
 
 
 @dataclass
@@ -73,7 +73,7 @@ class _Partial(Generic[E]):
 
     first_offsets: dict[int, int] = field(default_factory=dict)
     events: dict[int, E] = field(default_factory=dict)
-    seen: Zones = field(default_factory=lambda: np.zeros(ZONE_COUNT, np.bool_))
+    seen: ZoneMask = field(default_factory=lambda: np.zeros(ZONE_COUNT, np.bool_))
 
     def put(self, partition: int, offset: int, event: E) -> None:
         """Keep an event, and note where it came from."""
@@ -82,7 +82,7 @@ class _Partial(Generic[E]):
         self.seen[column] = True
         self.events[column] = event
 
-    def has(self, zones: Zones) -> bool:
+    def has(self, zones: ZoneMask) -> bool:
         return bool(self.seen[zones].all())
 
     def column(self, values: Iterable[float | None]) -> Floats:
@@ -104,9 +104,9 @@ class PendingHours:
     def __init__(
         self,
         next_hour: int,
-        offsets: dict[Place, int],
+        offsets: dict[TopicPartition, int],
         forecast: Forecast | None = None,
-        zones: Zones | None = None,
+        zones: ZoneMask | None = None,
     ) -> None:
         self.repeats = 0
         self._zones = all_zones() if zones is None else zones
@@ -133,9 +133,9 @@ class PendingHours:
             return
         _partial(self._predictions, event.pickup_ts).put(partition, offset, event)
 
-    def take(self) -> list[Unit]:
+    def take(self) -> list[HourUpdate]:
         """Return what has become complete: each hour's forecast before the hour itself."""
-        out: list[Unit] = []
+        out: list[HourUpdate] = []
         while True:
             if self._is_forecast_due() and self._has(self._predictions, self._next_forecast):
                 partial = self._predictions.pop(self._next_forecast)
@@ -166,7 +166,7 @@ class PendingHours:
         ahead = self._next_forecast - self.next_hour
         return ahead <= 0 or (ahead == HOUR_MS and self._is_hour_complete())
 
-    def offsets(self) -> dict[Place, int]:
+    def offsets(self) -> dict[TopicPartition, int]:
         """Return the next offset to read of each partition, were the process to restart now."""
         out = dict(self.positions)
         for topic, waiting in (
@@ -191,7 +191,7 @@ def _rides(partial: _Partial[HourlyRides]) -> npt.NDArray[np.int64]:
     return np.nan_to_num(rides).astype(np.int64)
 
 
-def _forecast(hour_ts: int, partial: _Partial[Prediction], zones: Zones) -> Forecast:
+def _forecast(hour_ts: int, partial: _Partial[Prediction], zones: ZoneMask) -> Forecast:
     """Turn the predictions of all zones into columns, which is cheaper than one by one."""
     events = list(partial.events.values())
     challengers = dict.fromkeys(name for event in events for name in event.challengers)

@@ -5,12 +5,12 @@ from typing import TypeVar
 
 import confluent_kafka as ck
 
+from consumers.assignment import AssignedPartitions
 from consumers.metrics import EVENTS_READ
-from consumers.share import Share
-from core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
-from core.kafka import assigned_consumer, check_messages, where
-from core.metrics import LagMeter
-from core.topics import HOURLY_RIDES, PREDICTIONS
+from rushhour.core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
+from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS
+from rushhour.runtime.kafka import assigned_consumer, check_messages, message_position
+from rushhour.runtime.metrics import LagMeter
 
 _MAX_MESSAGES = 10_000
 _WAIT_S = 0.5
@@ -30,12 +30,12 @@ class EventsReader:
         self._predictions: Codec[Prediction] = prediction_codec()
         self._lag = LagMeter(self._consumer)
 
-    def read_into(self, share: Share) -> None:
+    def read_into(self, share: AssignedPartitions) -> None:
         """Wait a moment for events, and take in all that have come.
 
         Raises
         ------
-        KafkaError
+        KafkaFailure
             If the broker no longer has an offset, or fails.
         EventError
             If a message does not fit its topic's schema.
@@ -46,7 +46,7 @@ class EventsReader:
         _feed(messages, PREDICTIONS, self._predictions, share.add_prediction)
         self._lag.measure(share.positions())
 
-    def close(self, share: Share) -> None:
+    def close(self, share: AssignedPartitions) -> None:
         """Leave the broker; `share` is what has been read into."""
         self._lag.measure(share.positions(), now=True)
         self._consumer.close()
@@ -66,7 +66,9 @@ def _feed(
     add: Callable[[int, int, E], None],
 ) -> None:
     batch = [message for message in messages if message.topic() == topic]
-    events = codec.decode_batch([message.value() for message in batch], lambda i: where(batch[i]))
+    events = codec.decode_batch(
+        [message.value() for message in batch], lambda i: message_position(batch[i])
+    )
     EVENTS_READ.labels(topic).inc(len(events))
     for message, event in zip(batch, events, strict=True):
         add(message.partition() or 0, message.offset() or 0, event)

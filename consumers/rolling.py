@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy.typing as npt
 
-from consumers.columns import Zones, to_values
-from consumers.coverage import COVERAGE, RollingCoverage, is_covered
 from consumers.pending import Forecast
-from consumers.scores import WINDOWS, RollingErrors, named_scores, score_field
-from core.bands import BANDS
+from consumers.rolling_coverage import COVERAGE, RollingCoverage, is_covered
+from consumers.rolling_errors import WINDOWS, RollingErrors, named_scores, score_field
+from rushhour.scoring.bands import BANDS
+from rushhour.storage.columns import ZoneMask, to_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Rolling:
         hour_ts: int,
         rides: npt.NDArray[Any],
         forecast: Forecast,
-        zones: Zones | slice = slice(None),
+        zones: ZoneMask | slice = slice(None),
     ) -> None:
         """Take in one closed hour of the given zones, of all if none.
 

@@ -13,14 +13,14 @@ import numpy as np
 import redis
 from redis.client import Pipeline
 
-from consumers.columns import Zones, all_zones, rows, to_values
-from consumers.pending import ClosedHour, Forecast, Place, Unit
+from consumers.pending import ClosedHour, Forecast, HourUpdate, TopicPartition
 from consumers.rolling import Rolling
-from consumers.scores import score_field
-from core import keys
-from core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
-from core.redis_client import write_hash
-from core.zones import ZONE_COUNT, zones
+from consumers.rolling_errors import score_field
+from rushhour.core import keys
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
+from rushhour.core.zones import ZONE_COUNT, zones
+from rushhour.runtime.redis_client import write_hash
+from rushhour.storage.columns import ZoneMask, all_zones, rows, to_values
 
 U = TypeVar("U", Forecast, ClosedHour)
 
@@ -42,8 +42,8 @@ class ZoneWriter:
 
     def write(
         self,
-        units: list[Unit],
-        offsets: Mapping[Place, int],
+        units: list[HourUpdate],
+        offsets: Mapping[TopicPartition, int],
         next_hours: Mapping[int, int],
         repeats: int = 0,
     ) -> dict[int, int]:
@@ -113,7 +113,7 @@ class _ZoneFields:
     def __init__(self) -> None:
         self._flat: dict[int, list[Any]] = {}
 
-    def put(self, columns: Mapping[str, list[Any]], zones: Zones) -> None:
+    def put(self, columns: Mapping[str, list[Any]], zones: ZoneMask) -> None:
         """Add fields of the given zones; a column has one value for every zone."""
         flat = (each for name, column in columns.items() for each in (repeat(name), column))
         for zone, fields in rows(zip(*flat, strict=False), zones):  # names have no end
@@ -129,7 +129,7 @@ def as_closed(fields: Mapping[str, str]) -> dict[int, int]:
     return {int(partition): int(hour) for partition, hour in fields.items()}
 
 
-def _latest_of_each(units: list[U]) -> Iterator[tuple[U, Zones]]:
+def _latest_of_each(units: list[U]) -> Iterator[tuple[U, ZoneMask]]:
     """Yield the latest unit of each zone. Partitions may have come to different hours."""
     left = all_zones()
     for unit in reversed(units):
@@ -165,18 +165,18 @@ def _next(forecast: Forecast) -> dict[str, list[Any]]:
     }
 
 
-def _write_table(pipe: Pipeline, key: str, values: list[Any], zones: Zones) -> None:
+def _write_table(pipe: Pipeline, key: str, values: list[Any], zones: ZoneMask) -> None:
     """Set a hash zone -> value; `values` has one value for every zone."""
     flat = [item for pair in rows(values, zones) for item in pair]
     pipe.execute_command("HSET", key, *flat)  # type: ignore[no-untyped-call]
 
 
-def _zadd(pipe: Pipeline, key: str, values: list[Any], zones: Zones) -> None:
-    members = [
+def _zadd(pipe: Pipeline, key: str, values: list[Any], zones: ZoneMask) -> None:
+    process_specs = [
         item
         for zone, value in rows(values, zones)
         if value != keys.NOT_KNOWN
         for item in (value, zone)
     ]
-    if members:
-        pipe.execute_command("ZADD", key, *members)  # type: ignore[no-untyped-call]
+    if process_specs:
+        pipe.execute_command("ZADD", key, *process_specs)  # type: ignore[no-untyped-call]

@@ -14,19 +14,20 @@ from typing import Any
 from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
-from core.errors import RushhourError, StackError, UsageError
-from core.events import Codec, alert_codec, prediction_codec, rides_codec
-from core.monitor import Health
-from core.process import causes, run_part
-from core.redis_client import connect, redis_errors
-from core.run import RunInfo, load_offsets
-from core.settings import Settings
-from core.status import is_over
-from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from dataflows.flow import build_flow
 from dataflows.recovery import EPOCH, recovery_config
 from dataflows.sink import ZoneEventsSink
 from dataflows.source import TripsSource
+from rushhour.core.errors import RushhourError, StackError, UsageError
+from rushhour.core.events import Codec, alert_codec, prediction_codec, rides_codec
+from rushhour.core.run import RunInfo
+from rushhour.core.settings import Settings
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.runtime.monitor import Health
+from rushhour.runtime.process import causes, run_part
+from rushhour.runtime.redis_client import connect, redis_failures
+from rushhour.storage.clock import is_finished
+from rushhour.storage.runs import load_offsets, load_run
 
 # What is written to each topic.
 _CODECS: dict[str, Callable[[], Codec[Any]]] = {
@@ -41,11 +42,11 @@ def main(settings: Settings, health: Health) -> None:
     """Run this process of the dataflow until the final tick."""
     kafka, redis_url = settings.servers("dataflow")
     client = connect(redis_url)
-    with redis_errors(redis_url):
-        run = RunInfo.load(client)
+    with redis_failures(redis_url):
+        run = load_run(client)
         start = load_offsets(client, TRIPS)
         sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
-        over = is_over(client, run)
+        over = is_finished(client, run)
     client.close()
     if over or settings.process >= run.dataflows:
         _log.info(

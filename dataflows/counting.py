@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import EventError
-from core.events import Tick, Trip, TripEvent
-from core.hours import HOUR_MS, clock_label, floor_hour
-from core.zones import FIRST_ZONE, ZONE_COUNT
-from dataflows.arrays import Counts
+from rushhour.core.arrays import Counts
+from rushhour.core.errors import EventError
+from rushhour.core.events import Tick, Trip, TripEvent
+from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
+from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
 
 
 @dataclass(frozen=True, slots=True)

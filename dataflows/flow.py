@@ -17,8 +17,6 @@ from bytewax.inputs import Source
 from bytewax.operators import StatefulBatchLogic
 from bytewax.outputs import Sink
 
-from core.events import Alert, Prediction
-from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from dataflows.counting import (
     CityHour,
     HourJoiner,
@@ -26,8 +24,10 @@ from dataflows.counting import (
     PartitionProgress,
     TripBatch,
 )
-from dataflows.forecasting import HourForecast, HourlyForecasting, rides_events
+from dataflows.forecasting.engine import HourForecast, HourlyForecasting, rides_events
 from dataflows.metrics import FORECAST, TRIPS_COUNTED, TRIPS_REPEATED
+from rushhour.core.events import Alert, Prediction
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 
 _CITY = "city"
 _log = logging.getLogger(__name__)

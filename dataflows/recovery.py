@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
-from core.errors import StackError
-from core.run import RunInfo
+from rushhour.core.errors import StackError
+from rushhour.core.run import RunInfo
 
 # What is done again after a crash, at most, in wall time. At the end of an epoch the processes of a
 # cluster wait for one another, so short epochs cost a cluster far more than a single process.

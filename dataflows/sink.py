@@ -4,10 +4,10 @@ from typing import Any, Generic, TypeVar
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from core.events import Alert, Codec, HourlyRides, Prediction
-from core.kafka import BatchProducer
-from core.topics import zone_routes
-from core.zones import FIRST_ZONE
+from rushhour.core.events import Alert, Codec, HourlyRides, Prediction
+from rushhour.core.topics import zone_routes
+from rushhour.core.zones import FIRST_ZONE
+from rushhour.runtime.kafka import BatchProducer
 
 E = TypeVar("E", Alert, HourlyRides, Prediction)
 
@@ -33,7 +33,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
 
         Raises
         ------
-        KafkaError
+        KafkaFailure
             If an event could not be delivered.
         """
         encode, routes = self._codec.encode, self._routes
@@ -50,7 +50,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
 
         Raises
         ------
-        KafkaError
+        KafkaFailure
             If an event could not be delivered.
         """
         self._producer.flush()

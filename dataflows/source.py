@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import confluent_kafka as ck
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from core.events import Codec, TripEvent, trip_codec
-from core.kafka import assigned_consumer, check_messages, next_offset, where
-from core.metrics import LagMeter
-from core.monitor import Health
-from core.topics import TRIPS
 from dataflows.counting import TripBatch
+from rushhour.core.events import Codec, TripEvent, trip_codec
+from rushhour.core.topics import TRIPS
+from rushhour.runtime.kafka import assigned_consumer, check_messages, message_position, next_offset
+from rushhour.runtime.metrics import LagMeter
+from rushhour.runtime.monitor import Health
 
 _MAX_MESSAGES = 10_000
 # Long enough for a batch to gather under load, short against a simulated hour.
@@ -48,7 +48,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         ------
         StopIteration
             After the final tick.
-        KafkaError
+        KafkaFailure
             If the broker no longer has the next offset, or cannot be reached for good.
         EventError
             If a message is not a trip or a tick.
@@ -63,7 +63,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
             return []
         check_messages(messages)
         events = self._codec.decode_batch(
-            [message.value() for message in messages], lambda i: where(messages[i])
+            [message.value() for message in messages], lambda i: message_position(messages[i])
         )
         batch = TripBatch.of(self._partition, events)
         self._position = Position(next_offset(messages), any(tick.final for _, tick in batch.ticks))

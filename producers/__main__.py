@@ -4,37 +4,38 @@ from pathlib import Path
 
 import redis
 
-from core import keys
-from core.hours import HOUR_MS
-from core.monitor import Health
-from core.process import run_part
-from core.redis_client import connect, redis_errors, write_hash
-from core.run import RunInfo, load_offsets
-from core.settings import Settings
-from core.speed import Speed
-from core.status import ClockStatus, first_open_hour
-from core.topics import TRIPS
 from producers.control import RedisControl
 from producers.metrics import ROWS_REJECTED
 from producers.replay import Plan, Replay
 from producers.stream import KafkaStream
-from producers.surge import surged
+from producers.surge import apply_surges
 from producers.trips import TripTable, read_trips, synthetic_table
+from rushhour.core import keys
+from rushhour.core.hours import HOUR_MS
+from rushhour.core.run import RunInfo
+from rushhour.core.settings import Settings
+from rushhour.core.speed import Speed
+from rushhour.core.topics import TRIPS
+from rushhour.runtime.monitor import Health
+from rushhour.runtime.process import run_part
+from rushhour.runtime.redis_client import connect, redis_failures, write_hash
+from rushhour.storage.clock import first_open_hour, load_status
+from rushhour.storage.runs import load_offsets, load_run
 
 
 def main(settings: Settings, health: Health) -> None:
     """Replay the run that Redis describes, to its end."""
     kafka, redis_url = settings.servers("producer")
     client = connect(redis_url)
-    with redis_errors(redis_url):
-        run = RunInfo.load(client)
+    with redis_failures(redis_url):
+        run = load_run(client)
         trips = load_trips(run)
         _write_quality(client, trips)
         plan = Plan(
             trips, run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours
         )
         stream = KafkaStream(kafka, partitions=len(load_offsets(client, TRIPS)))
-        status = ClockStatus.load(client)
+        status = load_status(client)
         resume_at = first_open_hour(client, run.start_ts)
         last_command = status.command if status else "0-0"
         control = RedisControl(client, last_command, resume_at - HOUR_MS, health)
@@ -53,7 +54,7 @@ def load_trips(run: RunInfo) -> TripTable:
         trips = synthetic_table(run.dataset, run.month)
     else:
         trips = read_trips(Path(run.file), run.dataset, run.month)
-    return surged(trips, run.surges)
+    return apply_surges(trips, run.surges)
 
 
 def _write_quality(client: redis.Redis, trips: TripTable) -> None:

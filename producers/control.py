@@ -5,14 +5,14 @@ from typing import Any
 
 import redis
 
-from core import keys
-from core.commands import Command
-from core.errors import UsageError
-from core.hours import HOUR_MS, SECOND_MS
-from core.monitor import Health
-from core.status import ClockStatus
 from producers.metrics import show
 from producers.replay import Updates
+from rushhour.core import keys
+from rushhour.core.clock import ClockStatus, Command
+from rushhour.core.errors import UsageError
+from rushhour.core.hours import HOUR_MS, SECOND_MS
+from rushhour.runtime.monitor import Health
+from rushhour.storage.clock import save_status
 
 _MILLISECOND_S = 0.001
 
@@ -54,7 +54,7 @@ class RedisControl:
 
     def publish(self, status: ClockStatus) -> None:
         """Write the status to `sim:clock`, and show it to Prometheus."""
-        status.save(self._client)
+        save_status(self._client, status)
         show(status, self._last_closed + HOUR_MS)
 
 

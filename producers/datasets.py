@@ -7,9 +7,9 @@ the server states is checked.
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import DataError
-from core.hours import parse_month
-from core.settings import Settings
+from rushhour.core.errors import DataError
+from rushhour.core.hours import parse_month
+from rushhour.core.settings import Settings
 
 BASE_URL = "https://d37ci6vzurychx.cloudfront.net/trip-data/"
 ZONE_COLUMN = "PULocationID"

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
-from core.errors import DataError, UnreachableError
 from producers.datasets import OfficialFile
+from rushhour.core.errors import DataError, UnreachableError
 
 Progress = Callable[[int, int | None], None]
 

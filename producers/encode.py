@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from core.events import Codec, Tick, Trip, TripEvent, trip_codec
-from core.topics import zone_routes
-from core.zones import FIRST_ZONE
 from producers.trips import TripTable
+from rushhour.core.events import Codec, Tick, Trip, TripEvent, trip_codec
+from rushhour.core.topics import zone_routes
+from rushhour.core.zones import FIRST_ZONE
 
 Message = dict[str, Any]
 

@@ -4,9 +4,9 @@ from typing import get_args
 
 from prometheus_client import Counter, Enum, Gauge
 
-from core.hours import SECOND_MS
-from core.speed import Speed
-from core.status import ClockStatus, State
+from rushhour.core.clock import ClockStatus, State
+from rushhour.core.hours import SECOND_MS
+from rushhour.core.speed import Speed
 
 TRIPS_SENT = Counter("rushhour_trips_sent", "Trips put on the stream")
 ROWS_REJECTED = Gauge("rushhour_rows_rejected", "Rows of the file that were set aside", ["reason"])

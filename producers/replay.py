@@ -11,18 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from core.clock import SimClock
-from core.commands import Command
-from core.errors import UsageError
-from core.hours import HOUR_MS, SECOND_MS, floor_hour
-from core.speed import Speed
-from core.status import ClockStatus, State
+from producers.clock import SimClock
 from producers.trips import TripTable
+from rushhour.core.clock import ClockStatus, Command, State
+from rushhour.core.errors import UsageError
+from rushhour.core.hours import HOUR_MS, SECOND_MS, floor_hour
+from rushhour.core.speed import Speed
 
 # Trips of a slice are at most this late against their own pickup time.
 _SLICE_S = 0.05
 # How often commands are looked for, and the status published, while nothing makes us wait.
-_ATTEND_EVERY_S = 0.1
+_POLL_EVERY_S = 0.1
 # Behind schedule by more than this, the clock is held back rather than made to catch up.
 _MAX_LATE_S = 1.0
 
@@ -99,7 +98,7 @@ class Replay:
         speed = Speed.parse(status.speed) if status is not None and goes_on else plan.speed
         paused = status is not None and status.state == "paused"
         self._clock = SimClock(wall(), self._position, speed, paused)
-        self._attended = -math.inf
+        self._polled_at = -math.inf
         self._throttled = False
         self._first_trip, self._next_trip = plan.trips.slice(plan.start_ts, self._position)
         self._status = replace(
@@ -122,22 +121,22 @@ class Replay:
 
     def _step(self) -> None:
         now = self._wall()
-        if now - self._attended >= _ATTEND_EVERY_S:
-            self._attend(0.0)
+        if now - self._polled_at >= _POLL_EVERY_S:
+            self._poll_control(0.0)
         slice_end = next_slice_end(self._position, self._clock.speed, self._plan.end_ts)
         due = self._clock.wall_at(slice_end)
         if now < due:
-            self._attend(min(due - now, _ATTEND_EVERY_S))
+            self._poll_control(min(due - now, _POLL_EVERY_S))
         elif self._is_too_far_ahead(slice_end):
             self._throttled = True
-            self._attend(_ATTEND_EVERY_S)
-            self._clock = self._clock.held_at(self._position, self._wall())
+            self._poll_control(_POLL_EVERY_S)
+            self._clock = self._clock.rebase(self._position, self._wall())
         else:
             self._throttled = self._throttled and now - due > _SLICE_S
             self._emit_until(slice_end)
             if now - due > _MAX_LATE_S and not self._clock.speed.is_max:
                 self._throttled = True
-                self._clock = self._clock.held_at(self._position, now)
+                self._clock = self._clock.rebase(self._position, now)
 
     def _emit_until(self, slice_end: int) -> None:
         _, end = self._plan.trips.slice(self._position, slice_end)
@@ -151,23 +150,23 @@ class Replay:
         hour = floor_hour(slice_end - 1)
         return hour - self._last_closed > self._plan.ahead_hours * HOUR_MS
 
-    def _attend(self, seconds: float) -> None:
+    def _poll_control(self, seconds: float) -> None:
         """Wait for news up to `seconds`, obey commands, publish."""
         updates = self._control.wait(seconds)
         if updates.last_closed is not None:
             self._last_closed = updates.last_closed
         for command_id, command in updates.commands:
-            self._obey(command_id, command)
+            self._apply(command_id, command)
         now = self._wall()
-        if updates.commands or now - self._attended >= _ATTEND_EVERY_S:
-            self._attended = now
+        if updates.commands or now - self._polled_at >= _POLL_EVERY_S:
+            self._polled_at = now
             self._publish(self._state())
 
-    def _obey(self, command_id: str, command: Command | UsageError) -> None:
+    def _apply(self, command_id: str, command: Command | UsageError) -> None:
         now = self._wall()
         error = ""
         if self._clock.speed.is_max:
-            self._clock = self._clock.held_at(self._position, now)
+            self._clock = self._clock.rebase(self._position, now)
         if isinstance(command, UsageError):
             error = str(command)
         elif command.name == "pause":
@@ -197,7 +196,7 @@ class Replay:
 def next_slice_end(position: int, speed: Speed, end_ts: int) -> int:
     """Return the end of the slice that starts at `position`: never across an hour's end.
 
-    >>> from core.speed import MAX, Speed
+    >>> from rushhour.core.speed import MAX, Speed
     >>> next_slice_end(0, MAX, 10**9), next_slice_end(0, Speed(3600.0), 10**9)
     (3600000, 180000)
     """

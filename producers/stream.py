@@ -1,10 +1,10 @@
 """The Kafka edge: trips and ticks onto the topic `trips`."""
 
-from core.kafka import BatchProducer
-from core.topics import TRIPS
 from producers.encode import TripEncoder
 from producers.metrics import TRIPS_SENT
 from producers.trips import TripTable
+from rushhour.core.topics import TRIPS
+from rushhour.runtime.kafka import BatchProducer
 
 
 class KafkaStream:
@@ -19,7 +19,7 @@ class KafkaStream:
 
         Raises
         ------
-        KafkaError
+        KafkaFailure
             If a message could not be delivered.
         """
         for partition, messages in enumerate(self._encoder.trips(table, first, end)):

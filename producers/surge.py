@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.surge import Surge
 from producers.trips import TripTable
+from rushhour.core.surges import Surge
 
 
-def surged(table: TripTable, surges: Sequence[Surge]) -> TripTable:
+def apply_surges(table: TripTable, surges: Sequence[Surge]) -> TripTable:
     """Return the trips as they would be with these surges, at most one a zone.
 
     The k-th trip of a surge, from 0, becomes floor(factor * (k + 1)) - floor(factor * k) trips of

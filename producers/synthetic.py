@@ -13,9 +13,9 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import DataError
-from core.hours import HOUR_MS, HOURS_PER_WEEK, SECOND_MS, hour_of_week, parse_month
-from core.zones import FIRST_ZONE, ZONE_COUNT
+from rushhour.core.errors import DataError
+from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK, SECOND_MS, hour_of_week, parse_month
+from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
 
 _SECONDS_PER_HOUR = HOUR_MS // SECOND_MS
 _ZONE_BITS = 9  # enough for 265

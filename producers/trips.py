@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.errors import DataError
-from core.hours import parse_month
-from core.zones import FIRST_ZONE, LAST_ZONE
 from producers.datasets import PICKUP_COLUMNS, ZONE_COLUMN, pickup_column
 from producers.synthetic import synthetic_trips
+from rushhour.core.errors import DataError
+from rushhour.core.hours import parse_month
+from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 
 Ints = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]

@@ -25,15 +25,15 @@ import pytest
 import redis
 from confluent_kafka.admin import AdminClient
 
-from core.kafka import ensure_topics
-from core.redis_client import connect
-from core.settings import PREFIX, Settings
-from core.topics import TOPICS
 from producers.datasets import PICKUP_COLUMNS, ZONE_COLUMN, file_name
-from simulator.cli import run
-from simulator.parts import Part
-from simulator.redis_server import EmbeddedRedis
-from simulator.session import Session
+from rushhour.core.settings import PREFIX, Settings
+from rushhour.core.topics import TOPICS
+from rushhour.runtime.kafka import ensure_topics
+from rushhour.runtime.redis_client import connect
+from rushhour.simulator.commands.cli import run
+from rushhour.simulator.stack.child_process import ChildProcess
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.simulator.stack.session import Session
 
 # A busy machine must not fail a test: how long one example takes says nothing of the code.
 hypothesis.settings.register_profile("rushhour", deadline=None)
@@ -198,7 +198,7 @@ def contents() -> Callable[[redis.Redis], dict[str, object]]:
 
 @contextmanager
 def _broker(log: Path) -> Iterator[str]:
-    part = Part.python("broker", "simulator.broker", log, {})
+    part = ChildProcess.python("broker", "rushhour.simulator.stack.broker", log, {})
 
     def address() -> str:
         part.check()

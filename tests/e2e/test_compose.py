@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from core import keys
-from core.errors import RedisError
-from core.redis_client import connect
-from simulator.ports import free_ports
+from rushhour.core import keys
+from rushhour.core.errors import RedisFailure
+from rushhour.runtime.redis_client import connect
+from rushhour.simulator.stack.ports import free_ports
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -80,7 +80,7 @@ class Compose:
         """Return how far the run is; 0 while Redis does not answer."""
         try:
             return int(str(self.client().hget(keys.QUALITY, "hours_closed") or 0))
-        except (redis.RedisError, RedisError):
+        except (redis.RedisError, RedisFailure):
             return 0
 
     def wait_for_report(self) -> str:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.hours import HOUR_MS, HOURS_PER_DAY, parse_from
-from core.zones import FIRST_ZONE
-from simulator.demand import find_demand
-from simulator.offline import Backtest, replay
-from simulator.scoring import Judged, judge
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, parse_from
+from rushhour.core.zones import FIRST_ZONE
+from rushhour.simulator.evaluation.demand import find_demand
+from rushhour.simulator.evaluation.offline import Backtest, replay
+from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
 
 pytestmark = pytest.mark.e2e
 
@@ -29,11 +29,11 @@ def plain(yellow_file: Path) -> Backtest:
 
 
 @pytest.fixture(scope="module")
-def judged(plain: Backtest) -> Judged:
-    return judge(plain.forecasts)
+def judged(plain: Backtest) -> Evaluation:
+    return evaluate(plain.forecasts)
 
 
-def test_the_mixture_is_better_than_each_of_its_parts_and_than_2_88(judged: Judged) -> None:
+def test_the_mixture_is_better_than_each_of_its_parts_and_than_2_88(judged: Evaluation) -> None:
     assert judged.pairs == 261 * 576
     served, *others = judged.by_model.values()
     assert served.mae <= 2.88
@@ -41,7 +41,9 @@ def test_the_mixture_is_better_than_each_of_its_parts_and_than_2_88(judged: Judg
     assert all(served.mae < other.mae for other in others)
 
 
-def test_nine_in_ten_rides_lie_within_their_interval_whatever_the_demand(judged: Judged) -> None:
+def test_nine_in_ten_rides_lie_within_their_interval_whatever_the_demand(
+    judged: Evaluation,
+) -> None:
     assert 0.88 <= judged.by_model[judged.served].coverage <= 0.92
     assert len(judged.by_band) == 5
     for band in judged.by_band:

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import redis
 
-from consumers import views
-from core.redis_client import connect
-from core.zones import ZONE_COUNT, ZONE_IDS
-from simulator.redis_server import ANY_PORT, DUMP, EmbeddedRedis
+from rushhour import views
+from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.runtime.redis_client import connect
+from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 
 if TYPE_CHECKING:
     from tests.conftest import Finished, Rushhour

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.models import SERVED
-from core.run import RunInfo
-from core.settings import Settings
-from dataflows.forecasters import model_names
-from simulator.demand import find_demand
-from simulator.offline import replay
-from simulator.recorded import read_drift, read_forecasts
-from simulator.session import open_redis
+from dataflows.forecasting.forecasters import model_names
+from rushhour.core.models import SERVED
+from rushhour.core.settings import Settings
+from rushhour.simulator.evaluation.demand import find_demand
+from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.run_arrays import read_drift, read_forecasts
+from rushhour.simulator.stack.session import open_redis
+from rushhour.storage.runs import load_run
 
 if TYPE_CHECKING:
     from tests.conftest import Cli, Finished, Rushhour, SettingsFactory
@@ -47,7 +47,7 @@ def test_a_backtest_reproduces_a_live_run_exactly(
     after_run: "Rushhour", settings: "SettingsFactory"
 ) -> None:
     with open_redis(settings(state_dir=after_run.state_dir)) as client:
-        run = RunInfo.load(client)
+        run = load_run(client)
         live, live_drift = read_forecasts(client, run), read_drift(client, run)
     flags = {"dataset": "green", "until_hour": "2024-10-03", "surge": SURGED[-1]}
     with pytest.MonkeyPatch.context() as patch:

@@ -9,18 +9,18 @@ import numpy.typing as npt
 import pytest
 import redis
 
+from consumers.assignment import partitions_of
 from consumers.city import City
-from consumers.pending import ClosedHour, Forecast, Unit
+from consumers.pending import ClosedHour, Forecast, HourUpdate
 from consumers.rolling import Rolling
-from consumers.share import partitions_of
 from consumers.writer import ZoneWriter, as_closed
-from core import keys
-from core.models import LAST_HOUR, SERVED
-from core.redis_client import connect, read_hash
-from core.run import RunInfo
-from core.topics import HOURLY_RIDES, partition_of
-from core.zones import ZONE_COUNT, ZONE_IDS
-from simulator.redis_server import EmbeddedRedis
+from rushhour.core import keys
+from rushhour.core.models import LAST_HOUR, SERVED
+from rushhour.core.run import RunInfo
+from rushhour.core.topics import HOURLY_RIDES, partition_of
+from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.runtime.redis_client import connect, read_hash
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +85,7 @@ class InProcess:
         self._zones = np.any(list(self._mine.values()), axis=0)
         self._writer = ZoneWriter(client, Rolling(), process)
         self.city = City.restore(client, RUN, PARTITIONS)
-        self._units: list[Unit] = [forecast(0, self._zones)]
+        self._units: list[HourUpdate] = [forecast(0, self._zones)]
         self.hour = 0
         self.closed: dict[int, int] | None = None
 
@@ -125,7 +125,7 @@ def test_an_hour_written_twice_leaves_the_same_redis(
     """As two consumers at once would: the second one must not add to what the first wrote."""
     everywhere = np.ones(ZONE_COUNT, np.bool_)
     of_hour = forecast(0, everywhere)
-    units: list[Unit] = [
+    units: list[HourUpdate] = [
         of_hour,
         forecast(1, everywhere),
         ClosedHour(START, rides(0), of_hour),

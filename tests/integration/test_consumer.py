@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 import redis
 
+from consumers.assignment import partitions_of
 from consumers.reader import EventsReader
-from consumers.restore import restore
-from consumers.share import partitions_of
+from consumers.resume import restore
 from consumers.writer import ZoneWriter, as_closed
-from core import keys
-from core.bands import BANDS, band_of
-from core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
-from core.hours import hour_label, to_datetime
-from core.kafka import BatchProducer, end_offsets
-from core.models import LAST_HOUR, SAME_HOUR_LAST_WEEK, SAME_HOUR_YESTERDAY, SERVED
-from core.redis_client import connect, read_hash
-from core.run import RunInfo
-from core.settings import Settings
-from core.topics import HOURLY_RIDES, PREDICTIONS, partition_of, zone_key
-from core.zones import ZONE_COUNT, ZONE_IDS
-from simulator.parts import Part
-from simulator.prepare import prepare
-from simulator.redis_server import EmbeddedRedis
+from rushhour.core import keys
+from rushhour.core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
+from rushhour.core.hours import hour_label, to_datetime
+from rushhour.core.models import LAST_HOUR, SAME_HOUR_LAST_WEEK, SAME_HOUR_YESTERDAY, SERVED
+from rushhour.core.run import RunInfo
+from rushhour.core.settings import Settings
+from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, partition_of, zone_key
+from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.runtime.kafka import BatchProducer, end_offsets
+from rushhour.runtime.redis_client import connect, read_hash
+from rushhour.scoring.bands import BANDS, band_of
+from rushhour.simulator.stack.child_process import ChildProcess
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.simulator.stack.setup import prepare
+from rushhour.storage.runs import load_run, save_run
 
 if TYPE_CHECKING:
     from tests.conftest import Rushhour, SettingsFactory, WaitUntil
@@ -118,7 +119,7 @@ class Consumer:
 
     settings: Settings
     client: redis.Redis
-    _parts: list[Part] = field(default_factory=list)
+    _parts: list[ChildProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.bootstrap = self.settings.kafka or ""
@@ -144,10 +145,10 @@ class Consumer:
             self.producer.send(topic, partition, batch)
         self.producer.flush()
 
-    def start(self, process: int = 0) -> Part:
+    def start(self, process: int = 0) -> ChildProcess:
         log = self.settings.state_dir / f"consumer-{len(self._parts)}.log"
         settings = self.settings.model_copy(update={"process": process})
-        part = Part.python("consumer", "consumers", log, settings.as_environment())
+        part = ChildProcess.python("consumer", "consumers", log, settings.as_environment())
         self._parts.append(part)
         return part
 
@@ -155,14 +156,14 @@ class Consumer:
         """Run to the end of the run."""
         self.end(*(self.start(process) for process in range(consumers)))
 
-    def end(self, *parts: Part) -> None:
+    def end(self, *parts: ChildProcess) -> None:
         """Wait until processes are done."""
         for part in parts:
             ended = part.wait(15.0)
             part.check()
             assert ended, "the consumer did not end"
 
-    def kill(self, *parts: Part) -> None:
+    def kill(self, *parts: ChildProcess) -> None:
         for part in parts:
             os.kill(part.pid, signal.SIGKILL)
             assert part.wait(10.0)
@@ -526,7 +527,7 @@ def test_the_number_of_consumers_may_change_on_the_way(
     consumer.publish(until(14))
     wait_until(lambda: consumer.hours_closed() == 14, "14 hours are closed")
     consumer.kill(*parts)
-    run_of(afterwards).save(consumer.client)
+    save_run(consumer.client, run_of(afterwards))
     consumer.publish(after(14))
     consumer.run(afterwards)
 
@@ -549,7 +550,7 @@ def test_a_consumer_may_get_partitions_that_have_come_to_different_hours(
     consumer.publish(between(3, 28))
     wait_until(lambda: consumer.closed() == {0: 28, 1: 3, 2: 28, 3: 3}, "two partitions are ahead")
     consumer.kill(first)
-    run_of(consumers).save(consumer.client)
+    save_run(consumer.client, run_of(consumers))
     consumer.publish(after(28))
     consumer.run(consumers)
 
@@ -558,7 +559,7 @@ def test_a_consumer_may_get_partitions_that_have_come_to_different_hours(
 
 def write_zones_only(consumer: Consumer, process: int, consumers: int) -> None:
     """Do all that a consumer does until the moment before it closes the last hour for the city."""
-    run = RunInfo.load(consumer.client)
+    run = load_run(consumer.client)
     state = restore(consumer.client, run, partitions_of(process, consumers, PARTITIONS))
     share, writer = state.share, ZoneWriter(consumer.client, state.rolling, process)
     writer.write_zones()

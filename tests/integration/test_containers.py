@@ -11,9 +11,9 @@ from testcontainers.community.redis import RedisContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import PortWaitStrategy
 
-from core.redis_client import connect
-from simulator.ports import HOST, free_ports
-from simulator.redis_server import EmbeddedRedis
+from rushhour.runtime.redis_client import connect
+from rushhour.simulator.stack.ports import HOST, free_ports
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
 
 if TYPE_CHECKING:
     from tests.conftest import Rushhour, TripRow, TripWriter

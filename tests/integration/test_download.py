@@ -13,10 +13,10 @@ from threading import Thread
 import httpx
 import pytest
 
-from core.errors import DataError
 from producers import download as download_module
 from producers.datasets import OfficialFile
 from producers.download import download
+from rushhour.core.errors import DataError
 
 pytestmark = pytest.mark.integration
 

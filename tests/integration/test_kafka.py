@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 import confluent_kafka as ck
 import pytest
 
-from core import kafka
-from core.errors import EventError, KafkaError
-from core.events import Tick, Trip, TripEvent, trip_codec
-from core.kafka import BatchProducer, assigned_consumer, check_messages, end_offsets, next_offset
-from core.monitor import Health
-from core.topics import HOURLY_RIDES, TOPICS, TRIPS
 from dataflows.counting import TripBatch
 from dataflows.source import Position, TripsPartition
+from rushhour.core.errors import EventError, KafkaFailure
+from rushhour.core.events import Tick, Trip, TripEvent, trip_codec
+from rushhour.core.topics import HOURLY_RIDES, TOPICS, TRIPS
+from rushhour.runtime import kafka
+from rushhour.runtime.kafka import (
+    BatchProducer,
+    assigned_consumer,
+    check_messages,
+    end_offsets,
+    next_offset,
+)
+from rushhour.runtime.monitor import Health
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -135,7 +141,7 @@ def test_an_offset_that_the_broker_does_not_have_is_an_error_and_not_a_restart(
 
     found = read(broker, {TRIPS: {0: 10**6}}, 1, wait_until)
 
-    with pytest.raises(KafkaError, match=r"topic 'trips' partition 0.*out of range"):
+    with pytest.raises(KafkaFailure, match=r"topic 'trips' partition 0.*out of range"):
         check_messages(found)
     assert b"a" not in [message.value() for message in found if message.error() is None]
 
@@ -144,7 +150,7 @@ def test_a_gap_stops_the_source_of_trips(broker: str, wait_until: "WaitUntil") -
     send(broker, TRIPS, 0, encoded(Tick(START)))
     with (
         trips_partition(broker, 0, offset=10**6) as source,
-        pytest.raises(KafkaError, match="topic 'trips' partition 0"),
+        pytest.raises(KafkaFailure, match="topic 'trips' partition 0"),
     ):
         wait_until(source.next_batch, "the source noticed the gap")
 
@@ -198,7 +204,7 @@ def test_a_broker_that_cannot_be_reached_is_an_error_in_bounded_time(
     bootstrap = f"127.0.0.1:{free_port()}"
     started = time.monotonic()
 
-    with pytest.raises(KafkaError, match=f"^Kafka at {bootstrap}: "):
+    with pytest.raises(KafkaFailure, match=f"^Kafka at {bootstrap}: "):
         end_offsets(bootstrap, TOPICS)
 
     assert time.monotonic() - started < 10.0
@@ -214,5 +220,5 @@ def test_an_undelivered_message_is_an_error(
     producer = BatchProducer(f"127.0.0.1:{free_port()}")
     producer.send(TRIPS, 0, messages(b"a"))
 
-    with pytest.raises(KafkaError, match=r"topic 'trips' partition 0.*not delivered"):
+    with pytest.raises(KafkaFailure, match=r"topic 'trips' partition 0.*not delivered"):
         producer.flush()

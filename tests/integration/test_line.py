@@ -29,29 +29,29 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from core import keys
-from core.commands import Command
-from core.events import kind_of_drift
-from core.hours import HOUR_MS, hour_label
-from core.kafka import end_offsets
-from core.models import SERVED
-from core.presence import live_parts
-from core.redis_client import connect, read_hash
-from core.run import RunInfo
-from core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
-from core.zones import ZONE_IDS, zones
 from dataflows.counting import CityHour
-from dataflows.forecasters import learners, model_names
-from dataflows.forecasting import HourForecast, HourlyForecasting
-from simulator import line as line_module
-from simulator import stack as stack_module
-from simulator.controls import give
-from simulator.line import Member, members
-from simulator.parts import Part
-from simulator.ports import HOST, free_ports
-from simulator.prepare import describe_run
-from simulator.redis_server import EmbeddedRedis
-from simulator.stack import Stack, open_stack
+from dataflows.forecasting.engine import HourForecast, HourlyForecasting
+from dataflows.forecasting.forecasters import learners, model_names
+from rushhour.core import keys
+from rushhour.core.clock import Command
+from rushhour.core.events import kind_of_drift
+from rushhour.core.hours import HOUR_MS, hour_label
+from rushhour.core.models import SERVED
+from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.core.zones import ZONE_IDS, zones
+from rushhour.runtime.kafka import end_offsets
+from rushhour.runtime.lease import live_processes
+from rushhour.runtime.redis_client import connect, read_hash
+from rushhour.simulator.commands.controls import give
+from rushhour.simulator.runs import describe_run
+from rushhour.simulator.stack import processes as line_module
+from rushhour.simulator.stack import stack as stack_module
+from rushhour.simulator.stack.child_process import ChildProcess
+from rushhour.simulator.stack.ports import HOST, free_ports
+from rushhour.simulator.stack.processes import ProcessSpec, process_specs
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.simulator.stack.stack import Stack, open_stack
+from rushhour.storage.runs import load_run
 
 if TYPE_CHECKING:
     from tests.conftest import SettingsFactory, TripRow, TripWriter, WaitUntil
@@ -123,7 +123,7 @@ class Runner:
         )
         run = describe_run(settings, file)
         with open_stack(settings, settings.state_dir) as stack:
-            stack.start_line(run)
+            stack.start_pipeline(run)
             if disturb is not None:
                 disturb(stack)
             self._wait(stack.is_done, "the line is done", 40.0)
@@ -606,10 +606,10 @@ def start_again(stack: Stack, *names: str, **changes: object) -> None:
     """Start parts that are gone, with the settings of the line or changed ones."""
     servers = {"kafka": stack.bootstrap, "redis": stack.redis_url}
     settings = stack.settings.model_copy(update=servers | changes)
-    for member in members(settings, RunInfo.load(stack.client)):
+    for member in process_specs(settings, load_run(stack.client)):
         if member.name in names:
             again = replace(member, name=f"{member.name}-again")
-            stack.parts[member.name] = start_member(again, stack.directory)
+            stack.parts[member.name] = start_process(again, stack.directory)
 
 
 def test_a_consumer_that_is_killed_and_started_again_leaves_the_same_redis(
@@ -634,19 +634,19 @@ runpy.run_module("dataflows", run_name="__main__", alter_sys=True)
 """
 
 
-def start_member(member: Member, directory: Path) -> Part:
+def start_process(member: ProcessSpec, directory: Path) -> ChildProcess:
     """Start a process of a line; a dataflow with short epochs."""
     if member.module != "dataflows":
-        return line_module.start_member(member, directory)
+        return line_module.start_process(member, directory)
     command = [sys.executable, "-P", "-c", SHORT_EPOCHS]
     log = directory / f"{member.name}.log"
-    return Part(member.name, command, log, member.settings.as_environment())
+    return ChildProcess(member.name, command, log, member.settings.as_environment())
 
 
 @pytest.fixture
 def recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The recovery directory of a line whose dataflow makes a snapshot several times a second."""
-    monkeypatch.setattr(stack_module, "start_member", start_member)
+    monkeypatch.setattr(stack_module, "start_process", start_process)
     return tmp_path
 
 
@@ -686,7 +686,7 @@ def test_a_dataflow_goes_on_from_its_last_snapshot(
     def disturb(stack: Stack) -> None:
         wait_until(lambda: hours_closed(stack) >= 12, "12 hours are closed")
         clock = give(stack.client, Command("pause"))
-        sent = (clock.now_ts - RunInfo.load(stack.client).start_ts) // HOUR_MS
+        sent = (clock.now_ts - load_run(stack.client).start_ts) // HOUR_MS
         wait_until(lambda: hours_closed(stack) == sent, "all that was sent is closed")
         ends = end_offsets(stack.bootstrap, [TRIPS])[TRIPS]
         wait_until(lambda: stored(recovery, dataflows) == ends, "there is a snapshot of it")
@@ -862,17 +862,19 @@ def lingering(
     )
     run = describe_run(ours, short_file)
 
-    def start(member: Member, directory: Path) -> Part:
+    def start(member: ProcessSpec, directory: Path) -> ChildProcess:
         """As an orchestrator does that restarts what ends; under `up` no part lingers."""
         lingers = member.settings.model_copy(update={"linger": True})
-        return line_module.start_member(replace(member, settings=lingers), directory)
+        return line_module.start_process(replace(member, settings=lingers), directory)
 
     with pytest.MonkeyPatch.context() as patch, open_stack(ours, ours.state_dir) as stack:
-        patch.setattr(stack_module, "start_member", start)
-        stack.start_line(run)
+        patch.setattr(stack_module, "start_process", start)
+        stack.start_pipeline(run)
         wait_until(lambda: stack.is_done() or hours_closed(stack) == 48, "all hours are closed")
-        wait_until(lambda: not live_parts(stack.client), "the parts are done")
-        ports = {member.name: member.settings.metrics_port or 0 for member in members(ours, run)}
+        wait_until(lambda: not live_processes(stack.client), "the parts are done")
+        ports = {
+            member.name: member.settings.metrics_port or 0 for member in process_specs(ours, run)
+        }
         yield Lingering(stack.client, ports)
 
 

@@ -13,14 +13,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.city import City
 from consumers.metrics import RunCollector
-from consumers.pending import ClosedHour, Forecast, Unit
+from consumers.pending import ClosedHour, Forecast, HourUpdate
 from consumers.rolling import Rolling
 from consumers.writer import ZoneWriter
-from core.errors import StackError
-from core.models import REFERENCE, SERVED
-from core.monitor import STUCK_AFTER_S, Health, serve
-from core.run import RunInfo
-from core.zones import ZONE_COUNT
+from rushhour.core.errors import StackError
+from rushhour.core.models import REFERENCE, SERVED
+from rushhour.core.run import RunInfo
+from rushhour.core.zones import ZONE_COUNT
+from rushhour.runtime.monitor import STUCK_AFTER_S, Health, serve
+from rushhour.storage.runs import save_run
 
 pytestmark = pytest.mark.integration
 
@@ -131,7 +132,7 @@ Figures = dict[tuple[str, str, str], float]  # name, model or band, window -> va
 
 @pytest.fixture
 def scrape(client: redis.Redis) -> Iterator[Callable[[], Figures]]:
-    RUN.save(client)
+    save_run(client, RUN)
     registry = CollectorRegistry()
     registry.register(RunCollector(client, RUN))
 
@@ -167,7 +168,7 @@ def close_hours(client: redis.Redis, count: int) -> None:
         return Forecast(hour_ts, by_model, lower, served, drift)
 
     for hour_ts in range(START, START + count * HOUR, HOUR):
-        units: list[Unit] = [
+        units: list[HourUpdate] = [
             forecast(hour_ts + HOUR),
             ClosedHour(hour_ts, np.full(ZONE_COUNT, 5), forecast(hour_ts)),
         ]

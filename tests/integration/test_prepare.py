@@ -6,13 +6,22 @@ from dataclasses import replace
 import pytest
 import redis
 
-from core import kafka, keys
-from core.errors import KafkaError
-from core.kafka import BatchProducer
-from core.run import RunInfo, load_offsets
-from core.status import ClockStatus, first_open_hour, is_over, last_hour_closed
-from core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
-from simulator.prepare import prepare
+from rushhour.core import keys
+from rushhour.core.clock import ClockStatus
+from rushhour.core.errors import KafkaFailure
+from rushhour.core.run import RunInfo
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
+from rushhour.runtime import kafka
+from rushhour.runtime.kafka import BatchProducer
+from rushhour.simulator.stack.setup import prepare
+from rushhour.storage.clock import (
+    first_open_hour,
+    is_finished,
+    last_hour_closed,
+    load_status,
+    save_status,
+)
+from rushhour.storage.runs import load_offsets, load_run, save_run
 
 pytestmark = pytest.mark.integration
 
@@ -58,7 +67,7 @@ def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
         keys.OFFSETS,
         *others,
     }
-    assert RunInfo.load(client) == NEW
+    assert load_run(client) == NEW
 
 
 def test_a_new_run_starts_behind_the_messages_of_earlier_ones(
@@ -88,12 +97,16 @@ def test_topics_that_are_joined_must_be_partitioned_alike(
     client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     four: dict[str, dict[int, int]] = {topic: dict.fromkeys(range(4), 0) for topic in TOPICS}
-    monkeypatch.setattr("simulator.prepare.end_offsets", lambda *_: four | {PREDICTIONS: {0: 0}})
+    monkeypatch.setattr(
+        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {PREDICTIONS: {0: 0}}
+    )
     said = f"topics 'hourly_rides' and '{PREDICTIONS}' have 4 and 1 partitions, and must have as"
-    with pytest.raises(KafkaError, match=said):
+    with pytest.raises(KafkaFailure, match=said):
         prepare(client, "127.0.0.1:1", 4, NEW, create=False)
     # Nothing is joined with alerts: on a Kafka of before there were any they are made anew.
-    monkeypatch.setattr("simulator.prepare.end_offsets", lambda *_: four | {ALERTS: {0: 0}})
+    monkeypatch.setattr(
+        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {ALERTS: {0: 0}}
+    )
     prepare(client, "127.0.0.1:1", 4, NEW, create=False)
     assert len(load_offsets(client, ALERTS)) == 1
 
@@ -109,7 +122,7 @@ def test_without_kafka_the_last_run_is_left_as_it_was(
     for key in OF_RUSHHOUR:
         client.set(key, "old")
 
-    with pytest.raises(KafkaError, match=r"^Kafka at 127\.0\.0\.1:"):
+    with pytest.raises(KafkaFailure, match=r"^Kafka at 127\.0\.0\.1:"):
         prepare(client, f"127.0.0.1:{free_port()}", 4, NEW, create=create)
 
     assert set(client.scan_iter()) == set(OF_RUSHHOUR)
@@ -129,14 +142,8 @@ def test_without_kafka_the_last_run_is_left_as_it_was(
     ],
 )
 def test_a_run_comes_back_from_redis_as_it_was(client: redis.Redis, run: RunInfo) -> None:
-    run.save(client)
-    assert RunInfo.load(client) == run
-
-
-def test_a_run_that_does_not_say_so_is_not_shared_and_has_no_surge(client: redis.Redis) -> None:
-    replace(NEW, dataflows=3, consumers=2, surge="132:2@2024-10-20 00:00").save(client)
-    client.hdel(keys.RUN, "dataflows", "consumers", "surge")
-    assert RunInfo.load(client) == NEW
+    save_run(client, run)
+    assert load_run(client) == run
 
 
 @pytest.mark.parametrize(
@@ -149,17 +156,9 @@ def test_a_run_that_does_not_say_so_is_not_shared_and_has_no_surge(client: redis
 def test_the_clock_comes_back_from_redis_as_it_was(
     client: redis.Redis, status: ClockStatus
 ) -> None:
-    assert ClockStatus.load(client) is None
-    status.save(client)
-    assert ClockStatus.load(client) == status
-
-
-def test_a_clock_that_does_not_say_what_it_was_set_to_was_set_to_nothing(
-    client: redis.Redis,
-) -> None:
-    ClockStatus(START, "6h/s", "running", 12, speed_setting="6h/s").save(client)
-    client.hdel(keys.CLOCK, "speed_setting")
-    assert ClockStatus.load(client) == ClockStatus(START, "6h/s", "running", 12)
+    assert load_status(client) is None
+    save_status(client, status)
+    assert load_status(client) == status
 
 
 def test_a_run_is_over_once_its_last_hour_is_closed(client: redis.Redis) -> None:
@@ -169,5 +168,7 @@ def test_a_run_is_over_once_its_last_hour_is_closed(client: redis.Redis) -> None
         if closed is not None:
             client.hset(keys.CLOCK, "last_hour_closed_ts", closed)
         assert last_hour_closed(client) == closed
-        found.append(((first_open_hour(client, START) - START) // 3_600_000, is_over(client, run)))
+        found.append(
+            ((first_open_hour(client, START) - START) // 3_600_000, is_finished(client, run))
+        )
     assert found == [(0, False), (1, False), (2, True)]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from core import keys, presence
-from core.errors import RedisError, StackError
-from core.presence import Presence, live_parts, wait_until_alone
-from simulator.redis_server import EmbeddedRedis
+from rushhour.core import keys
+from rushhour.core.errors import RedisFailure, StackError
+from rushhour.runtime import lease as presence
+from rushhour.runtime.lease import Lease, live_processes, wait_until_alone
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
 
 if TYPE_CHECKING:
     from tests.conftest import WaitUntil
@@ -30,9 +31,9 @@ Holder = subprocess.Popen[bytes]
 # Of another process, with the lease of real life; it ends when its stdin does.
 HOLD = textwrap.dedent("""
     import sys
-    from core.presence import Presence
+    from rushhour.runtime.lease import Lease
 
-    with Presence(sys.argv[1], sys.argv[2]):
+    with Lease(sys.argv[1], sys.argv[2]):
         sys.stdin.read()
 """)
 
@@ -72,7 +73,7 @@ def owner(process: Holder) -> str:
 def test_a_name_says_who_holds_it_and_is_free_afterwards(
     redis_server: EmbeddedRedis, client: redis.Redis
 ) -> None:
-    with Presence(redis_server.url, PART):
+    with Lease(redis_server.url, PART):
         assert client.get(KEY) == ME
         assert 0 < int(str(client.pttl(KEY))) <= presence.LEASE_S * 1000
     assert client.get(KEY) is None
@@ -81,7 +82,7 @@ def test_a_name_says_who_holds_it_and_is_free_afterwards(
 def test_a_name_is_free_after_an_error_too(
     redis_server: EmbeddedRedis, client: redis.Redis
 ) -> None:
-    with pytest.raises(ZeroDivisionError), Presence(redis_server.url, PART):
+    with pytest.raises(ZeroDivisionError), Lease(redis_server.url, PART):
         _ = 1 // 0
     assert client.get(KEY) is None
 
@@ -89,7 +90,7 @@ def test_a_name_is_free_after_an_error_too(
 def test_a_name_is_held_for_longer_than_its_lease(
     redis_server: EmbeddedRedis, client: redis.Redis, wait_until: "WaitUntil", quick: None
 ) -> None:
-    with Presence(redis_server.url, PART):
+    with Lease(redis_server.url, PART):
         for _ in range(3):
             client.pexpire(KEY, 300)
             wait_until(lambda: int(str(client.pttl(KEY))) > 300, "the lease is renewed")
@@ -99,7 +100,7 @@ def test_a_name_is_held_for_longer_than_its_lease(
 def test_a_name_that_redis_has_lost_comes_back(
     redis_server: EmbeddedRedis, client: redis.Redis, wait_until: "WaitUntil", quick: None
 ) -> None:
-    with Presence(redis_server.url, PART):
+    with Lease(redis_server.url, PART):
         client.delete(KEY)
         wait_until(lambda: client.get(KEY) == ME, "the lease is renewed")
 
@@ -109,7 +110,7 @@ def test_a_name_that_another_process_holds_is_refused_with_who_it_is(
 ) -> None:
     first = hold(PART)
 
-    with pytest.raises(StackError) as caught, Presence(redis_server.url, PART):
+    with pytest.raises(StackError) as caught, Lease(redis_server.url, PART):
         pytest.fail("both are at work")
 
     assert str(caught.value) == (
@@ -123,9 +124,9 @@ def test_parts_of_other_names_do_not_mind_each_other(
     redis_server: EmbeddedRedis, client: redis.Redis, hold: Callable[[str], Holder]
 ) -> None:
     others = {part: owner(hold(part)) for part in ("consumer-0", "dataflow-1")}
-    with Presence(redis_server.url, PART):
+    with Lease(redis_server.url, PART):
         assert client.get(KEY) == ME
-    assert live_parts(client) == others
+    assert live_processes(client) == others
 
 
 def test_the_name_of_a_process_of_this_host_that_was_killed_is_free_at_once(
@@ -136,7 +137,7 @@ def test_the_name_of_a_process_of_this_host_that_was_killed_is_free_at_once(
     first.wait()
     assert client.persist(KEY)  # so that it is not its end that we wait for
 
-    with Presence(redis_server.url, PART):
+    with Lease(redis_server.url, PART):
         assert client.get(KEY) == ME
 
 
@@ -145,7 +146,7 @@ def test_a_process_that_starts_again_with_its_old_id_takes_its_name_back(
 ) -> None:
     """As the first process of a container does."""
     client.set(KEY, ME)
-    with Presence(redis_server.url, PART):
+    with Lease(redis_server.url, PART):
         assert client.get(KEY) == ME
         assert int(str(client.pttl(KEY))) > 0
 
@@ -154,7 +155,7 @@ def test_a_name_held_on_another_host_is_waited_for_until_it_expires(
     redis_server: EmbeddedRedis, client: redis.Redis, quick: None
 ) -> None:
     client.set(KEY, ELSEWHERE, px=200)
-    with Presence(redis_server.url, PART):
+    with Lease(redis_server.url, PART):
         assert client.get(KEY) == ME
 
 
@@ -166,7 +167,7 @@ def test_a_name_held_on_another_host_that_does_not_expire_is_refused(
         pytest.raises(
             StackError, match=r"^another consumer-1 .* \(another-host:99999999\): stop it"
         ),
-        Presence(redis_server.url, PART),
+        Lease(redis_server.url, PART),
     ):
         pytest.fail("both are at work")
     assert client.get(KEY) == ELSEWHERE
@@ -176,14 +177,14 @@ def test_a_name_that_another_has_taken_meanwhile_is_left_to_it(
     redis_server: EmbeddedRedis, client: redis.Redis
 ) -> None:
     """This process was held up for longer than its lease, such as by a laptop's sleep."""
-    with Presence(redis_server.url, PART):
+    with Lease(redis_server.url, PART):
         client.set(KEY, ELSEWHERE)
     assert client.get(KEY) == ELSEWHERE
 
 
 def test_without_redis_a_name_cannot_be_had(free_port: Callable[[], int]) -> None:
-    with pytest.raises(RedisError, match=r"^Redis at redis://127\.0\.0\.1"):
-        Presence(f"redis://127.0.0.1:{free_port()}", PART)
+    with pytest.raises(RedisFailure, match=r"^Redis at redis://127\.0\.0\.1"):
+        Lease(f"redis://127.0.0.1:{free_port()}", PART)
 
 
 # Being alone, before a run starts.
@@ -191,7 +192,7 @@ def test_without_redis_a_name_cannot_be_had(free_port: Callable[[], int]) -> Non
 
 def test_no_part_is_alive_where_there_is_none(client: redis.Redis) -> None:
     client.set("sim:parts", "not ours")
-    assert live_parts(client) == {}
+    assert live_processes(client) == {}
     wait_until_alone(client)
 
 
@@ -203,7 +204,7 @@ def test_parts_that_were_killed_are_not_waited_for(
         process.wait()
     for part in ("producer-0", PART):
         assert client.persist(keys.part(part))
-    assert live_parts(client) == {}
+    assert live_processes(client) == {}
     wait_until_alone(client)
 
 
@@ -211,9 +212,9 @@ def test_parts_of_other_hosts_are_waited_for_until_they_expire(
     client: redis.Redis, quick: None
 ) -> None:
     client.set(KEY, ELSEWHERE, px=200)
-    assert live_parts(client) == {PART: ELSEWHERE}
+    assert live_processes(client) == {PART: ELSEWHERE}
     wait_until_alone(client)
-    assert live_parts(client) == {}
+    assert live_processes(client) == {}
 
 
 def test_parts_that_stay_alive_are_named(
@@ -245,4 +246,4 @@ def test_a_part_that_stands_still_keeps_its_name_for_its_lease(
 ) -> None:
     first = hold(PART)
     first.send_signal(signal.SIGSTOP)
-    assert live_parts(client) == {PART: owner(first)}
+    assert live_processes(client) == {PART: owner(first)}

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from core import keys, presence
-from core.kafka import BatchProducer, end_offsets
-from core.redis_client import read_hash
-from core.run import RunInfo, load_offsets
-from core.topics import TOPICS, TRIPS
-from dataflows.forecasters import model_names
-from simulator.redis_server import EmbeddedRedis
+from dataflows.forecasting.forecasters import model_names
+from rushhour.core import keys
+from rushhour.core.run import RunInfo
+from rushhour.core.topics import TOPICS, TRIPS
+from rushhour.runtime import lease as presence
+from rushhour.runtime.kafka import BatchProducer, end_offsets
+from rushhour.runtime.redis_client import read_hash
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.storage.runs import load_offsets, load_run
 
 if TYPE_CHECKING:
     from tests.conftest import Cli, Finished, Rushhour, TripWriter
@@ -73,7 +75,7 @@ def take_part(client: redis.Redis, process: subprocess.Popen[bytes]) -> str:
 
 
 def run_id(client: redis.Redis) -> str:
-    return RunInfo.load(client).run_id
+    return load_run(client).run_id
 
 
 def close_hours(client: redis.Redis, count: int) -> None:
@@ -100,7 +102,7 @@ def test_a_new_run_is_described_and_begins_behind_what_the_topics_hold(
         "line       4 partitions, dataflow processes: 1, consumers: 1",
         "the run starts",
     ]
-    run = RunInfo.load(client)
+    run = load_run(client)
     assert run == RunInfo(
         run.run_id,
         "green",
@@ -120,7 +122,7 @@ def test_how_many_share_the_run_is_part_of_it(prepare: Prepare, client: redis.Re
     done = prepare("--consumers", 2, RUSHHOUR_DATAFLOWS="3")
 
     assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
-    run = RunInfo.load(client)
+    run = load_run(client)
     assert (run.dataflows, run.consumers) == (3, 2)
 
 
@@ -237,7 +239,7 @@ def test_a_run_that_goes_on_may_be_shared_by_others(prepare: Prepare, client: re
 
     assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
     assert "the run goes on: 7 hours are closed" in done.words
-    run = RunInfo.load(client)
+    run = load_run(client)
     assert (run.run_id, run.dataflows, run.consumers) == (first, 3, 2)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from core.errors import StackError
-from core.redis_client import connect
-from simulator import redis_server
-from simulator.redis_server import ANY_PORT, DUMP, EmbeddedRedis, find_binary
+from rushhour.core.errors import StackError
+from rushhour.runtime.redis_client import connect
+from rushhour.simulator.stack import redis_server
+from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis, find_binary
 
 pytestmark = pytest.mark.integration
 

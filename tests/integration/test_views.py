@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 import redis
 
-from consumers import views
 from consumers.city import City
 from consumers.pending import ClosedHour, Forecast
 from consumers.rolling import Rolling
 from consumers.writer import ZoneWriter
-from core.errors import RedisError, UsageError
-from core.run import RunInfo
-from core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour import views
+from rushhour.core.errors import RedisFailure, UsageError
+from rushhour.core.run import RunInfo
+from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.storage.runs import save_run
 
 pytestmark = pytest.mark.integration
 
@@ -58,17 +59,17 @@ def drift_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     return drift
 
 
-def save_run(client: redis.Redis) -> RunInfo:
+def start_run(client: redis.Redis) -> RunInfo:
     end = START + 9 * HOUR
     run = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", START, end, models=MODELS)
-    run.save(client)
+    save_run(client, run)
     return run
 
 
 @pytest.fixture
 def run(client: redis.Redis) -> redis.Redis:
     """A run with four closed hours, from 2024-10-02 23:00 on, and a forecast for the fifth."""
-    city = City.restore(client, save_run(client), partitions=1)
+    city = City.restore(client, start_run(client), partitions=1)
     writer = ZoneWriter(client, Rolling())
     offsets = {("hourly_rides", 0): 1}
     writer.write([forecast_of(0)], offsets, {0: START})
@@ -247,7 +248,7 @@ def test_no_alerts_are_an_empty_table_of_the_same_shape(
 
 
 def test_without_a_run_there_are_no_alerts_to_read(client: redis.Redis) -> None:
-    with pytest.raises(RedisError, match="holds no run"):
+    with pytest.raises(RedisFailure, match="holds no run"):
         views.alerts(client)
 
 
@@ -288,7 +289,7 @@ def test_text_that_names_no_hour_is_a_mistake(run: redis.Redis, text: str, side:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_without_a_run_there_is_nothing_to_read(client: redis.Redis, view: View) -> None:
-    with pytest.raises(RedisError, match="holds no run"):
+    with pytest.raises(RedisFailure, match="holds no run"):
         view(client)
 
 
@@ -296,6 +297,6 @@ def test_without_a_run_there_is_nothing_to_read(client: redis.Redis, view: View)
 def test_before_the_first_hour_is_closed_the_answer_is_to_wait(
     client: redis.Redis, view: View
 ) -> None:
-    save_run(client)
-    with pytest.raises(RedisError, match="no hour is closed yet"):
+    start_run(client)
+    with pytest.raises(RedisFailure, match="no hour is closed yet"):
         view(client)

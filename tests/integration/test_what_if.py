@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from core import keys
-from core.run import RunInfo
-from simulator.redis_server import EmbeddedRedis
-from simulator.verify import verify
+from rushhour.core import keys
+from rushhour.simulator.evaluation.verify import verify
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.storage.runs import load_run
 
 if TYPE_CHECKING:
     from tests.conftest import Cli, Rushhour, TripRow, TripWriter
@@ -70,7 +70,7 @@ def test_a_what_if_run_says_so_and_verifies(
     assert f"0 zone-hours differ ({WHAT_IF})" in checked.words
 
     # The same Redis as a run without a surge is found out.
-    hidden = replace(RunInfo.load(client), surge="")
+    hidden = replace(load_run(client), surge="")
     failed = {check.name for check in verify(client, hidden, file) if not check.passed}
     assert "rides equal a recount of the file" in failed
 

@@ -1,0 +1,1 @@
+"""The forecasts: features, forecasters, mixture, intervals and drift. Knows no stream."""

@@ -1,0 +1,127 @@
+"""Event time as the whole project counts it: epoch milliseconds, in whole hours.
+
+TLC files give New York wall-clock times without a zone. rushhour keeps those wall-clock
+times as they are and labels them UTC, once, where the file is read. An hour is named by
+its first instant.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+from rushhour.core.errors import UsageError
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+HOURS_PER_DAY = 24
+HOURS_PER_WEEK = 7 * HOURS_PER_DAY
+
+_LABEL = "%Y-%m-%dT%H"
+_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
+
+
+def floor_hour(ts: int) -> int:
+    """Return the start of the hour that holds `ts` (both epoch milliseconds)."""
+    return ts - ts % HOUR_MS
+
+
+def to_datetime(ts: int) -> datetime:
+    """Return epoch milliseconds as an aware UTC datetime."""
+    return datetime.fromtimestamp(ts / SECOND_MS, UTC)
+
+
+def to_ts(moment: datetime) -> int:
+    """Return an aware datetime as epoch milliseconds."""
+    return round(moment.timestamp() * SECOND_MS)
+
+
+def hour_label(ts: int) -> str:
+    """Name an hour as Redis keys do.
+
+    >>> hour_label(1_727_910_000_000)
+    '2024-10-02T23'
+    """
+    return to_datetime(ts).strftime(_LABEL)
+
+
+def parse_label(label: str) -> int:
+    """Return the hour that a label of `hour_label` names, in epoch milliseconds."""
+    return to_ts(datetime.strptime(label, _LABEL).replace(tzinfo=UTC))
+
+
+def clock_label(ts: int) -> str:
+    """Name an instant for a person.
+
+    >>> clock_label(1_727_910_000_000)
+    '2024-10-02 23:00'
+    """
+    return to_datetime(ts).strftime("%Y-%m-%d %H:%M")
+
+
+def hour_of_week(ts: int) -> int:
+    """Return 0 for Monday 00:00 to 167 for Sunday 23:00.
+
+    >>> hour_of_week(1_727_740_800_000)  # Tuesday 2024-10-01 00:00
+    24
+    """
+    moment = to_datetime(ts)
+    return moment.weekday() * HOURS_PER_DAY + moment.hour
+
+
+def parse_from(text: str) -> int:
+    """Return the first hour that a user asks for: '2024-10-02', '2024-10-02 23:00' or '...T23'.
+
+    >>> hour_label(parse_from("2024-10-02 23:00"))
+    '2024-10-02T23'
+    """
+    return _parse_hour(text)
+
+
+def parse_until(text: str) -> int:
+    """Return the last hour that a user asks for. A date alone means the whole of that day.
+
+    >>> hour_label(parse_until("2024-10-30"))
+    '2024-10-30T23'
+    """
+    hour = _parse_hour(text)
+    return hour + (HOURS_PER_DAY - 1) * HOUR_MS if _is_date(text) else hour
+
+
+def parse_month(text: str) -> tuple[int, int]:
+    """Return the first instant of a month and of the month after it.
+
+    >>> [hour_label(ts) for ts in parse_month("2024-10")]
+    ['2024-10-01T00', '2024-11-01T00']
+    """
+    try:
+        if not _MONTH.fullmatch(text):
+            raise ValueError(text)
+        first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        after = (first + timedelta(days=32)).replace(day=1)
+    except (ValueError, OverflowError):
+        raise UsageError(f"month '{text}' is not a month: write it as 2024-10") from None
+    return to_ts(first), to_ts(after)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _parse_hour(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"'{text}' is not an hour: write it as 2024-10-02 or '2024-10-02 23:00'"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    ts = to_ts(moment)
+    if ts % HOUR_MS:
+        raise UsageError(f"'{text}' is not the start of an hour: write minutes and seconds as 00")
+    return ts

@@ -1,0 +1,130 @@
+"""Every Redis key and field name, in one place.
+
+`{hour}` is the label of `rushhour.core.hours.hour_label`, such as `2024-10-02T23`. Keys that start
+with `sim:` describe this run on this machine (wall-clock times, speeds, offsets). All other
+keys depend on the trip data alone: same data, same keys, same values.
+"""
+
+import re
+
+CLOCK = "sim:clock"  # hash: simulated now, speed, state, last hour closed
+RUN = "sim:run"  # hash: what is replayed
+OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
+CLOSED = "sim:closed"  # hash: partition -> last hour whose zones are written
+DROPPED = "sim:dropped"  # hash: repeats that were dropped after a restart
+COMMANDS = "sim:commands"  # stream: pause, resume, speed
+CLUSTER = "sim:cluster"  # string: how many processes the next run is to be shared by
+
+CITY = "city"  # hash: the whole city's latest hour and errors
+CITY_HOURLY = "city:hourly"  # stream: one entry an hour, its id is the hour
+QUALITY = "quality"  # hash: rejected rows, overlap
+BOARD_MAE = "board:mae:24h"  # sorted set: zone -> MAE of the last 24 h
+BOARD_DEMAND = "board:demand"  # sorted set: zone -> rides of the latest hour
+ALERTS = "alerts"  # stream: an entry for each drift; its id is hour (ms) and zone
+COVERAGE = "coverage"  # hash: demand band -> share of rides within the intervals, last 168 h
+
+# What stands in a hash for a figure that cannot be given yet.
+NOT_KNOWN = "n/a"
+
+_ZONE = "zone"
+_RIDES = "rides"
+_PREDICTIONS = "predictions"
+_LOWER = "lower"
+_UPPER = "upper"
+_ERRORS = "errors"
+_DRIFT = "drift"
+_MODEL = "model"
+_PART = "sim:part"
+
+_HOUR = r"\d{4}-\d\d-\d\dT\d\d"
+_OF_A_RUN = re.compile(
+    rf"{_ZONE}:\d+|(?:{_RIDES}|{_PREDICTIONS}|{_LOWER}|{_UPPER}|{_ERRORS}|{_DRIFT}):{_HOUR}"
+    rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+",
+    re.ASCII,
+)
+_SINGLE = frozenset(
+    {
+        CLOCK,
+        RUN,
+        OFFSETS,
+        CLOSED,
+        DROPPED,
+        COMMANDS,
+        CITY,
+        CITY_HOURLY,
+        QUALITY,
+        BOARD_MAE,
+        BOARD_DEMAND,
+        ALERTS,
+        COVERAGE,
+    }
+)
+
+
+def is_of_a_run(key: str) -> bool:
+    """Whether a new run clears a key away: any that this module names, and no other.
+
+    >>> is_of_a_run("errors:2024-10-02T23"), is_of_a_run("errors:of-another-app")
+    (True, False)
+    """
+    return key in _SINGLE or _OF_A_RUN.fullmatch(key) is not None
+
+
+def zone(zone_id: int) -> str:
+    """Hash of one zone: name, borough, latest rides, next prediction, errors."""
+    return f"{_ZONE}:{zone_id}"
+
+
+def rides(hour: str) -> str:
+    """Hash zone -> rides of one closed hour."""
+    return f"{_RIDES}:{hour}"
+
+
+def predictions(hour: str) -> str:
+    """Hash zone -> served prediction for one hour."""
+    return f"{_PREDICTIONS}:{hour}"
+
+
+def model_predictions(model: str, hour: str) -> str:
+    """Hash zone -> prediction of a model that is scored beside the served one."""
+    return f"{_PREDICTIONS}:{model}:{hour}"
+
+
+def lower(hour: str) -> str:
+    """Hash zone -> lower end of the interval of the served prediction for one hour."""
+    return f"{_LOWER}:{hour}"
+
+
+def upper(hour: str) -> str:
+    """Hash zone -> upper end of the interval of the served prediction for one hour."""
+    return f"{_UPPER}:{hour}"
+
+
+def drift(hour: str) -> str:
+    """Hash zone -> change, of those zones whose errors were found to drift in one hour."""
+    return f"{_DRIFT}:{hour}"
+
+
+def errors(hour: str) -> str:
+    """Hash zone -> served prediction minus rides, for one closed hour."""
+    return f"{_ERRORS}:{hour}"
+
+
+def model(name: str) -> str:
+    """Hash of rolling scores of one model over the whole city."""
+    return f"{_MODEL}:{name}"
+
+
+def part(name: str) -> str:
+    """Who is the part of that name: a string that expires soon after it is gone."""
+    return f"{_PART}:{name}"
+
+
+def repeats_field(process: int) -> str:
+    """Field of `DROPPED` for one consumer."""
+    return f"repeated_events:{process}"
+
+
+def offset_field(topic: str, partition: int) -> str:
+    """Field of `OFFSETS` for one partition."""
+    return f"{topic}:{partition}"

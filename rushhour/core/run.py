@@ -1,0 +1,87 @@
+"""What is being replayed: written to Redis before a run starts, read by every process of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rushhour.core.hours import HOUR_MS, hour_label, parse_label
+from rushhour.core.surges import Surge, parse_surges
+
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One run over the hours of [`start_ts`, `end_ts`), both epoch milliseconds.
+
+    `source` is the name of the trip file, or `synthetic`. `file` is its path, empty for
+    synthetic data. `dataflows` and `consumers` are how many processes share the work. `surge` is
+    what `format_surges` writes, empty if the trips are replayed as they are. `models` are the names
+    of all that forecast, the served one first.
+    """
+
+    run_id: str
+    dataset: str
+    month: str
+    source: str
+    file: str
+    start_ts: int
+    end_ts: int
+    dataflows: int = 1
+    consumers: int = 1
+    surge: str = ""
+    models: tuple[str, ...] = ()
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the trips are made up."""
+        return self.source == SYNTHETIC
+
+    @property
+    def surges(self) -> tuple[Surge, ...]:
+        """What is done to the trips before they are replayed."""
+        return parse_surges(self.surge)
+
+    def replays_the_same_as(self, other: "RunInfo") -> bool:
+        """Whether both end in the same Redis, however their work is shared."""
+        return (
+            replace(self, run_id=other.run_id, dataflows=other.dataflows, consumers=other.consumers)
+            == other
+        )
+
+    @property
+    def hours(self) -> int:
+        """How many hours the run covers."""
+        return (self.end_ts - self.start_ts) // HOUR_MS
+
+    def to_fields(self) -> dict[str, str | int]:
+        """Return the run as the fields of a hash."""
+        return {
+            "run_id": self.run_id,
+            "dataset": self.dataset,
+            "month": self.month,
+            "source": self.source,
+            "file": self.file,
+            "from": hour_label(self.start_ts),
+            "until": hour_label(self.end_ts - HOUR_MS),
+            "dataflows": self.dataflows,
+            "consumers": self.consumers,
+            "surge": self.surge,
+            "models": ",".join(self.models),
+        }
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str]) -> "RunInfo":
+        """Return the run that `to_fields` has written."""
+        return cls(
+            run_id=fields["run_id"],
+            dataset=fields["dataset"],
+            month=fields["month"],
+            source=fields["source"],
+            file=fields["file"],
+            start_ts=parse_label(fields["from"]),
+            end_ts=parse_label(fields["until"]) + HOUR_MS,
+            dataflows=int(fields["dataflows"]),
+            consumers=int(fields["consumers"]),
+            surge=fields["surge"],
+            models=tuple(filter(None, fields["models"].split(","))),
+        )

@@ -1,0 +1,65 @@
+"""How fast simulated time runs against the wall clock."""
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rushhour.core.errors import UsageError
+from rushhour.core.hours import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+
+_UNITS_MS = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+_HUMAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\s*/\s*s", re.ASCII)
+_FACTOR = re.compile(r"(\d+(?:\.\d+)?)x?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Simulated seconds for each second of the wall clock; `math.inf` is as fast as possible."""
+
+    factor: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Speed":
+        """Read 'max', a factor ('3600', '3600x') or human ('1h/s', '30m/s', '1d/s').
+
+        >>> Speed.parse("6h/s")
+        Speed(factor=21600.0)
+        """
+        cleaned = text.strip().lower()
+        if cleaned == "max":
+            return MAX
+        if match := _HUMAN.fullmatch(cleaned):
+            factor = float(match[1]) * _UNITS_MS[match[2]] / SECOND_MS
+        elif match := _FACTOR.fullmatch(cleaned):
+            factor = float(match[1])
+        else:
+            factor = 0.0
+        if not (factor > 0 and math.isfinite(factor)):
+            raise UsageError(
+                f"speed '{text}' is not a speed: write max, a factor such as 3600, "
+                "or simulated time for each second such as 6h/s or 30m/s"
+            )
+        return cls(factor)
+
+    @property
+    def is_max(self) -> bool:
+        """Whether the replay goes as fast as the line can take it."""
+        return math.isinf(self.factor)
+
+    def __str__(self) -> str:
+        """Write the speed as `parse` reads it.
+
+        >>> str(Speed(21600.0)), str(Speed(90.0)), str(MAX)
+        ('6h/s', '90s/s', 'max')
+        """
+        if self.is_max:
+            return "max"
+        for unit in ("d", "h", "m"):
+            amount = self.factor * SECOND_MS / _UNITS_MS[unit]
+            if amount >= 1 and amount == int(amount):
+                return f"{int(amount)}{unit}/s"
+        return f"{format(Decimal(repr(self.factor)), 'f').removesuffix('.0')}s/s"
+
+
+MAX = Speed(math.inf)

@@ -1,0 +1,230 @@
+"""How every part connects to Kafka: one place for client settings."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import confluent_kafka as ck
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from rushhour.core.errors import KafkaFailure
+from rushhour.core.topics import TOPICS
+
+_METADATA_TIMEOUT_S = 10.0
+_CREATE_TIMEOUT_S = 30.0
+
+# What a broker says of a topic that was created a moment ago.
+_NO_LEADER_YET = frozenset(
+    {
+        ck.KafkaError.LEADER_NOT_AVAILABLE,
+        ck.KafkaError.NOT_LEADER_FOR_PARTITION,
+        ck.KafkaError.UNKNOWN_TOPIC_OR_PART,
+        ck.KafkaError._UNKNOWN_PARTITION,
+    }
+)
+_UNREACHABLE = frozenset({ck.KafkaError._TRANSPORT, ck.KafkaError._TIMED_OUT})
+
+Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset
+
+
+def producer_config(bootstrap: str) -> dict[str, Any]:
+    """Return the settings of every producer: idempotent, batched, errors reported.
+
+    Only failed deliveries are reported back: a report for each message would cost more than
+    the message.
+    """
+    return _common(bootstrap) | {
+        "enable.idempotence": True,
+        "linger.ms": 1,
+        "batch.num.messages": 20_000,
+        "batch.size": 900_000,
+        "queue.buffering.max.messages": 1_000_000,
+        "queue.buffering.max.kbytes": 256 * 1024,
+        "delivery.report.only.error": True,
+    }
+
+
+def consumer_config(bootstrap: str) -> dict[str, Any]:
+    """Return the settings of every consumer: offsets are ours, and a gap is an error."""
+    return _common(bootstrap) | {
+        "group.id": "rushhour",  # required by the client; no group is ever joined
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        # A quiet stream answers within 3 ms instead of 500: the closed loop waits for this. A
+        # full local queue is looked at again after 5 ms instead of a second.
+        "fetch.wait.max.ms": 3,
+        "fetch.queue.backoff.ms": 5,
+        "queued.max.messages.kbytes": 16 * 1024,
+    }
+
+
+def ensure_topics(bootstrap: str, partitions: int) -> None:
+    """Create the topics that do not exist yet.
+
+    Raises
+    ------
+    KafkaFailure
+        If the cluster does not answer or refuses.
+    """
+    admin = AdminClient(_common(bootstrap))
+    try:
+        there = admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics
+        missing = [NewTopic(topic, partitions) for topic in TOPICS if topic not in there]
+        if not missing:
+            return
+        for future in admin.create_topics(missing, operation_timeout=_CREATE_TIMEOUT_S).values():
+            future.result()
+    except ck.KafkaException as error:
+        raise kafka_failure(bootstrap, error) from error
+
+
+def end_offsets(bootstrap: str, topics: Iterable[str]) -> Offsets:
+    """Return the offset after the last message of each partition of each topic.
+
+    Raises
+    ------
+    KafkaFailure
+        If the cluster does not answer or lacks a topic.
+    """
+    consumer = ck.Consumer(consumer_config(bootstrap))
+    try:
+        found: Offsets = {}
+        for topic in topics:
+            metadata = consumer.list_topics(topic, timeout=_METADATA_TIMEOUT_S).topics[topic]
+            if metadata.error is not None:
+                raise KafkaFailure(f"Kafka at {bootstrap}: topic '{topic}': {metadata.error.str()}")
+            found[topic] = {
+                partition: _end_offset(consumer, topic, partition)
+                for partition in sorted(metadata.partitions)
+            }
+        return found
+    except ck.KafkaException as error:
+        raise kafka_failure(bootstrap, error) from error
+    finally:
+        consumer.close()
+
+
+def _end_offset(consumer: ck.Consumer, topic: str, partition: int) -> int:
+    deadline = time.monotonic() + _METADATA_TIMEOUT_S
+    while True:
+        try:
+            marks = consumer.get_watermark_offsets(
+                ck.TopicPartition(topic, partition), timeout=_METADATA_TIMEOUT_S
+            )
+            return int(marks[1])
+        except ck.KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def assigned_consumer(bootstrap: str, offsets: Mapping[str, Mapping[int, int]]) -> ck.Consumer:
+    """Return a consumer that reads the given partitions from the given offsets."""
+    consumer = ck.Consumer(consumer_config(bootstrap))
+    consumer.assign(
+        [
+            ck.TopicPartition(topic, partition, offset)
+            for topic, by_partition in offsets.items()
+            for partition, offset in by_partition.items()
+        ]
+    )
+    return consumer
+
+
+def check_messages(messages: Sequence[ck.Message]) -> None:
+    """Raise if a polled batch holds an error instead of a message.
+
+    Raises
+    ------
+    KafkaFailure
+        Names topic, partition, offset and what Kafka said. A gap (an offset that the broker
+        no longer has) ends here too, because `auto.offset.reset` is `error`.
+    """
+    for message in messages:
+        error = message.error()
+        if error is not None:
+            raise KafkaFailure(f"{message_position(message)}: {error.str()}")
+
+
+def next_offset(messages: Sequence[ck.Message]) -> int:
+    """Return the offset after a batch of messages of one partition."""
+    return (messages[-1].offset() or 0) + 1
+
+
+def lag(consumer: ck.Consumer, topic: str, partition: int, offset: int) -> int:
+    """Return how many messages a partition holds from `offset` on, as far as is known by now."""
+    marks = consumer.get_watermark_offsets(ck.TopicPartition(topic, partition), cached=True)
+    return max(0, int(marks[1]) - offset)
+
+
+def message_position(message: ck.Message) -> str:
+    """Name the place of a message for a person."""
+    return f"topic '{message.topic()}' partition {message.partition()} offset {message.offset()}"
+
+
+def kafka_failure(bootstrap: str, error: ck.KafkaException) -> KafkaFailure:
+    """Return a failure of the Kafka client as one line for the user."""
+    reason = error.args[0]
+    hint = " (does a broker listen there?)" if reason.code() in _UNREACHABLE else ""
+    return KafkaFailure(f"Kafka at {bootstrap}: {reason.str()}{hint}")
+
+
+class BatchProducer:
+    """Sends batches of messages, and fails loudly if one of them was not delivered."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._failure: str | None = None
+        self._producer = ck.Producer(producer_config(bootstrap) | {"error_cb": self._on_error})
+
+    def send(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:
+        """Queue messages ({"key": ..., "value": ...}) for one partition, in order.
+
+        Waits while the client's queue is full.
+
+        Raises
+        ------
+        KafkaFailure
+            If an earlier message could not be delivered.
+        """
+        rest = messages
+        while rest:
+            queued = self._producer.produce_batch(
+                topic, rest, partition=partition, on_delivery=self._on_delivery
+            )
+            self._producer.poll(0 if queued == len(rest) else 0.01)
+            self._raise_failure()
+            rest = rest[queued:]
+            for message in rest:
+                message.pop("_error", None)
+
+    def flush(self) -> None:
+        """Wait until all that was queued is on the broker.
+
+        Raises
+        ------
+        KafkaFailure
+            If a message could not be delivered.
+        """
+        while self._producer.flush(1.0):
+            self._raise_failure()
+        self._raise_failure()
+
+    def _on_delivery(self, error: ck.KafkaError | None, message: ck.Message) -> None:
+        if error is not None:
+            self._failure = f"{message_position(message)}: not delivered: {error.str()}"
+
+    def _on_error(self, error: ck.KafkaError) -> None:
+        if error.fatal():
+            self._failure = f"Kafka at {self._bootstrap}: {error.str()}"
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise KafkaFailure(self._failure)
+
+
+def _common(bootstrap: str) -> dict[str, Any]:
+    # Failures come back as errors and are told in one line; the client need not print them too.
+    return {"bootstrap.servers": bootstrap, "log_level": 2}

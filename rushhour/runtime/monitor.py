@@ -1,0 +1,99 @@
+"""What a running part tells the world over HTTP: `/metrics` for Prometheus, and `/healthz`."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+from rushhour.core.errors import StackError
+
+# Longer than any honest pause of a loop, such as waiting for a broker.
+STUCK_AFTER_S = 60.0
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Health:
+    """Whether a part's loop still turns. The loop calls `beat` each time around.
+
+    Before the first beat there is no loop to judge: a part may be reading a month of trips, or
+    waiting for its peers.
+
+    >>> health = Health(wall=iter([100.0, 159.0, 161.0]).__next__)
+    >>> health.is_alive(), health.beat(), health.is_alive(), health.is_alive()
+    (True, None, True, False)
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._last: float | None = None
+
+    def beat(self) -> None:
+        """Note that the loop has come around."""
+        self._last = self._wall()
+
+    def done(self) -> None:
+        """Note that the work is done: from now on, standing still is right."""
+        self._last = None
+
+    def is_alive(self) -> bool:
+        """Whether the loop has come around lately, if there is one."""
+        return self._last is None or self._wall() - self._last < STUCK_AFTER_S
+
+
+def application(name: str, health: Health) -> Application:
+    """Return the WSGI application of a part."""
+    metrics = make_wsgi_app()
+
+    def respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO")
+        if path == "/metrics":
+            return metrics(environ, start_response)  # type: ignore[no-any-return]
+        if path == "/healthz":
+            alive = health.is_alive()
+            status = "200 OK" if alive else "503 Service Unavailable"
+            answer = {"part": name, "status": "ok" if alive else "stuck"}
+        else:
+            status, answer = "404 Not Found", {"error": "there are /metrics and /healthz"}
+        # A new list each time: wsgiref adds the length of this answer to it.
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(answer).encode()]
+
+    return respond
+
+
+def serve(name: str, host: str, port: int, health: Health) -> None:
+    """Serve `/metrics` and `/healthz` from a thread, for as long as the process lives.
+
+    Raises
+    ------
+    StackError
+        If the address cannot be listened on.
+    """
+    try:
+        server = make_server(
+            host,
+            port,
+            application(name, health),
+            server_class=_Server,
+            handler_class=_QuietHandler,
+        )
+    except OSError as error:
+        raise StackError(
+            f"metrics on {host}:{port}: {error.strerror or error}: choose another metrics port"
+        ) from None
+    threading.Thread(target=server.serve_forever, name="monitor", daemon=True).start()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing: a scrape every other second is no news."""

@@ -1,0 +1,1 @@
+"""The commands of `rushhour`: Typer and nothing else."""

@@ -1,0 +1,1 @@
+"""Runs as arrays, offline replays, the independent recount, and verification."""

@@ -1,0 +1,123 @@
+"""What a backtest replays: rides per hour and zone, of trips, of a file of counts, or made up.
+
+`verify` expects the same of a run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from producers.datasets import file_name, locate
+from rushhour.core.errors import DataError, UsageError
+from rushhour.core.hours import HOUR_MS, clock_label, parse_from, parse_month, parse_until
+from rushhour.core.labels import source_label, surges_label
+from rushhour.core.run import RunInfo
+from rushhour.core.settings import Settings
+from rushhour.core.surges import check_begin, parse_surges
+from rushhour.simulator.evaluation.counts import (
+    Table,
+    count_month,
+    holds_hourly_counts,
+    hours_between,
+    read_hourly_counts,
+)
+from rushhour.simulator.evaluation.surges import surge_counts
+from rushhour.simulator.runs import describe_run
+
+# Flags that a file of counts takes in another way than a month of trips: its hours need not be
+# within one month.
+_SPAN = ("from_hour", "until_hour", "surge")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Demand:
+    """Rides to replay (hours x zones, from `start_ts` on, epoch ms), and what they are called."""
+
+    label: str
+    start_ts: int
+    rides: Table
+
+    @property
+    def end_ts(self) -> int:
+        """End of the last hour."""
+        return self.start_ts + len(self.rides) * HOUR_MS
+
+
+def recount(run: RunInfo, file: Path | None) -> Table:
+    """Count rides per hour and zone straight from the file, zeros included, with its surges."""
+    month = count_month(file, run.dataset, run.month)
+    return surge_counts(month, run.surges).loc[hours_between(run.start_ts, run.end_ts)]
+
+
+def find_demand(flags: Mapping[str, Any], *, synthetic: bool) -> Demand:
+    """Return the rides that the flags (and the environment) name.
+
+    A file of hourly counts is taken whole, unless a month or hours are asked for.
+
+    Raises
+    ------
+    DataError
+        If there is no file, it cannot be used, or no ride is in the hours asked for.
+    UsageError
+        If a flag cannot be used.
+    """
+    if synthetic and flags.get("data") is not None:
+        raise UsageError("--synthetic is a month without a file: leave out --data")
+    # Hours are left out here: those of a file of counts need not be within a month.
+    base = Settings.load(**{k: v for k, v in flags.items() if k not in _SPAN})
+    file = None if synthetic else _locate(base)
+    if file is not None and holds_hourly_counts(file):
+        demand = _of_hourly_counts(file, flags, base)
+    else:
+        demand = _of_month(file, Settings.load(**flags))
+    if not demand.rides.to_numpy().any():
+        raise DataError(
+            f"{demand.label}: no ride from {clock_label(demand.start_ts)} to "
+            f"{clock_label(demand.end_ts)}: check --month, --from and --until"
+        )
+    return demand
+
+
+def _locate(settings: Settings) -> Path:
+    file = locate(settings)
+    if file is None:
+        name = file_name(settings.dataset, settings.month)
+        raise DataError(
+            f"{name} is not on this machine: fetch it with `rushhour download`, name a file with "
+            "--data, or pass --synthetic"
+        )
+    return file
+
+
+def _of_month(file: Path | None, settings: Settings) -> Demand:
+    run = describe_run(settings, file)
+    return Demand(source_label(run), run.start_ts, recount(run, file))
+
+
+def _of_hourly_counts(file: Path, flags: Mapping[str, Any], base: Settings) -> Demand:
+    table = read_hourly_counts(file)
+    first = round(table.index[0].timestamp() * 1000)
+    end = first + len(table) * HOUR_MS
+    if any(o.name == "month" and o.origin != "default" for o in base.origins(dict(flags))):
+        month_start, month_end = parse_month(base.month)
+        if month_start >= end or month_end <= first:
+            raise DataError(f"{file}: holds {_span(first, end)}: check --month {base.month}")
+        first, end = max(first, month_start), min(end, month_end)
+    from_text, until_text, surge = (flags.get(name) or getattr(base, name) for name in _SPAN)
+    start_ts = parse_from(from_text) if from_text else first
+    end_ts = parse_until(until_text) + HOUR_MS if until_text else end
+    if not first <= start_ts < end_ts <= end:
+        raise UsageError(
+            f"from {clock_label(start_ts)} until {clock_label(end_ts - HOUR_MS)} is not a span of "
+            f"hours within {_span(first, end)}: check --from and --until"
+        )
+    surges = parse_surges(surge)
+    check_begin(surges, end_ts)
+    label = ", ".join(filter(None, (f"hourly rides of {file.name}", surges_label(surges))))
+    changed = surge_counts(table, surges)
+    return Demand(label, start_ts, changed.loc[hours_between(start_ts, end_ts)])
+
+
+def _span(start_ts: int, end_ts: int) -> str:
+    return f"{clock_label(start_ts)} to {clock_label(end_ts - HOUR_MS)}"

@@ -1,0 +1,1 @@
+"""The running processes: servers, pipeline, session, and the setup of a run."""

@@ -1,0 +1,1 @@
+"""What a person reads on a terminal: Rich renderables made from a view of the run."""

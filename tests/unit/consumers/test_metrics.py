@@ -1,0 +1,48 @@
+"""The metrics are those of docs/reference.md."""
+
+from typing import cast
+
+import pytest
+import redis
+from prometheus_client import REGISTRY, Metric
+
+import producers.metrics  # noqa: F401 - all three for what they register
+from consumers.metrics import RunCollector
+from consumers.rolling_errors import SCORES, WINDOWS, score_field
+from rushhour.core.run import RunInfo
+
+RUN = RunInfo("id", "green", "2024-10", "a", "/a", 0, 3_600_000)
+
+
+class FullRedis:
+    """Says 1 whatever is asked for."""
+
+    def hgetall(self, _: str) -> dict[str, str]:
+        fields = ["hours_closed", "overlap", "alerts", "rides", "prediction"]
+        fields += [score_field(score, window) for score in SCORES for window in WINDOWS]
+        return dict.fromkeys(fields, "1")
+
+    def hget(self, *_: str) -> str:
+        return "1"
+
+
+@pytest.fixture(scope="module")
+def exported() -> dict[str, Metric]:
+    """All metrics of ours, by name."""
+    run = RunCollector(cast(redis.Redis, FullRedis()), RUN)
+    found = {metric.name: metric for metric in (*REGISTRY.collect(), *run.collect())}
+    return {name: metric for name, metric in found.items() if name.startswith("rushhour_")}
+
+
+def test_what_is_exported_is_documented_and_the_other_way_round(
+    exported: dict[str, Metric], documented_metrics: dict[str, set[str]]
+) -> None:
+    assert set(documented_metrics) == {"producer", "dataflow", "consumer"}
+    names = {
+        f"{name}_total" if metric.type == "counter" else name for name, metric in exported.items()
+    }
+    assert names == set.union(*documented_metrics.values())
+
+
+def test_each_metric_says_what_it_is(exported: dict[str, Metric]) -> None:
+    assert [name for name, metric in exported.items() if not metric.documentation] == []

@@ -1,0 +1,46 @@
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from rushhour.core.run import RunInfo
+
+START = 1_727_910_000_000  # 2024-10-02 23:00
+HOUR = 3_600_000
+RUN = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 30 * HOUR)
+CHANGES: dict[str, Any] = {
+    "run_id": "other",
+    "models": ("served", "other"),
+    "dataset": "yellow",
+    "month": "2024-09",
+    "source": "b.parquet",
+    "file": "/b.parquet",
+    "start_ts": START + HOUR,
+    "end_ts": START + 31 * HOUR,
+    "dataflows": 3,
+    "consumers": 2,
+    "surge": "132:2@2024-10-20 00:00",
+}
+SHARING = {"run_id", "dataflows", "consumers"}
+
+
+def test_how_a_run_is_shared_does_not_make_it_another() -> None:
+    other = replace(RUN, run_id="other", dataflows=3, consumers=2)
+    assert other != RUN
+    assert RUN.replays_the_same_as(other)
+    assert other.replays_the_same_as(RUN)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_whatever_else_is_changed_makes_it_another(name: str) -> None:
+    other = replace(RUN, **{name: CHANGES[name]})
+    assert RUN.replays_the_same_as(other) == (name in SHARING)
+    assert other.replays_the_same_as(RUN) == (name in SHARING)
+
+
+def test_every_field_of_a_run_is_tested_above() -> None:
+    assert set(CHANGES) == {field.name for field in fields(RunInfo)}
+
+
+def test_a_run_is_done_by_one_process_of_each_kind_unless_it_says_otherwise() -> None:
+    assert (RUN.dataflows, RUN.consumers, RUN.hours) == (1, 1, 30)

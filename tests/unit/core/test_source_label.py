@@ -1,0 +1,51 @@
+"""Data that is made up, and runs that were changed, never pass for real."""
+
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console, RenderableType
+
+from rushhour.core.labels import source_label
+from rushhour.core.run import SYNTHETIC, RunInfo
+from rushhour.simulator.terminal.run_view import RunView
+from rushhour.simulator.terminal.screens import live_screen, status_screen
+
+START = 1_727_740_800_000  # 2024-10-01 00:00
+REAL = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
+SURGES = "79:0.5@2024-10-25 18:00,132:2@2024-10-20 00:00"
+WHAT_IF = "what if: zone 79 x 0.5 from 2024-10-25 18:00, zone 132 x 2 from 2024-10-20 00:00"
+
+
+@pytest.mark.parametrize(
+    ("run", "label"),
+    [
+        (REAL, "green 2024-10, a.parquet"),
+        (replace(REAL, surge=SURGES), f"green 2024-10, a.parquet, {WHAT_IF}"),
+        (
+            replace(REAL, source=SYNTHETIC, file=""),
+            "green 2024-10, SYNTHETIC (made-up trips from mean rates)",
+        ),
+        (
+            replace(REAL, source=SYNTHETIC, file="", surge=SURGES),
+            f"green 2024-10, SYNTHETIC (made-up trips from mean rates), {WHAT_IF}",
+        ),
+    ],
+)
+def test_the_source_says_what_is_not_real(run: RunInfo, label: str) -> None:
+    assert source_label(run) == label
+
+
+def shown(screen: RenderableType) -> str:
+    console = Console(width=60, file=StringIO(), record=True)
+    console.print(screen)
+    return " ".join(console.export_text().replace("│", " ").split())
+
+
+def test_a_narrow_terminal_shows_all_of_a_what_if() -> None:
+    run = replace(REAL, surge=SURGES, source=f"{'a-long-name-of-a-file' * 3}.parquet")
+    snapshot = RunView(run, None, None, {}, {}, {}, ())
+    assert WHAT_IF in shown(live_screen(snapshot, 0.0, "-"))
+    assert WHAT_IF in shown(status_screen(snapshot))
+    real = replace(snapshot, run=REAL)
+    assert "what if" not in shown(live_screen(real, 0.0, "-")) + shown(status_screen(real))

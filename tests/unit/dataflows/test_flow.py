@@ -1,0 +1,134 @@
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.testing import TestingSink, cluster_main, run_main
+
+from dataflows.counting import CityHour, TripBatch
+from dataflows.flow import build_flow
+from dataflows.forecasting.engine import HourlyForecasting
+from rushhour.core.events import Alert, HourlyRides, Prediction, Tick, Trip, TripEvent
+from rushhour.core.hours import HOUR_MS
+from rushhour.core.models import SERVED
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, partition_of
+from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+
+START = 1_727_740_800_000
+HOURS = 66
+CROWDED, CROWDED_FROM = 1, 58  # a zone with many trips from that hour on, for an alert
+PARTITIONS = 3
+
+Outputs = tuple[list[list[HourlyRides]], list[list[Prediction]], list[Alert]]
+
+
+class ListPartition(StatefulSourcePartition[TripBatch, int]):
+    """Hands out the batches of one partition, one at a time."""
+
+    def __init__(self, batches: Sequence[TripBatch], done: int) -> None:
+        self._batches = batches
+        self._done = done
+
+    def next_batch(self) -> list[TripBatch]:
+        if self._done == len(self._batches):
+            raise StopIteration
+        self._done += 1
+        return [self._batches[self._done - 1]]
+
+    def snapshot(self) -> int:
+        return self._done
+
+
+class ListSource(FixedPartitionedSource[TripBatch, int]):
+    """Partitions of `trips` that are all there from the start."""
+
+    def __init__(self, batches: Sequence[Sequence[TripBatch]]) -> None:
+        self._batches = batches
+
+    def list_parts(self) -> list[str]:
+        return [str(partition) for partition in range(len(self._batches))]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> ListPartition:
+        return ListPartition(self._batches[int(for_part)], resume_state or 0)
+
+
+def trips() -> list[Trip]:
+    chance = np.random.default_rng(1)
+    times = np.sort(chance.integers(START, START + HOURS * HOUR_MS, 6_000)).tolist()
+    zones = chance.integers(1, ZONE_COUNT + 1, len(times)).tolist()
+    crowd_ts = START + CROWDED_FROM * HOUR_MS
+    zones[::3] = [CROWDED if ts >= crowd_ts else 132 for ts in times[::3]]
+    return [Trip(seq, ts, zone) for seq, (ts, zone) in enumerate(zip(times, zones, strict=True))]
+
+
+def batches_of(partition: int) -> list[TripBatch]:
+    own = [t for t in trips() if partition_of(t.pickup_location_id, PARTITIONS) == partition]
+    events: list[TripEvent] = [Tick(START)]
+    for hour in range(START, START + HOURS * HOUR_MS, HOUR_MS):
+        events += [trip for trip in own if hour <= trip.pickup_ts < hour + HOUR_MS]
+        events.append(Tick(hour + HOUR_MS))
+    chance, out = random.Random(partition), list[TripBatch]()
+    while events:
+        length = chance.randint(1, 300)
+        out.append(TripBatch.of(partition, events[:length]))
+        events = events[length:]
+    return out
+
+
+def outputs_of(workers: int) -> Outputs:
+    rides: list[tuple[str, list[HourlyRides]]] = []
+    predictions: list[tuple[str, list[Prediction]]] = []
+    alerts: list[tuple[str, list[Alert]]] = []
+    source = ListSource([batches_of(partition) for partition in range(PARTITIONS)])
+    sinks: dict[str, list[Any]] = {HOURLY_RIDES: rides, PREDICTIONS: predictions, ALERTS: alerts}
+    flow = build_flow(
+        source, PARTITIONS, {topic: TestingSink(items) for topic, items in sinks.items()}
+    )
+    if workers == 1:
+        run_main(flow)  # type: ignore[no-untyped-call]
+    else:
+        cluster_main(flow, [], 0, worker_count_per_proc=workers)  # type: ignore[no-untyped-call]
+    return (
+        [hour for _, hour in rides],
+        [hour for _, hour in predictions],
+        [alert for _, hour in alerts for alert in hour],
+    )
+
+
+@pytest.fixture(scope="module")
+def one_worker() -> Outputs:
+    return outputs_of(1)
+
+
+def test_the_flow_gives_the_rides_of_every_hour_and_zone(one_worker: Outputs) -> None:
+    opening, *hours = one_worker[0]
+    assert opening == []
+    assert [{event.pickup_ts for event in hour} for hour in hours] == [
+        {START + i * HOUR_MS} for i in range(HOURS)
+    ]
+    for hour in hours:
+        assert [event.pickup_location_id for event in hour] == list(ZONE_IDS)
+    expected = np.zeros((HOURS, ZONE_COUNT), np.int64)
+    for trip in trips():
+        expected[(trip.pickup_ts - START) // HOUR_MS, trip.pickup_location_id - 1] += 1
+    assert np.array_equal([[event.rides for event in hour] for hour in hours], expected)
+
+
+def test_the_flow_forecasts_each_hour_from_the_rides_it_gives(one_worker: Outputs) -> None:
+    rides, predictions, alerts = one_worker
+    engine = HourlyForecasting()
+    city = [CityHour(START, None)] + [
+        CityHour(hour[0].pickup_ts, np.array([event.rides for event in hour])) for hour in rides[1:]
+    ]
+    forecasts = [engine.update(hour) for hour in city]
+    assert predictions == [forecast.events() for forecast in forecasts]
+    assert CROWDED in {alert.pickup_location_id for alert in alerts}
+    assert alerts == [alert for forecast in forecasts for alert in forecast.alerts()]
+    assert {event.model for hour in predictions for event in hour} == {SERVED}
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_any_number_of_workers_gives_the_same_events(one_worker: Outputs, workers: int) -> None:
+    assert outputs_of(workers) == one_worker

@@ -1,0 +1,192 @@
+"""The offline replay: what it says of an hour, it says before it has seen it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from dataflows.counting import CityHour
+from dataflows.forecasting.engine import HourlyForecasting
+from dataflows.forecasting.forecasters import model_names
+from rushhour.core.errors import DataError, UsageError
+from rushhour.core.hours import HOUR_MS, hour_label
+from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.simulator.commands.backtest import busiest_zone, write_csv
+from rushhour.simulator.evaluation.demand import find_demand
+from rushhour.simulator.evaluation.offline import Backtest, replay
+
+START = 1_727_740_800_000  # 2024-10-01 00:00
+HOURS = 60
+SURGED_ZONE, SURGED_FROM = 132, 50
+
+
+def counts() -> npt.NDArray[np.int64]:
+    random = np.random.default_rng(7)
+    rate = random.gamma(0.5, 20, ZONE_COUNT)
+    rate[SURGED_ZONE - 1] = 100.0
+    rides = random.poisson(np.tile(rate, (HOURS, 1)))
+    rides[SURGED_FROM:, SURGED_ZONE - 1] *= 6
+    return rides
+
+
+@pytest.fixture(scope="module")
+def replayed() -> Backtest:
+    return replay(START, counts())
+
+
+def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: Backtest) -> None:
+    forecasts = replayed.forecasts
+    assert tuple(forecasts.by_model) == model_names()
+    assert forecasts.served == model_names()[0]
+    forecasting = HourlyForecasting()
+    forecast = forecasting.update(CityHour(START, None))
+    for i, rides in enumerate(counts()):
+        assert forecast.hour_ts == START + i * HOUR_MS
+        for model, predicted in forecast.by_model.items():
+            assert predicted.tobytes() == forecasts.by_model[model][i].tobytes()
+        assert forecast.lower.tobytes() == forecasts.lower[i].tobytes()
+        assert forecast.upper.tobytes() == forecasts.upper[i].tobytes()
+        assert rides.tolist() == forecasts.rides[i].tolist()
+        forecast = forecasting.update(CityHour(forecast.hour_ts, rides))
+        assert forecast.drift.tobytes() == replayed.drift[i].tobytes()
+
+
+def test_what_comes_later_changes_nothing_that_was_said(replayed: Backtest) -> None:
+    cut = 40
+    changed = counts()
+    changed[cut:] = changed[cut:][::-1] + 3
+    other = replay(START, changed)
+    for model, predicted in replayed.forecasts.by_model.items():
+        found = other.forecasts.by_model[model]
+        assert found[: cut + 1].tobytes() == predicted[: cut + 1].tobytes()
+        if model in {other.forecasts.served, "last_hour"}:  # what repeats a day has not seen it
+            assert found[cut + 1 :].tobytes() != predicted[cut + 1 :].tobytes()
+    assert other.drift[:cut].tobytes() == replayed.drift[:cut].tobytes()
+
+
+def test_drift_belongs_to_the_hour_that_raised_it(replayed: Backtest) -> None:
+    hours = np.flatnonzero(~np.isnan(replayed.drift[:, SURGED_ZONE - 1]))
+    assert SURGED_FROM in hours + np.arange(-3, 1)[:, None]  # soon after, and never before
+    assert (hours[hours > 30] >= SURGED_FROM).all()
+    assert replayed.drift[hours[hours >= SURGED_FROM][0], SURGED_ZONE - 1] > 0
+
+
+def test_each_hour_is_told_once() -> None:
+    told: list[int] = []
+    replay(START, counts()[:5], lambda: told.append(1))
+    assert len(told) == 5
+
+
+def test_the_busiest_zone_has_the_most_rides(replayed: Backtest) -> None:
+    assert busiest_zone(replayed.forecasts) == 1 + counts().sum(axis=0).argmax()
+
+
+def test_the_csv_has_a_row_for_each_hour_and_zone(replayed: Backtest, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    assert write_csv(replayed, path) == HOURS * ZONE_COUNT
+    table = pd.read_csv(path)
+    served, *challengers = model_names()
+    assert list(table.columns) == [
+        "pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error",
+        "lower", "upper", *challengers,
+    ]  # fmt: skip
+    assert table["pickup_hour"].iloc[ZONE_COUNT] == "2024-10-01 01:00:00+00:00"
+    assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
+    forecasts = replayed.forecasts
+    assert table["predicted_demand"].tolist() == forecasts.by_model[served].ravel().tolist()
+    assert table["rides"].tolist() == counts().ravel().tolist()
+    assert table["upper"].tolist() == forecasts.upper.ravel().tolist()
+    assert table["last_hour"].isna().sum() == ZONE_COUNT
+    error = table["predicted_demand"] - table["rides"]
+    assert (table["prediction_error"] - error).abs().max() < 1e-9
+
+
+# What is replayed.
+
+
+@pytest.fixture(scope="module")
+def hourly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hourly rides of 30 September 20:00 to 2 October 03:00: zone 1 has as many as its hour."""
+    hours = pd.date_range("2024-09-30 20:00", "2024-10-02 03:00", freq="h")
+    table = pd.DataFrame({"pickup_hour": hours, "rides": hours.hour, "pickup_location_id": 1})
+    path = tmp_path_factory.mktemp("counts") / "store.parquet"
+    table.to_parquet(path, index=False)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DATA", "DATA_DIR", "MONTH", "FROM", "UNTIL", "SURGE", "DATASET"):
+        monkeypatch.delenv(f"RUSHHOUR_{name}", raising=False)
+    monkeypatch.setenv("RUSHHOUR_CACHE_DIR", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("flags", "first", "hours"),
+    [
+        ({}, "2024-09-30T20", 32),
+        ({"month": "2024-09"}, "2024-09-30T20", 4),
+        ({"month": "2024-10"}, "2024-10-01T00", 28),
+        ({"from_hour": "2024-09-30 23:00", "until_hour": "2024-10-01"}, "2024-09-30T23", 25),
+        ({"until_hour": "2024-10-01 05:00"}, "2024-09-30T20", 10),
+    ],
+)
+def test_a_file_of_counts_is_taken_whole_unless_less_is_asked_for(
+    hourly: Path, flags: dict[str, Any], first: str, hours: int
+) -> None:
+    demand = find_demand({"data": hourly, **flags}, synthetic=False)
+    assert hour_label(demand.start_ts) == first
+    assert demand.rides.shape == (hours, ZONE_COUNT)
+    start = int(first[-2:])
+    assert demand.rides[1].tolist() == [(start + i) % 24 for i in range(hours)]
+    assert demand.label == "hourly rides of store.parquet"
+
+
+def test_a_surge_of_counts_counts_from_its_own_hour_and_is_named(hourly: Path) -> None:
+    flags = {"data": hourly, "surge": "1:0.1@2024-09-30 22:00", "from_hour": "2024-09-30 23:00"}
+    demand = find_demand(flags, synthetic=False)
+    assert demand.rides[1].tolist()[:5] == [2, 0, 0, 0, 1]  # after the 2 of 22 at 22:00
+    assert demand.label == (
+        "hourly rides of store.parquet, what if: zone 1 x 0.1 from 2024-09-30 22:00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "said"),
+    [
+        ({"month": "2024-11"}, DataError, "holds 2024-09-30 20:00 to 2024-10-02 03:00: check"),
+        ({"from_hour": "2024-09-30"}, UsageError, "is not a span of hours within"),
+        ({"until_hour": "2024-10-02"}, UsageError, "is not a span of hours within"),
+        ({"from_hour": "2024-10-02", "until_hour": "2024-10-01"}, UsageError, "is not a span"),
+        ({"surge": "1:2@2024-10-03"}, UsageError, "begins after the last hour"),
+        ({"from_hour": "2024-10-01", "until_hour": "2024-10-01 00:00"}, DataError, "no ride from"),
+        ({"from_hour": "soon"}, UsageError, "'soon' is not an hour"),
+    ],
+)
+def test_hours_that_a_file_of_counts_has_not_are_a_mistake(
+    hourly: Path, flags: dict[str, Any], kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind) as refused:
+        find_demand({"data": hourly, **flags}, synthetic=False)
+    assert said in str(refused.value)
+
+
+def test_a_month_of_trips_is_that_of_up(green_file: Path) -> None:
+    flags = {"dataset": "green", "data": green_file, "until_hour": "2024-10-03"}
+    demand = find_demand(flags, synthetic=False)
+    assert demand.label == f"green 2024-10, {green_file.name}"
+    assert (hour_label(demand.start_ts), len(demand.rides)) == ("2024-10-01T00", 72)
+
+
+def test_a_synthetic_month_says_so() -> None:
+    demand = find_demand({"dataset": "green", "month": "2024-02"}, synthetic=True)
+    assert demand.label == "green 2024-02, SYNTHETIC (made-up trips from mean rates)"
+    assert len(demand.rides) == 29 * 24
+
+
+def test_without_a_file_it_says_how_to_get_one() -> None:
+    with pytest.raises(DataError, match=r"green_tripdata_2024-10\.parquet is not on this machine"):
+        find_demand({"dataset": "green"}, synthetic=False)

@@ -1,0 +1,225 @@
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataflows.forecasting.features import (
+    HOUR_OF_DAY,
+    MODEL_FEATURES,
+    RIDES_LAST_HOUR,
+    RIDES_LAST_WEEK,
+    RIDES_YESTERDAY,
+    ZONE_FEATURES,
+    RideHistory,
+)
+from rushhour.core.hours import HOUR_MS, hour_of_week
+from rushhour.core.zones import ZONE_COUNT
+
+Counts = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+START = 1_727_740_800_000  # 2024-10-01 00:00, a Tuesday
+RAW = (RIDES_LAST_HOUR, RIDES_YESTERDAY, RIDES_LAST_WEEK)
+MEMORY = 4 * 168 + 1
+
+
+def poisson(hours: int, seed: int, mean: float = 5.0) -> Counts:
+    return np.random.default_rng(seed).poisson(mean, (hours, ZONE_COUNT))
+
+
+def history_of(rides: Counts) -> RideHistory:
+    history = RideHistory()
+    for hour in rides:
+        history.append(hour)
+    return history
+
+
+def squares(hours: int) -> RideHistory:
+    """A history whose levels are 1, 2, 3, ...: hour `i` has (i + 1)^2 rides in each zone."""
+    column = np.arange(1, hours + 1, dtype=np.int64) ** 2
+    return history_of(np.repeat(column[:, None], ZONE_COUNT, axis=1))
+
+
+def table_of(rides: Counts, first: int = 0) -> Floats:
+    """The features of each hour from `first` on, and of the hour after the last."""
+    history = history_of(rides[:first])
+    out = [history.features(START + first * HOUR_MS).to_numpy()]
+    for i, hour in enumerate(rides[first:], first + 1):
+        history.append(hour)
+        out.append(history.features(START + i * HOUR_MS).to_numpy())
+    return np.stack(out)
+
+
+def features_at(history: RideHistory, hour_ts: int) -> dict[str, float]:
+    """The features of a zone of a history that is the same for all zones."""
+    table = history.features(hour_ts).round(8)
+    assert (table.nunique(dropna=False) == 1).all()
+    return {str(name): float(value) for name, value in table.iloc[0].items()}
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.data())
+@settings(max_examples=25)
+def test_no_hour_knows_of_itself_or_of_what_comes_later(
+    seed: int, hours: int, data: st.DataObject
+) -> None:
+    changed = data.draw(st.integers(0, hours - 1))
+    rides = poisson(hours, seed)
+    other = rides.copy()
+    other[changed:] += np.random.default_rng(seed + 1).integers(1, 50, other[changed:].shape)
+    before, after = table_of(rides), table_of(other)
+    assert np.array_equal(before[: changed + 1], after[: changed + 1], equal_nan=True)
+    # The test can fail: the hour after does know.
+    assert not np.array_equal(before[changed + 1], after[changed + 1], equal_nan=True)
+
+
+def test_no_hour_knows_of_itself_with_a_full_memory_either() -> None:
+    rides = poisson(MEMORY + 30, 1)
+    other = rides.copy()
+    other[-1] += 7
+    before, after = table_of(rides, MEMORY), table_of(other, MEMORY)
+    assert np.array_equal(before[:-1], after[:-1], equal_nan=True)
+    assert not np.array_equal(before[-1], after[-1])
+
+
+@pytest.mark.parametrize(
+    "hours", [0, 1, 2, 23, 24, 25, 26, 48, 49, 167, 168, 169, 335, 336, 671, 672, 673, 674, 700]
+)
+def test_features_have_their_columns_and_no_gap_at_any_length(hours: int) -> None:
+    history = history_of(poisson(hours, hours))
+    table = history.features(START + hours * HOUR_MS)
+    assert list(table.columns) == [*MODEL_FEATURES, "surprise_1", HOUR_OF_DAY, *RAW]
+    assert set(ZONE_FEATURES) <= set(table.columns)
+    assert set(table[HOUR_OF_DAY]) == {hours % 24}
+    assert len(table) == ZONE_COUNT
+    assert np.isfinite(table[list(MODEL_FEATURES)].to_numpy()).all()
+    assert len(history) == min(hours, MEMORY)
+
+
+@pytest.mark.parametrize(
+    ("column", "back"), [(RIDES_LAST_HOUR, 1), (RIDES_YESTERDAY, 24), (RIDES_LAST_WEEK, 168)]
+)
+def test_the_raw_counts_are_those_of_their_hour_or_nan(column: str, back: int) -> None:
+    rides = poisson(200, 3, mean=300)
+    rides[:, 4] = 10**12  # roots are taken and squared again: nothing may be lost
+    history = RideHistory()
+    for i in range(200):
+        values = history.features(START + i * HOUR_MS)[column].to_numpy()
+        if i < back:
+            assert np.isnan(values).all()
+        else:
+            assert np.array_equal(values, rides[i - back])
+        history.append(rides[i])
+
+
+def test_lags_and_means_of_a_simple_history_are_exact() -> None:
+    wednesday = START + 200 * HOUR_MS
+    assert hour_of_week(wednesday) == 2 * 24 + 8
+    found = features_at(squares(200), wednesday)
+    assert found == pytest.approx(
+        {
+            "constant": 1,
+            "lag_1": 200,
+            "lag_24": 177,
+            "lag_168": 33,
+            "mean_past_weeks": 33,
+            # Tue 8, Mon 7, Fri 4, Thu 3, Wed 2 and Tue 1; not Sun 6 and Sat 5
+            "mean_same_day_type": np.mean([177, 153, 81, 57, 33, 9]),
+            # each level was 168 above that of the week before
+            "surprise_1": 168,
+            "surprise_2": 168,
+            "surprise_3": 168,
+            "surprise_yesterday": 168,
+            "surprise_24h": 168,
+            "city_surprise": 168 * np.mean(range(33, 201)),
+            "expected_step": 1,
+            "expected_step_day_type": 1,
+            "next_past_weeks": 34,
+            "next_day_type": np.mean([178, 154, 82, 58, 34, 10]),
+            # all zones move together: nothing is lost by smoothing
+            "smooth_past_weeks": 33,
+            "smooth_surprise": 168,
+            # yesterday is by far the most similar: levels grow with the hours
+            "similar_days": 177,
+            "expected_step_similar": 1,
+            HOUR_OF_DAY: 8,
+            RIDES_LAST_HOUR: 200**2,
+            RIDES_YESTERDAY: 177**2,
+            RIDES_LAST_WEEK: 33**2,
+        }
+    )
+
+
+def test_a_weekend_hour_is_told_from_weekdays() -> None:
+    saturday = START + 4 * 24 * HOUR_MS
+    found = features_at(squares(200), saturday)
+    # Of the days before, only those 6 and 7 days back were a Sunday and a Saturday.
+    assert found["mean_same_day_type"] == pytest.approx(np.mean([57, 33]))
+
+
+def test_past_weeks_are_four() -> None:
+    found = features_at(squares(700), START)
+    assert found["mean_past_weeks"] == pytest.approx(np.mean([533, 365, 197, 29]))
+    assert found["lag_168"] == 533
+    longer = features_at(squares(900), START)
+    assert longer["mean_past_weeks"] == pytest.approx(np.mean([733, 565, 397, 229]))
+
+
+def test_before_any_hour_all_is_zero_but_the_constant() -> None:
+    found = features_at(RideHistory(), START)
+    assert found.pop("constant") == 1
+    assert all(found[name] == 0 for name in (*MODEL_FEATURES[1:], "surprise_1"))
+
+
+def test_a_short_history_falls_back_from_weeks_to_days_to_the_last_hour() -> None:
+    one = features_at(squares(1), START)
+    assert (one["lag_24"], one["lag_168"], one["mean_past_weeks"]) == (1, 1, 1)
+    assert (one["next_past_weeks"], one["next_day_type"], one["similar_days"]) == (1, 1, 1)
+    two_days = features_at(squares(48), START)
+    assert (two_days["lag_24"], two_days["lag_168"], two_days["mean_past_weeks"]) == (25, 13, 13)
+    assert two_days["next_past_weeks"] == 26  # the hour after that of yesterday
+
+
+def test_the_first_day_holds_no_surprise() -> None:
+    found = features_at(history_of(poisson(24, 1)[:, :1].repeat(ZONE_COUNT, 1)), START)
+    surprises = [name for name in found if "surprise" in name]
+    assert len(surprises) == 7
+    assert {found[name] for name in surprises} == {0.0}
+
+
+def test_the_citys_surprise_is_the_mean_by_level_times_each_zones_level() -> None:
+    rides = np.zeros((400, ZONE_COUNT), np.int64)
+    rides[:, 0], rides[:, 1] = 100, 400  # levels 10 and 20; all other zones are empty
+    rides[-1, 0] = 169  # zone 1 surprises by 3
+    table = history_of(rides).features(START)
+    level = np.sqrt(rides[-168:]).mean(axis=0)
+    expected = level[0] * 3 / (level[0] + 20) * level
+    assert table["city_surprise"].to_numpy() == pytest.approx(expected)
+
+
+def city_like(hours: int, seed: int) -> Counts:
+    """Random counts of quiet and busy zones, all hours alike."""
+    random = np.random.default_rng(seed)
+    return random.poisson(random.gamma(0.5, 20, ZONE_COUNT), (hours, ZONE_COUNT))
+
+
+def test_no_feature_is_a_combination_of_others() -> None:
+    # Under forgetting, such a feature makes rounding errors grow without bound.
+    hours = 760
+    rides = city_like(hours, 5)
+    history = RideHistory()
+    rows: list[Floats] = []
+    for i in range(hours):
+        history.append(rides[i])
+        if i >= 700:
+            rows.append(
+                history.features(START + (i + 1) * HOUR_MS)[list(MODEL_FEATURES)].to_numpy()
+            )
+    stacked = np.concatenate(rows)
+    scaled = stacked / np.linalg.norm(stacked, axis=0)
+    assert np.linalg.matrix_rank(scaled) == len(MODEL_FEATURES)
+    # The test can fail: the surprise of the last hour would be such a feature.
+    named = dict(zip(MODEL_FEATURES, stacked.T, strict=True))
+    surprise = named["lag_1"] - named["mean_past_weeks"] + named["expected_step"]
+    extended = np.column_stack((scaled, surprise / np.linalg.norm(surprise)))
+    assert np.linalg.matrix_rank(extended) == len(MODEL_FEATURES)

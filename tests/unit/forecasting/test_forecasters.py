@@ -1,0 +1,118 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dataflows.forecasting.features import HOUR_OF_DAY, LEVEL, MODEL_FEATURES, ZONE_FEATURES
+from dataflows.forecasting.forecasters import baselines, learners, model_names
+from dataflows.forecasting.forecasters.base import RootCountRegression
+from dataflows.forecasting.forecasters.city_regression import CityRegression
+from dataflows.forecasting.forecasters.hour_regression import HourRegression
+from dataflows.forecasting.forecasters.repeat import Repeat
+from dataflows.forecasting.forecasters.zone_regression import ZoneRegression
+from rushhour.core.arrays import Counts, Floats
+from rushhour.core.models import REFERENCE, SERVED
+from rushhour.core.zones import ZONE_COUNT
+
+
+def features(seed: int = 1, **columns: float | Floats) -> pd.DataFrame:
+    """Features of an hour: random, but for those that are given."""
+    names = dict.fromkeys([*MODEL_FEATURES, *ZONE_FEATURES, HOUR_OF_DAY])
+    random = np.random.default_rng(seed).uniform(0, 10, (ZONE_COUNT, len(names)))
+    x = pd.DataFrame(random, columns=list(names))
+    given: dict[str, float | Floats] = {"constant": 1.0, HOUR_OF_DAY: 8.0}
+    return x.assign(**(given | columns))
+
+
+def counts(levels: Floats) -> Counts:
+    return np.round(np.square(levels)).astype(np.int64)
+
+
+def test_the_served_model_comes_first_and_every_name_is_fit_for_a_key() -> None:
+    names = model_names()
+    assert names[0] == SERVED
+    assert len(set(names)) == len(names)
+    assert REFERENCE in names
+    assert all(re.fullmatch(r"[a-z][a-z_]*", name) for name in names)
+    assert names[1:] == tuple(model.name for model in (*learners(), *baselines()))
+
+
+def test_every_call_gives_fresh_forecasters() -> None:
+    one, other = learners(), learners()
+    assert not {id(model) for model in one} & {id(model) for model in other}
+
+
+@pytest.mark.parametrize("forecaster", [CityRegression(), HourRegression(), ZoneRegression()])
+def test_a_regression_that_learns_a_rule_predicts_by_it(
+    forecaster: CityRegression | HourRegression | ZoneRegression,
+) -> None:
+    for seed in range(60):
+        x = features(seed)
+        forecaster.learn_many(x, counts(2 + 2 * x["lag_1"].to_numpy()))
+    x = features(99)
+    expected = np.square(2 + 2 * x["lag_1"].to_numpy())
+    off = np.abs(forecaster.predict_many(x) - expected)
+    assert off.mean() < 0.06 * expected.mean()
+
+
+@pytest.mark.parametrize("forecaster", [CityRegression(), HourRegression(), ZoneRegression()])
+def test_a_level_below_zero_is_no_ride(
+    forecaster: CityRegression | HourRegression | ZoneRegression,
+) -> None:
+    for seed in range(60):
+        x = features(seed)
+        forecaster.learn_many(x, counts(np.maximum(3 - x["lag_1"].to_numpy(), 0)))
+    predicted = forecaster.predict_many(features(99, lag_1=50.0))
+    assert (predicted == 0).all()
+
+
+def test_a_busy_zone_weighs_more_than_a_quiet_one() -> None:
+    busy = np.arange(ZONE_COUNT) < ZONE_COUNT // 2
+    regression = RootCountRegression(0.95)
+    for seed in range(60):  # in busy zones rides go with the last hour, in quiet ones against it
+        x = features(seed, **{LEVEL: np.where(busy, 20.0, 5.0)})
+        step = np.where(busy, 1, -1) * x["lag_1"].to_numpy()
+        regression.learn_many(x, counts(x[LEVEL].to_numpy() + step))
+    low, high = (
+        regression.predict_many(features(99, lag_1=lag, **{LEVEL: 10.0})) for lag in (0.0, 10.0)
+    )
+    assert (high - low > 2).all()  # were they to weigh the same, it would be about 0
+
+
+def test_each_two_hours_of_the_day_are_learned_apart() -> None:
+    forecaster = HourRegression()
+    for seed in range(60):
+        x = features(seed)
+        forecaster.learn_many(x.assign(**{HOUR_OF_DAY: 8.0}), np.full(ZONE_COUNT, 100))
+        forecaster.learn_many(x.assign(**{HOUR_OF_DAY: 10.0}), np.full(ZONE_COUNT, 400))
+    for hour, rides in ((8, 100), (9, 100), (10, 400), (11, 400)):
+        predicted = forecaster.predict_many(features(99, **{HOUR_OF_DAY: float(hour)}))
+        assert predicted == pytest.approx(rides, rel=0.2)
+    assert (forecaster.predict_many(features(99, **{HOUR_OF_DAY: 12.0})) == 0).all()
+
+
+def test_a_zone_of_its_own_kind_is_put_right() -> None:
+    odd = np.arange(ZONE_COUNT) == 131  # it does the opposite of all others
+    city, zones = CityRegression(), ZoneRegression()
+    for seed in range(400):
+        x = features(seed)
+        step = np.where(odd, -1, 1) * x["expected_step"].to_numpy()
+        rides = counts(10 + step)
+        city.learn_many(x, rides)
+        zones.learn_many(x, rides)
+    x = features(999)
+    step = np.where(odd, -1, 1) * x["expected_step"].to_numpy()
+    expected = np.square(10 + step)
+    off_city = np.abs(city.predict_many(x) - expected)
+    off_zones = np.abs(zones.predict_many(x) - expected)
+    assert off_zones[131] < off_city[131] / 5
+    assert off_zones[~odd].mean() < 1.5 * off_city[~odd].mean() + 1
+
+
+def test_a_baseline_repeats_its_column_and_learns_nothing() -> None:
+    baseline = Repeat("again", "lag_1")
+    x = features()
+    baseline.learn_many(x, np.full(ZONE_COUNT, 7))
+    assert baseline.name == "again"
+    assert np.array_equal(baseline.predict_many(x), x["lag_1"])

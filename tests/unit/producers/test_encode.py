@@ -1,0 +1,44 @@
+"""Which message of the replay lies on which partition, and with which key."""
+
+import msgspec
+import numpy as np
+
+from producers.encode import TripEncoder
+from producers.trips import TripTable
+from rushhour.core.topics import partition_of
+from rushhour.core.zones import ZONE_IDS
+
+START = 1_727_740_800_000
+PARTITIONS = 4
+
+
+def table() -> TripTable:
+    """One trip of every zone, a second apart."""
+    zones = np.array(ZONE_IDS, np.int16)
+    times = START + 1_000 * np.arange(len(zones), dtype=np.int64)
+    return TripTable(times, zones, len(zones), {})
+
+
+def test_a_trip_lies_on_the_partition_of_its_zone_under_its_zones_key() -> None:
+    messages = TripEncoder(PARTITIONS).trips(table(), 0, len(table()))
+    found = 0
+    for partition, own in enumerate(messages):
+        for message in own:
+            trip = msgspec.json.decode(message["value"])
+            assert message["key"] == b"%d" % trip["pickup_location_id"]
+            assert partition == partition_of(trip["pickup_location_id"], PARTITIONS)
+            found += 1
+    assert found == len(ZONE_IDS)
+
+
+def test_only_the_asked_trips_are_encoded_with_their_index_as_number() -> None:
+    messages = TripEncoder(PARTITIONS).trips(table(), 100, 103)
+    trips = [msgspec.json.decode(message["value"]) for own in messages for message in own]
+    assert sorted((trip["seq"], trip["pickup_ts"]) for trip in trips) == [
+        (seq, START + 1_000 * seq) for seq in (100, 101, 102)
+    ]
+
+
+def test_a_tick_has_no_key() -> None:
+    message = TripEncoder(PARTITIONS).tick(START, final=True)
+    assert message == {"value": b'{"type":"tick","sim_ts":1727740800000,"final":true}'}

@@ -1,0 +1,240 @@
+"""The manifests of deploy/kubernetes: valid for Kubernetes, and in step with the project."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from rushhour.core.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "deploy" / "kubernetes"
+KUSTOMIZATION = FOLDER / "kustomization.yaml"
+# The oldest version that labels pods with their index, and the newest that the validator knows.
+VERSIONS = ("1.28", kubernetes_validate.latest_version().removesuffix(".0"))
+PARTS = ("producer", "dataflow", "consumer")
+
+Document = dict[str, Any]
+
+
+def load(file: Path) -> list[Document]:
+    return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+
+
+FILES = sorted(set(FOLDER.glob("*.yaml")) - {KUSTOMIZATION})
+DOCUMENTS = [document for file in FILES for document in load(file)]
+
+
+def named(kind: str) -> dict[str, Document]:
+    return {item["metadata"]["name"]: item for item in DOCUMENTS if item["kind"] == kind}
+
+
+SETS = named("StatefulSet")
+SERVICES = named("Service")
+SETTINGS = named("ConfigMap")["rushhour-settings"]["data"]
+PODS = {name: item["spec"]["template"]["spec"] for name, item in SETS.items()}
+
+
+def containers(pod: Document) -> list[Document]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+CONTAINERS = {
+    f"{name}/{container['name']}": (SETS[name]["spec"], container)
+    for name, pod in PODS.items()
+    for container in containers(pod)
+}
+each_set = pytest.mark.parametrize("name", SETS)
+each_container = pytest.mark.parametrize(("spec", "container"), CONTAINERS.values(), ids=CONTAINERS)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda item: f"{item['kind']}-{item['metadata']['name']}"
+)
+def test_a_document_fits_the_schema_and_has_no_unknown_field(
+    document: Document, version: str
+) -> None:
+    assert kubernetes_validate.validate(document, version, strict=True) == version
+
+
+def test_the_kustomization_names_every_manifest() -> None:
+    (kustomization,) = load(KUSTOMIZATION)
+    assert sorted(kustomization["resources"]) == [file.name for file in FILES]
+    assert [kustomization["namespace"]] == list(named("Namespace"))
+
+
+def test_the_parts_are_there() -> None:
+    servers = {"rushhour-kafka", "rushhour-redis"}
+    assert set(SETS) == servers | {f"rushhour-{part}" for part in PARTS}
+
+
+def test_every_setting_exists_and_has_a_value_that_can_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    known = {Settings.env_name(field) for field in Settings.model_fields}
+    assert set(SETTINGS) - known == set()
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    Settings.load()
+
+
+@each_container
+def test_variables_of_rushhour_are_settings(spec: Document, container: Document) -> None:
+    known = {Settings.env_name(field) for field in Settings.model_fields}
+    names = {item["name"] for item in container.get("env", [])}
+    assert {name for name in names if name.startswith(PREFIX)} - known == set()
+    sources = [item["configMapRef"]["name"] for item in container.get("envFrom", [])]
+    assert set(sources) <= set(named("ConfigMap"))
+
+
+def test_every_dataflow_process_has_its_address() -> None:
+    spec = SETS["rushhour-dataflow"]["spec"]
+    assert str(spec["replicas"]) == SETTINGS["RUSHHOUR_DATAFLOWS"]
+    assert spec["replicas"] <= int(SETTINGS["RUSHHOUR_PARTITIONS"])  # each has one to read
+    port = ports(spec)["cluster"]
+    assert SETTINGS["RUSHHOUR_ADDRESSES"].split(",") == [
+        f"rushhour-dataflow-{index}.{spec['serviceName']}:{port}"
+        for index in range(spec["replicas"])
+    ]
+
+
+def test_the_run_knows_how_many_consumers_there_are() -> None:
+    replicas = SETS["rushhour-consumer"]["spec"]["replicas"]
+    assert str(replicas) == SETTINGS["RUSHHOUR_CONSUMERS"]
+
+
+@pytest.mark.parametrize("part", ["dataflow", "consumer"])
+def test_a_process_takes_its_number_from_its_pod(part: str) -> None:
+    (container,) = PODS[f"rushhour-{part}"]["containers"]
+    field = "metadata.labels['apps.kubernetes.io/pod-index']"
+    assert {
+        "name": Settings.env_name("process"),
+        "valueFrom": {"fieldRef": {"fieldPath": field}},
+    } in container["env"]
+
+
+@pytest.mark.parametrize(("setting", "name"), [("KAFKA", "kafka"), ("REDIS", "redis")])
+def test_a_server_is_where_the_settings_say(setting: str, name: str) -> None:
+    service = f"rushhour-{name}"
+    (port,) = SERVICES[service]["spec"]["ports"]
+    address = SETTINGS[PREFIX + setting].rpartition("/")[2]
+    assert address == f"{service}:{port['port']}"
+
+
+def test_kafka_tells_clients_an_address_that_they_can_reach() -> None:
+    spec = SETS["rushhour-kafka"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    env = {item["name"]: item["value"] for item in container["env"]}
+    address = f"rushhour-kafka-0.{spec['serviceName']}:{ports(spec)['kafka']}"
+    assert env["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{address}"
+
+
+def ports(spec: Document) -> dict[str, int]:
+    return {
+        port["name"]: port["containerPort"]
+        for container in spec["template"]["spec"]["containers"]
+        for port in container.get("ports", [])
+    }
+
+
+@each_set
+def test_a_set_and_its_service_select_its_pods_and_no_others(name: str) -> None:
+    spec = SETS[name]["spec"]
+    service = SERVICES[spec["serviceName"]]["spec"]
+    assert service["clusterIP"] == "None"  # each pod needs a name of its own
+    for selector in (spec["selector"]["matchLabels"], service["selector"]):
+        selected = [
+            other
+            for other, item in SETS.items()
+            if selector.items() <= item["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        assert selected == [name]
+
+
+@each_set
+def test_every_port_that_is_named_exists(name: str) -> None:
+    spec = SETS[name]["spec"]
+    known = ports(spec)
+    for port in SERVICES[spec["serviceName"]]["spec"]["ports"]:
+        assert known[port["targetPort"]] == port["port"]
+    for container in spec["template"]["spec"]["containers"]:
+        for probe in (container["readinessProbe"], container["livenessProbe"]):
+            target = probe.get("httpGet") or probe.get("tcpSocket")
+            assert target is None or target["port"] in known
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_metrics_are_served_where_they_are_looked_for(part: str) -> None:
+    spec = SETS[f"rushhour-{part}"]["spec"]
+    annotations = spec["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "true"
+    assert annotations["prometheus.io/port"] == SETTINGS["RUSHHOUR_METRICS_PORT"]
+    assert str(ports(spec)["metrics"]) == SETTINGS["RUSHHOUR_METRICS_PORT"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+
+
+@each_container
+def test_every_mount_has_its_volume(spec: Document, container: Document) -> None:
+    volumes = {volume["name"] for volume in spec["template"]["spec"].get("volumes", [])}
+    volumes |= {claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])}
+    assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("rushhour-producer", "RUSHHOUR_CACHE_DIR"), ("rushhour-dataflow", "RUSHHOUR_RECOVERY_DIR")],
+)
+def test_what_must_outlive_a_pod_is_on_a_claim(name: str, setting: str) -> None:
+    spec = SETS[name]["spec"]
+    (claim,) = spec["volumeClaimTemplates"]
+    (container,) = PODS[name]["containers"]
+    mount = {"name": claim["metadata"]["name"], "mountPath": SETTINGS[setting]}
+    assert mount in container["volumeMounts"]
+
+
+@each_container
+def test_a_container_meets_the_restricted_pod_security_standard(
+    spec: Document, container: Document
+) -> None:
+    pod = spec["template"]["spec"]
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert context["runAsUser"] == context["runAsGroup"] == context["fsGroup"] > 0
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    # Kafka writes its configuration beside its programs.
+    writable = not container["securityContext"].get("readOnlyRootFilesystem", False)
+    assert writable == (container["name"] == "kafka")
+    # A service named rushhour-redis would set RUSHHOUR_REDIS_PORT, which is a setting.
+    assert pod["enableServiceLinks"] is False
+
+
+@each_container
+def test_a_container_has_requests_and_limits(spec: Document, container: Document) -> None:
+    for kind in ("requests", "limits"):
+        assert set(container["resources"][kind]) == {"cpu", "memory"}
+    assert container["resources"]["limits"]["cpu"] == "1"
+
+
+@pytest.mark.parametrize("server", ["kafka", "redis"])
+def test_servers_are_those_of_compose(server: str) -> None:
+    (compose,) = load(ROOT / "docker-compose.yml")
+    (container,) = PODS[f"rushhour-{server}"]["containers"]
+    assert container["image"] == compose["services"][server]["image"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_run_the_image_of_this_version(part: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for container in containers(PODS[f"rushhour-{part}"]):
+        assert container["image"] == f"{project['name']}:{project['version']}"
+        assert container["imagePullPolicy"] == "IfNotPresent"

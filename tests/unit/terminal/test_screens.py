@@ -1,0 +1,156 @@
+"""What is shown of a run: every model of it, the best first, and within a small terminal."""
+
+from dataclasses import replace
+from io import StringIO
+
+import pandas as pd
+import pytest
+from rich.console import Console, RenderableType
+
+from rushhour.core.run import SYNTHETIC, RunInfo
+from rushhour.simulator.terminal.inspect_screens import (
+    alerts_screen,
+    comparison_screen,
+    leaderboard,
+    ranked,
+    zone_screen,
+)
+from rushhour.simulator.terminal.run_view import RunView, ZoneRow
+from rushhour.simulator.terminal.screens import live_screen, models_table
+
+START = 1_727_740_800_000  # 2024-10-01 00:00
+MODELS = ("mixture", *(f"model_with_a_name_{i}" for i in range(6)))
+RUN = RunInfo(
+    "id", "green", "2024-10", "a.parquet", "/a", START, START + 744 * 3_600_000, models=MODELS
+)
+SURGE = "132:2@2024-10-20"
+NOT_REAL = replace(RUN, source=SYNTHETIC, file="", surge=SURGE)
+SAYS_SO = (
+    "green 2024-10, SYNTHETIC (made-up trips from mean rates), "
+    "what if: zone 132 x 2 from 2024-10-20 00:00"
+)
+
+
+def text_of(screen: RenderableType, width: int = 80) -> str:
+    console = Console(width=width, file=StringIO(), record=True, highlight=False, markup=False)
+    console.print(screen)
+    return console.export_text()
+
+
+def words(screen: RenderableType, width: int = 80) -> str:
+    return " ".join(text_of(screen, width).split())
+
+
+def snapshot(run: RunInfo = RUN, models: dict[str, dict[str, str]] | None = None) -> RunView:
+    return RunView(
+        run, None, "2024-10-05T06", {}, {"hours_closed": "103", "rides": "12345"}, models or {}, ()
+    )
+
+
+SCORES = {
+    "mixture": {
+        "mae_24h": "2.5", "mae_168h": "2.8", "rmse_168h": "8.51", "bias_168h": "-0.31",
+        "skill_168h": "0.304", "coverage_168h": "0.9016",
+    },
+    "model_with_a_name_0": {"mae_24h": "2.4", "mae_168h": "2.8"},
+    "model_with_a_name_1": {"mae_24h": "9.0", "mae_168h": "2.7"},
+    "model_with_a_name_2": {"mae_24h": "1.0", "mae_168h": "n/a"},
+    "model_with_a_name_4": {"mae_24h": "10.0", "mae_168h": "10.0"},
+}  # fmt: skip
+
+
+def test_models_are_ranked_by_the_week_then_by_the_day_and_those_without_past_come_last() -> None:
+    order = [MODELS.index(model) for model in ranked(snapshot(models=SCORES))]
+    assert order == [2, 1, 0, 5, 3, 4, 6]
+
+
+def test_the_leaderboard_shows_all_models_and_marks_what_is_served() -> None:
+    shown = words(leaderboard(snapshot(models=SCORES)))
+    assert "mixture (served) 2.500 2.800 8.510 -0.310 0.304 90.2 %" in shown
+    assert "model_with_a_name_2 1.000 - - - - -" in shown
+    assert shown.count("(served)") == 1
+    assert all(model in shown for model in MODELS)
+    # 24 h and, of the run's first week, 103 hours of 265 zones.
+    assert "up to 2024-10-05 06:00: 6,360 zone-hours in 24 h, 27,295 in 168 h" in shown
+    assert "MAE of same_hour_last_week" in shown
+    assert "within the 90 % intervals" in shown
+
+
+ALERTS = pd.DataFrame(
+    {
+        "pickup_hour": pd.to_datetime(
+            ["2024-10-02 07:00", "2024-10-03 01:00", "2024-10-03 01:00"], utc=True
+        ),
+        "pickup_location_id": [132, 7, 4],
+        "what": ["more rides", "fewer rides", "more rides"],
+        "change": [1.234, -0.5, 19.76],
+    }
+)
+
+
+def test_alerts_are_shown_newest_first_with_names_and_percent() -> None:
+    lines = text_of(alerts_screen(RUN, ALERTS, last=2, zone=None)).splitlines()
+    rows = [" ".join(line.split()) for line in lines if line.strip().startswith("2024-")]
+    assert rows == [
+        "2024-10-03 01:00 4 Alphabet City more rides +1,976 %",
+        "2024-10-03 01:00 7 Astoria fewer rides -50 %",
+    ]
+    assert "2 of 3 alerts, the newest first" in "\n".join(lines)
+
+
+def test_no_alerts_are_said_to_be_none() -> None:
+    none = ALERTS.iloc[:0]
+    assert "no alerts: no drift was found" in words(alerts_screen(RUN, none, 20, None))
+    assert "no alerts of zone 132, JFK Airport: no" in words(alerts_screen(RUN, none, 20, 132))
+
+
+COMPARISON = pd.DataFrame(
+    {
+        "pickup_hour": pd.to_datetime(["2024-10-02 07:00"], utc=True),
+        "pickup_location_id": [132],
+        "predicted_demand": [254.1234],
+        "rides": [250],
+        "prediction_error": [4.1234],
+        "lower": [201.0],
+        "upper": [312.0],
+    }
+)
+
+
+def test_no_column_of_a_comparison_is_cut_off() -> None:
+    wide = text_of(comparison_screen(RUN, COMPARISON, 100), 100)
+    assert wide.splitlines()[0].split() == list(COMPARISON.columns)
+    narrow = text_of(comparison_screen(RUN, COMPARISON, 80), 80)
+    assert narrow.splitlines()[0].split() == ["pickup_", "pickup_", "predicted_", "prediction_"]
+    for shown in (wide, narrow):
+        assert "2024-10-02 07:00 132 254.1234 250 4.1234 201.0 312.0" in " ".join(shown.split())
+        assert "…" not in shown
+
+
+@pytest.mark.parametrize(
+    "screen",
+    [
+        leaderboard(snapshot(NOT_REAL)),
+        alerts_screen(NOT_REAL, ALERTS, 20, None),
+        alerts_screen(NOT_REAL, ALERTS.iloc[:0], 20, None),
+        zone_screen(NOT_REAL, 132, {"name": "JFK Airport"}),
+        comparison_screen(NOT_REAL, COMPARISON, 80),
+        comparison_screen(NOT_REAL, COMPARISON.iloc[:0], 80),
+    ],
+    ids=["models", "alerts", "no-alerts", "zone", "compare", "compare-nothing"],
+)
+def test_made_up_and_what_if_runs_are_named_wherever_a_run_is_looked_at(
+    screen: RenderableType,
+) -> None:
+    assert SAYS_SO in words(screen)
+
+
+def test_the_live_screen_fits_a_small_terminal() -> None:
+    line = ZoneRow(93, "Flushing Meadows-Corona Park", 99.5, "123", "130.5")
+    full = replace(snapshot(NOT_REAL, SCORES), worst=(line,) * 5)
+    shown = text_of(live_screen(full, 1e6, "999.9h/s", 80)).splitlines()
+    assert len(shown) <= 24
+    whole = "\n".join(shown)
+    assert all(model in whole for model in MODELS)
+    assert "90.2 %" in whole
+    assert "…" not in whole
