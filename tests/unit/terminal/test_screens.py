@@ -16,7 +16,7 @@ from rushhour.simulator.terminal.inspect_screens import (
     zone_screen,
 )
 from rushhour.simulator.terminal.run_view import RunView, ZoneRow
-from rushhour.simulator.terminal.screens import live_screen, models_table
+from rushhour.simulator.terminal.screens import live_screen
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 MODELS = ("mixture", *(f"model_with_a_name_{i}" for i in range(6)))
