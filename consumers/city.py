@@ -16,7 +16,7 @@ from consumers.pending import Forecast, HourUpdate
 from consumers.rolling import Rolling
 from consumers.rolling_coverage import COVERAGE, is_covered
 from rushhour.core import keys
-from rushhour.core.events import kind_of_drift
+from rushhour.core.events import direction_of
 from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK, hour_label, parse_label
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_COUNT
@@ -224,5 +224,5 @@ def _alerts(hour: int, stored: StoredHour) -> Iterator[tuple[str, dict[str, Any]
     """
     label = hour_label(hour)
     for zone, change in rows(to_values(stored.drift), ~np.isnan(stored.drift)):
-        what = kind_of_drift(change)
+        what = direction_of(change)
         yield f"{hour}-{zone}", {"zone": zone, "hour": label, "what": what, "change": change}

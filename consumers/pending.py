@@ -194,15 +194,14 @@ def _rides(partial: _Partial[HourlyRides]) -> npt.NDArray[np.int64]:
 def _forecast(hour_ts: int, partial: _Partial[Prediction], zones: ZoneMask) -> Forecast:
     """Turn the predictions of all zones into columns, which is cheaper than one by one."""
     events = list(partial.events.values())
-    challengers = dict.fromkeys(name for event in events for name in event.challengers)
+    challengers = dict.fromkeys(name for event in events for name in event.other_models)
     by_model = {events[0].model: partial.column(event.predicted_demand for event in events)}
     for name in challengers:
-        by_model[name] = partial.column(event.challengers.get(name) for event in events)
+        by_model[name] = partial.column(event.other_models.get(name) for event in events)
     return Forecast(
         hour_ts,
         by_model,
         lower=partial.column(event.lower for event in events),
         upper=partial.column(event.upper for event in events),
-        drift=partial.column(event.drift for event in events),
         zones=zones,
     )

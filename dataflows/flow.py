@@ -24,9 +24,10 @@ from dataflows.counting import (
     PartitionProgress,
     TripBatch,
 )
-from dataflows.forecasting.engine import HourForecast, HourlyForecasting, rides_events
+from dataflows.events import alert_events, prediction_events, rides_events
+from dataflows.forecasting.engine import HourForecast, HourlyForecasting
 from dataflows.metrics import FORECAST, TRIPS_COUNTED, TRIPS_REPEATED
-from rushhour.core.events import Alert, Prediction
+from rushhour.core.events import AlertEvent, Prediction
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 
 _CITY = "city"
@@ -109,7 +110,7 @@ def build_flow(
     """Return the dataflow over a source of `partitions` partitions of trips.
 
     `sinks` has one for each topic that is written. They receive pairs of a key and a list: the
-    events of all zones of one hour (those that raised an alert, for the alerts).
+    events of all zones of one hour; for `alerts`, the alerts of the closed hour and then a tick.
     """
     flow = Dataflow("rushhour")
     batches = op.input("trips", flow, source)
@@ -140,9 +141,9 @@ def _to_city(keyed: tuple[str, PartitionProgress]) -> tuple[str, PartitionProgre
     return _CITY, keyed[1]
 
 
-def _predictions_of(forecast: HourForecast) -> list[Prediction]:
-    return forecast.events()
+def _predictions_of(result: HourForecast) -> list[Prediction]:
+    return prediction_events(result.forecast)
 
 
-def _alerts_of(forecast: HourForecast) -> list[Alert]:
-    return forecast.alerts()
+def _alerts_of(result: HourForecast) -> list[AlertEvent]:
+    return alert_events(result.forecast.hour_ts, result.relative_changes)

@@ -1,24 +1,24 @@
-"""The Kafka edge on the way out: an hour's events of all zones in one go."""
+"""The Kafka sink: the events of one hour of all zones, in one batch per partition."""
 
 from typing import Any, Generic, TypeVar
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from rushhour.core.events import Alert, Codec, HourlyRides, Prediction
+from rushhour.core.events import AlertEvent, Codec, HourlyRides, Prediction, Tick
 from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE
 from rushhour.runtime.kafka import BatchProducer
 
-E = TypeVar("E", Alert, HourlyRides, Prediction)
+E = TypeVar("E", HourlyRides, Prediction, AlertEvent)
 
 _ONE_WRITER = "zones"
 
 
 class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
-    """Writes lists of one topic's events, each event to the partition of its zone.
+    """Writes lists of one topic's events: each to the partition of its zone, a tick to all.
 
-    A snapshot waits until the broker has all that was written, so that after a restart nothing
-    is missing; what was written after the snapshot is written again.
+    A snapshot waits until the broker has acknowledged everything written before it, so a restart
+    loses nothing; events written after the snapshot are written again.
     """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, codec: Codec[E]) -> None:
@@ -40,8 +40,13 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
         messages: list[list[dict[str, Any]]] = [[] for _ in range(self._partitions)]
         for events in values:
             for event in events:
-                partition, key = routes[event.pickup_location_id - FIRST_ZONE]
-                messages[partition].append({"key": key, "value": encode(event)})
+                value = encode(event)
+                if isinstance(event, Tick):
+                    for batch in messages:
+                        batch.append({"value": value})
+                else:
+                    partition, key = routes[event.pickup_location_id - FIRST_ZONE]
+                    messages[partition].append({"key": key, "value": value})
         for partition, batch in enumerate(messages):
             self._producer.send(self._topic, partition, batch)
 

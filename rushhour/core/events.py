@@ -1,8 +1,8 @@
-"""The events on the Kafka topics: typed, JSON on the wire, with the columns the user knows.
+"""The events on the Kafka topics: typed structs, encoded as JSON.
 
 Time base: every `*_ts` is epoch **milliseconds**, always an int; `pickup_hour` is the same
-instant as an RFC 3339 string. The types refuse what broke the user's tables: seconds for
-milliseconds, and a string or a float for an int.
+instant as an RFC 3339 string. Decoding refuses seconds where milliseconds belong, and a string
+or a float where an int belongs.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +15,8 @@ from rushhour.core.errors import EventError
 from rushhour.core.hours import HOUR_MS, to_datetime, to_ts
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 
-# 2009 is the first year of TLC trip records. As seconds, any date up to the year 2100 is
-# below it, so seconds can never pass for milliseconds.
+# 2009 is the first year of TLC trip records. Any date up to the year 2100 is below it when given
+# in seconds, so seconds never pass for milliseconds.
 _EARLIEST_MS = 1_230_768_000_000
 _LATEST_MS = 4_102_444_800_000
 
@@ -27,14 +27,14 @@ HourTime = Annotated[datetime, msgspec.Meta(tz=True)]
 ZoneId = Annotated[int, msgspec.Meta(ge=FIRST_ZONE, le=LAST_ZONE)]
 Rides = Annotated[int, msgspec.Meta(ge=0)]
 Demand = Annotated[float, msgspec.Meta(ge=0)]
-Drift = Literal["more rides", "fewer rides"]
+Direction = Literal["above", "below"]
 
 
 class Trip(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="trip"):
-    """One taxi trip, emitted when it was picked up.
+    """One taxi trip, emitted at its pickup time.
 
-    `seq` numbers the usable trips of a file in pickup order: a function of the file alone,
-    so a trip sent twice can be told from two trips.
+    `seq` numbers the usable trips of a file in pickup order. It depends on the file alone, so it
+    identifies a trip that is sent twice.
     """
 
     seq: SequenceNumber
@@ -43,9 +43,10 @@ class Trip(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="trip"):
 
 
 class Tick(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tick"):
-    """Simulated time is now `sim_ts`: no trip before it follows on this partition.
+    """A watermark: event time on this partition has reached `sim_ts`.
 
-    `final` marks the end of the replay: nothing follows at all.
+    On `trips`: no trip before `sim_ts` follows on this partition, and `final` marks the end of
+    the replay. On `alerts`: no alert of an hour before `sim_ts` follows on this partition.
     """
 
     sim_ts: EpochMs
@@ -70,12 +71,11 @@ class HourlyRides(msgspec.Struct, frozen=True, gc=False):
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """What each model expects of one zone in one hour, made before that hour began.
+    """The predictions of all models for one zone and hour, made before that hour began.
 
-    `predicted_demand` is the served forecast, in rides; 90 % of rides are to lie in `lower` to
-    `upper`, both included. `challengers` holds the forecast of each model that is scored beside
-    it, or None where it has no past to speak from. `drift` is the change of an `Alert` that the
-    hour before raised for this zone, None if it raised none.
+    `predicted_demand`, in rides, is the prediction of the served model, `model`; its 90 % interval
+    is `lower` to `upper`, both included. `other_models` has the prediction of each other model,
+    None for a model without enough history.
     """
 
     pickup_location_id: ZoneId
@@ -85,8 +85,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     lower: Demand
     upper: Demand
     model: str
-    challengers: dict[str, Demand | None]
-    drift: float | None = None
+    other_models: dict[str, Demand | None]
 
     def __post_init__(self) -> None:
         _check_same_instant(self.pickup_hour, self.pickup_ts)
@@ -97,45 +96,49 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
             )
 
 
-class Alert(msgspec.Struct, frozen=True, gc=False):
-    """The errors of one zone's forecasts have drifted, as seen when this hour was closed.
+class Alert(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="alert"):
+    """Drift: the rides of one zone have moved away from their predictions.
 
-    `what` says whether there are more rides than predicted, or fewer. `change` says how much: the
-    rides of the last hours by what was predicted for them, minus 1.
+    The hour is the closed hour in which the drift was detected. `direction` tells whether the
+    rides are above or below the predictions, `relative_change` how far: the rides of the last six
+    hours divided by their predictions, minus 1.
     """
 
     pickup_location_id: ZoneId
     pickup_hour: HourTime
     pickup_ts: HourMs
-    what: Drift
-    change: float
+    direction: Direction
+    relative_change: float
 
     def __post_init__(self) -> None:
         _check_same_instant(self.pickup_hour, self.pickup_ts)
 
     @classmethod
-    def of(cls, zone: int, hour_ts: int, change: float) -> "Alert":
+    def of(cls, zone: int, hour_ts: int, relative_change: float) -> "Alert":
         """Build the event for the hour that starts at `hour_ts`."""
-        return cls(zone, to_datetime(hour_ts), hour_ts, kind_of_drift(change), change)
+        direction = direction_of(relative_change)
+        return cls(zone, to_datetime(hour_ts), hour_ts, direction, relative_change)
 
 
-def kind_of_drift(change: float) -> Drift:
-    """Name a change of the errors.
+def direction_of(relative_change: float) -> Direction:
+    """Return whether rides are above or below their predictions.
 
-    >>> kind_of_drift(0.4), kind_of_drift(-0.2)
-    ('more rides', 'fewer rides')
+    >>> direction_of(0.4), direction_of(-0.2)
+    ('above', 'below')
     """
-    return "more rides" if change >= 0 else "fewer rides"
+    return "above" if relative_change >= 0 else "below"
 
 
 TripEvent = Trip | Tick
+AlertEvent = Alert | Tick
 E = TypeVar("E")
 
 
 class Codec(Generic[E]):
-    """Encode events of one topic as JSON and decode them in batches.
+    """Encode the events of one topic as JSON and decode them in batches.
 
-    A whole batch is decoded at once, as lines of JSON: several times faster than one by one.
+    A batch is decoded in one call, as lines of JSON, which is several times faster than one call
+    for each event.
     """
 
     def __init__(self, event_type: object) -> None:
@@ -147,7 +150,7 @@ class Codec(Generic[E]):
         return self._encoder.encode(event)
 
     def decode(self, value: bytes | None, where: str = "event") -> E:
-        """Return one event; `where` names its topic, partition and offset in an error.
+        """Return one event; `where` is its position (topic, partition, offset) for an error.
 
         Raises
         ------
@@ -162,7 +165,7 @@ class Codec(Generic[E]):
     def decode_batch(
         self, values: Sequence[bytes | None], where: Callable[[int], str] = "event {}".format
     ) -> list[E]:
-        """Return a batch of events, in order; `where(i)` names the place of the i-th value.
+        """Return a batch of events, in order; `where(i)` is the position of the i-th value.
 
         Raises
         ------
@@ -170,13 +173,13 @@ class Codec(Generic[E]):
             If a value is not JSON of this topic's schema. Names the first such value.
         """
         try:
-            lines = b"\n".join(values)  # type: ignore[arg-type]  # None ends in the TypeError
+            lines = b"\n".join(values)  # type: ignore[arg-type]  # None raises TypeError
             if _is_one_object_a_line(lines, len(values)):
                 events = self._decoder.decode_lines(lines)
                 if len(events) == len(values):
                     return events
         except (msgspec.MsgspecError, TypeError):
-            pass  # one by one, to name the culprit
+            pass  # decode one by one, to name the invalid value
         return [self.decode(value, where(i)) for i, value in enumerate(values)]
 
 
@@ -195,15 +198,15 @@ def prediction_codec() -> Codec[Prediction]:
     return Codec(Prediction)
 
 
-def alert_codec() -> Codec[Alert]:
+def alert_codec() -> Codec[AlertEvent]:
     """Return the codec of the `alerts` topic."""
-    return Codec(Alert)
+    return Codec(AlertEvent)
 
 
 def _is_one_object_a_line(lines: bytes, count: int) -> bool:
-    """Whether no broken value can pass by borrowing from the next one.
+    """Return whether each value is one line, so that no invalid value can borrow from the next.
 
-    All line ends are then between two values, and all such places read `}` end `{`, which is
+    Every line end is then between two values, and each of them is `}`, newline, `{`, which is
     never valid JSON inside an object.
     """
     return lines.count(b"\n") == count - 1 == lines.count(b"}\n{")

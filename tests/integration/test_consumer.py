@@ -67,7 +67,7 @@ def rides(index: int) -> list[HourlyRides]:
 def predictions(index: int) -> list[Prediction]:
     hour = START + index * HOUR
 
-    def challengers(zone: int) -> dict[str, float | None]:
+    def others(zone: int) -> dict[str, float | None]:
         # The first has a past from the second hour on, the next from the third, and so on.
         return {
             name: float((zone + index) % 4) if index > position else None
@@ -84,8 +84,7 @@ def predictions(index: int) -> list[Prediction]:
             float(int(served * 0.5)),
             float(int(served) + 3),
             SERVED,
-            challengers(zone),
-            drift_of(index - 1, zone),
+            others(zone),
         )
 
     return [prediction(zone) for zone in ZONE_IDS]
@@ -229,7 +228,7 @@ def test_the_events_of_a_run_are_all_in_redis(undisturbed: dict[str, object]) ->
             assert undisturbed[key] == {str(zone): str(value) for zone, value in by_zone}
         for position, name in enumerate(MODELS[1:]):
             expected = {
-                str(event.pickup_location_id): str(event.challengers[name]) for event in events
+                str(event.pickup_location_id): str(event.other_models[name]) for event in events
             }
             key = f"predictions:{name}:{label}"
             assert undisturbed.get(key) == (expected if index > position else None)

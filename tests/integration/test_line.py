@@ -30,11 +30,12 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from dataflows.counting import CityHour
-from dataflows.forecasting.engine import HourForecast, HourlyForecasting
+from dataflows.forecasting.engine import HourlyForecasting
 from dataflows.forecasting.forecasters import learners, model_names
 from rushhour.core import keys
 from rushhour.core.clock import Command
-from rushhour.core.events import kind_of_drift
+from rushhour.core.events import direction_of
+from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.models import SERVED
 from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
@@ -197,7 +198,8 @@ class Brute:
     start: int
     rides: npt.NDArray[np.int64]  # hours x zones
     by_model: dict[str, list[Floats]]
-    forecasts: list[HourForecast]
+    forecasts: list[Forecast]
+    changes: list[Floats]  # relative changes of the alerts of each hour
 
     @classmethod
     def of(cls, rows: list["TripRow"], first: str, hours: int) -> "Brute":
@@ -210,17 +212,19 @@ class Brute:
         start = (begin - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001
         rides = np.array([[counted[i, zone] for zone in ZONE_IDS] for i in range(hours)])
         forecasting = HourlyForecasting()
-        forecasts = [forecasting.update(CityHour(start, None))]
+        results = [forecasting.update(CityHour(start, None))]
         for i in range(hours):
             closed = CityHour(start + i * 3_600_000, rides[i])
-            forecasts.append(forecasting.update(closed))
+            results.append(forecasting.update(closed))
+        forecasts = [result.forecast for result in results]
+        changes = [result.relative_changes for result in results[1:]]
         nothing = np.full(len(ZONE_IDS), np.nan)
         by_model = {name: [forecast.by_model[name] for forecast in forecasts] for name in LEARNED}
         by_model |= {
             name: [nothing] * lag + [row.astype(np.float64) for row in rides[: hours + 1 - lag]]
             for name, lag in LAGS.items()
         }
-        return cls(start, rides, by_model, forecasts)
+        return cls(start, rides, by_model, forecasts, changes)
 
     @property
     def hours(self) -> int:
@@ -246,7 +250,7 @@ class Brute:
 
     def drifting(self, hour: int) -> Hash:
         """Return the change of each zone whose errors drifted as seen when the hour was closed."""
-        drift = self.forecasts[hour + 1].drift.tolist()
+        drift = self.changes[hour].tolist()
         return {
             str(zone): text(change)
             for zone, change in zip(ZONE_IDS, drift, strict=True)
@@ -349,7 +353,7 @@ def test_every_drift_is_an_alert(ran: Ran, brute: Brute) -> None:
             {
                 "zone": zone,
                 "hour": brute.label(hour),
-                "what": kind_of_drift(float(change)),
+                "what": direction_of(float(change)),
                 "change": change,
             },
         )

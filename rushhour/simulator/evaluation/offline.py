@@ -44,7 +44,7 @@ def replay(
         Called after each hour.
     """
     forecasting = HourlyForecasting()
-    forecast = forecasting.update(CityHour(start_ts, None))
+    forecast = forecasting.update(CityHour(start_ts, None)).forecast
     by_model: dict[str, list[Floats]] = {model: [] for model in forecast.by_model}
     lower: list[Floats] = []
     upper: list[Floats] = []
@@ -54,8 +54,9 @@ def replay(
             by_model[model].append(predicted)
         lower.append(forecast.lower)
         upper.append(forecast.upper)
-        forecast = forecasting.update(CityHour(start_ts + i * HOUR_MS, hour))
-        drift.append(forecast.drift)  # found when this hour was closed
+        result = forecasting.update(CityHour(start_ts + i * HOUR_MS, hour))
+        forecast = result.forecast
+        drift.append(result.relative_changes)
         closed()
     return Backtest(
         Forecasts(

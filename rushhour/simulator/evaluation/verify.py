@@ -16,7 +16,7 @@ from dataflows.forecasting.forecasters import model_names
 from rushhour import views
 from rushhour.core import keys
 from rushhour.core.errors import VerificationError
-from rushhour.core.events import kind_of_drift
+from rushhour.core.events import direction_of
 from rushhour.core.hours import HOUR_MS, clock_label
 from rushhour.core.labels import what_if
 from rushhour.core.run import RunInfo
@@ -112,7 +112,7 @@ def _compare(run: RunInfo, what: str, expected: Floats, found: Floats) -> Check:
 def _check_alerts(client: redis.Redis) -> Check:
     """Check what the alerts say beside their figure, and that none is there twice."""
     alerts = views.alerts(client)
-    misnamed = int((alerts["what"] != alerts["change"].map(kind_of_drift)).sum())
+    misnamed = int((alerts["what"] != alerts["change"].map(direction_of)).sum())
     twice = int(alerts.duplicated(["pickup_hour", "pickup_location_id"]).sum())
     return Check(
         "alerts say what they found, once",

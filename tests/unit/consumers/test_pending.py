@@ -40,13 +40,11 @@ def forecast_at(hour_ts: int) -> Forecast:
     gaps = np.where(np.arange(ZONE_COUNT) % 2, np.nan, 5.0)
     late = np.full(ZONE_COUNT, np.nan if hour_ts == START else 9.0)
     served = rides_at(hour_ts).astype(np.float64) + 0.25
-    drift = np.where((np.arange(ZONE_COUNT) + hour_ts // HOUR_MS) % 20, np.nan, served - 4.0)
     return Forecast(
         hour_ts,
         {SERVED: served, "gaps": gaps, "late": late},
         lower=np.floor(served),
         upper=np.floor(served) + 3.0,
-        drift=drift,
     )
 
 
@@ -67,7 +65,6 @@ def prediction_at(hour_ts: int, column: int) -> Prediction:
         float(forecast.upper[column]),
         SERVED,
         {name: or_none(value) for name, value in by_model.items()},
-        or_none(float(forecast.drift[column])),
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rushhour.core.errors import EventError, KafkaFailure
 from rushhour.core.events import (
     Alert,
+    AlertEvent,
     Codec,
     HourlyRides,
     Prediction,
@@ -46,15 +47,15 @@ PREDICTION: dict[str, Any] = {
     "lower": 0.0,
     "upper": 4.0,
     "model": "served",
-    "challengers": {"last_hour": 2.0, "same_hour_last_week": None},
-    "drift": None,
+    "other_models": {"last_hour": 2.0, "same_hour_last_week": None},
 }
-ALERT = {
+ALERT: dict[str, Any] = {
+    "type": "alert",
     "pickup_location_id": 132,
     "pickup_hour": "2024-10-01T00:00:00Z",
     "pickup_ts": OCTOBER,
-    "what": "fewer rides",
-    "change": -0.5,
+    "direction": "below",
+    "relative_change": -0.5,
 }
 
 instants = st.integers(1_230_768_000_000, 4_102_444_799_999)
@@ -68,17 +69,18 @@ trips = st.builds(Trip, st.integers(0, 2**62), instants, zone_ids)
 trip_events = st.one_of(trips, st.builds(Tick, instants, st.booleans()))
 rides_of_hours = st.builds(HourlyRides.of, zone_ids, hours, st.integers(0, 2**62))
 predictions = st.builds(
-    lambda zone, hour, ends, model, challengers, drift: Prediction(
-        zone, to_datetime(hour), hour, ends[1], ends[0], ends[2], model, challengers, drift
+    lambda zone, hour, ends, model, other_models: Prediction(
+        zone, to_datetime(hour), hour, ends[1], ends[0], ends[2], model, other_models
     ),
     zone_ids,
     hours,
     st.lists(demands, min_size=3, max_size=3).map(sorted),
     st.text(min_size=1),
     st.dictionaries(st.text(), st.none() | demands, max_size=3),
-    st.none() | changes,
 )
-alerts = st.builds(Alert.of, zone_ids, hours, changes)
+alert_events = st.one_of(
+    st.builds(Alert.of, zone_ids, hours, changes), st.builds(Tick, instants, st.booleans())
+)
 
 
 def as_json(record: dict[str, Any], **changes: Any) -> bytes:
@@ -98,8 +100,8 @@ def test_the_wire_has_the_columns_that_the_user_knows() -> None:
         "final": False,
     }
     assert json.loads(rides_codec().encode(HourlyRides.of(132, OCTOBER, 5))) == RIDES
-    challengers = {"last_hour": 2.0, "same_hour_last_week": None}
-    prediction = Prediction(132, hour, OCTOBER, 1.5, 0.0, 4.0, "served", challengers)
+    other_models = {"last_hour": 2.0, "same_hour_last_week": None}
+    prediction = Prediction(132, hour, OCTOBER, 1.5, 0.0, 4.0, "served", other_models)
     assert json.loads(prediction_codec().encode(prediction)) == PREDICTION
     assert json.loads(alert_codec().encode(Alert.of(132, OCTOBER, -0.5))) == ALERT
 
@@ -129,13 +131,26 @@ def test_rides_survive_the_wire(event: HourlyRides) -> None:
 def test_predictions_survive_the_wire(event: Prediction) -> None:
     decoded = prediction_codec().decode(prediction_codec().encode(event))
     assert decoded == event
-    assert list(decoded.challengers) == list(event.challengers)
+    assert list(decoded.other_models) == list(event.other_models)
 
 
-@given(alerts)
-def test_alerts_survive_the_wire(event: Alert) -> None:
-    assert alert_codec().decode(alert_codec().encode(event)) == event
-    assert (event.what == "more rides") == (event.change >= 0)
+@given(alert_events)
+def test_alerts_and_ticks_survive_the_wire(event: AlertEvent) -> None:
+    decoded = alert_codec().decode(alert_codec().encode(event))
+    assert (type(decoded), decoded) == (type(event), event)
+
+
+@given(zone_ids, hours, changes)
+def test_an_alert_is_above_or_below_by_the_sign_of_its_change(
+    zone: int, hour: int, change: float
+) -> None:
+    assert Alert.of(zone, hour, change).direction == ("above" if change >= 0 else "below")
+
+
+@pytest.mark.parametrize("direction", ["more rides", "", None])
+def test_no_other_direction_is_read(direction: str | None) -> None:
+    with pytest.raises(EventError, match="direction"):
+        alert_codec().decode(as_json(ALERT, direction=direction))
 
 
 @pytest.mark.parametrize("ends", [(2.0, 4.0), (0.0, 1.0), (4.0, 0.0)])

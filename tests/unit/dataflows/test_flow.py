@@ -8,9 +8,18 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.testing import TestingSink, cluster_main, run_main
 
 from dataflows.counting import CityHour, TripBatch
+from dataflows.events import alert_events, prediction_events
 from dataflows.flow import build_flow
 from dataflows.forecasting.engine import HourlyForecasting
-from rushhour.core.events import Alert, HourlyRides, Prediction, Tick, Trip, TripEvent
+from rushhour.core.events import (
+    Alert,
+    AlertEvent,
+    HourlyRides,
+    Prediction,
+    Tick,
+    Trip,
+    TripEvent,
+)
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.models import SERVED
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, partition_of
@@ -21,7 +30,7 @@ HOURS = 66
 CROWDED, CROWDED_FROM = 1, 58  # a zone with many trips from that hour on, for an alert
 PARTITIONS = 3
 
-Outputs = tuple[list[list[HourlyRides]], list[list[Prediction]], list[Alert]]
+Outputs = tuple[list[list[HourlyRides]], list[list[Prediction]], list[AlertEvent]]
 
 
 class ListPartition(StatefulSourcePartition[TripBatch, int]):
@@ -80,7 +89,7 @@ def batches_of(partition: int) -> list[TripBatch]:
 def outputs_of(workers: int) -> Outputs:
     rides: list[tuple[str, list[HourlyRides]]] = []
     predictions: list[tuple[str, list[Prediction]]] = []
-    alerts: list[tuple[str, list[Alert]]] = []
+    alerts: list[tuple[str, list[AlertEvent]]] = []
     source = ListSource([batches_of(partition) for partition in range(PARTITIONS)])
     sinks: dict[str, list[Any]] = {HOURLY_RIDES: rides, PREDICTIONS: predictions, ALERTS: alerts}
     flow = build_flow(
@@ -122,10 +131,14 @@ def test_the_flow_forecasts_each_hour_from_the_rides_it_gives(one_worker: Output
     city = [CityHour(START, None)] + [
         CityHour(hour[0].pickup_ts, np.array([event.rides for event in hour])) for hour in rides[1:]
     ]
-    forecasts = [engine.update(hour) for hour in city]
-    assert predictions == [forecast.events() for forecast in forecasts]
-    assert CROWDED in {alert.pickup_location_id for alert in alerts}
-    assert alerts == [alert for forecast in forecasts for alert in forecast.alerts()]
+    results = [engine.update(hour) for hour in city]
+    assert predictions == [prediction_events(result.forecast) for result in results]
+    assert CROWDED in {alert.pickup_location_id for alert in alerts if isinstance(alert, Alert)}
+    assert alerts == [
+        event
+        for result in results
+        for event in alert_events(result.forecast.hour_ts, result.relative_changes)
+    ]
     assert {event.model for hour in predictions for event in hour} == {SERVED}
 
 

@@ -42,7 +42,7 @@ def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: Backtest
     assert tuple(forecasts.by_model) == model_names()
     assert forecasts.served == model_names()[0]
     forecasting = HourlyForecasting()
-    forecast = forecasting.update(CityHour(START, None))
+    forecast = forecasting.update(CityHour(START, None)).forecast
     for i, rides in enumerate(counts()):
         assert forecast.hour_ts == START + i * HOUR_MS
         for model, predicted in forecast.by_model.items():
@@ -50,8 +50,9 @@ def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: Backtest
         assert forecast.lower.tobytes() == forecasts.lower[i].tobytes()
         assert forecast.upper.tobytes() == forecasts.upper[i].tobytes()
         assert rides.tolist() == forecasts.rides[i].tolist()
-        forecast = forecasting.update(CityHour(forecast.hour_ts, rides))
-        assert forecast.drift.tobytes() == replayed.drift[i].tobytes()
+        result = forecasting.update(CityHour(forecast.hour_ts, rides))
+        forecast = result.forecast
+        assert result.relative_changes.tobytes() == replayed.drift[i].tobytes()
 
 
 def test_what_comes_later_changes_nothing_that_was_said(replayed: Backtest) -> None:

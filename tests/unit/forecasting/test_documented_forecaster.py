@@ -31,13 +31,13 @@ def test_the_forecaster_of_the_page_is_scored_and_mixed_in(monkeypatch: pytest.M
     rides = np.random.default_rng(1).poisson(9, (200, ZONE_COUNT))
     hours = [CityHour(START, None)]
     hours += [CityHour(START + i * HOUR_MS, row) for i, row in enumerate(rides)]
-    forecasts = [engine.update(hour) for hour in hours]
+    forecasts = [engine.update(hour).forecast for hour in hours]
     assert (forecasts[0].by_model["halfway"] == 0).all()
     assert np.array_equal(forecasts[1].by_model["halfway"], rides[0])
     assert np.array_equal(forecasts[-1].by_model["halfway"], (rides[-1] + rides[-168]) / 2)
     monkeypatch.undo()
     engine = HourlyForecasting()
-    without = [engine.update(hour) for hour in hours]
+    without = [engine.update(hour).forecast for hour in hours]
     assert not np.array_equal(forecasts[-1].served, without[-1].served)
 
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from dataflows.counting import CityHour
 from dataflows.forecasting import engine as forecasting
-from dataflows.forecasting.engine import HourForecast, HourlyForecasting, rides_events
+from dataflows.forecasting.engine import HourForecast, HourlyForecasting
 from dataflows.forecasting.features import MODEL_FEATURES
 from dataflows.forecasting.forecasters import baselines, learners, model_names
-from rushhour.core.events import Alert
-from rushhour.core.hours import HOUR_MS, to_datetime
+from rushhour.core.forecast import Forecast
+from rushhour.core.hours import HOUR_MS
 from rushhour.core.models import SERVED
-from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.core.zones import ZONE_COUNT
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -43,13 +43,17 @@ def hours_of(rides: Counts) -> Iterable[CityHour]:
         yield CityHour(START + i * HOUR_MS, hour)
 
 
-def forecasts_of(rides: Counts, engine: HourlyForecasting | None = None) -> list[HourForecast]:
-    """The forecast for each hour, and for the hour after the last."""
+def results_of(rides: Counts, engine: HourlyForecasting | None = None) -> list[HourForecast]:
     engine = engine or HourlyForecasting()
     return [engine.update(hour) for hour in hours_of(rides)]
 
 
-def same(a: HourForecast, b: HourForecast) -> bool:
+def forecasts_of(rides: Counts, engine: HourlyForecasting | None = None) -> list[Forecast]:
+    """The forecast for each hour, and for the hour after the last."""
+    return [result.forecast for result in results_of(rides, engine)]
+
+
+def same(a: Forecast, b: Forecast) -> bool:
     """Whether two forecasts agree to the last bit."""
     return (a.hour_ts, list(a.by_model)) == (b.hour_ts, list(b.by_model)) and all(
         one.tobytes() == other.tobytes()
@@ -57,17 +61,17 @@ def same(a: HourForecast, b: HourForecast) -> bool:
     )
 
 
-def columns_of(forecast: HourForecast) -> list[Floats]:
-    """All that a forecast says."""
-    return [*forecast.by_model.values(), forecast.lower, forecast.upper, forecast.drift]
+def columns_of(forecast: Forecast) -> list[Floats]:
+    """Return all arrays of a forecast."""
+    return [*forecast.by_model.values(), forecast.lower, forecast.upper]
 
 
 def digest_of(rides: Counts) -> str:
     """A hash of all forecasts, and of all digits of the last ones before they are rounded."""
     engine = HourlyForecasting()
     digest = hashlib.sha256()
-    for forecast in forecasts_of(rides, engine):
-        for column in columns_of(forecast):
+    for result in results_of(rides, engine):
+        for column in (*columns_of(result.forecast), result.relative_changes):
             digest.update(column.tobytes())
     assert engine._logged is not None
     for learner in engine._learners:
@@ -153,7 +157,7 @@ def test_a_model_learns_an_hour_from_what_it_was_asked_with(
 
 
 def test_a_run_that_starts_without_an_opening_only_forecasts() -> None:
-    forecast = HourlyForecasting().update(CityHour(START, city_like(1, 1)[0]))
+    forecast = HourlyForecasting().update(CityHour(START, city_like(1, 1)[0])).forecast
     assert forecast.hour_ts == START + HOUR_MS
 
 
@@ -204,16 +208,8 @@ def test_a_doubled_zone_raises_an_alert_within_a_day() -> None:
     rides = city_like(360, 11)
     zone = int(np.argmax(rides.sum(axis=0)))
     rides[300:, zone] *= 2
-    forecasts = forecasts_of(rides)
-    after = forecasts[301:325]
-    assert any(f.drift[zone] > 0 for f in after)
-    alerts = [alert for f in after for alert in f.alerts()]
-    mine = next(alert for alert in alerts if alert.pickup_location_id == zone + 1)
-    assert mine.what == "more rides"
-    # It is about the hour that was closed, and rides on the prediction for the hour after.
-    told = next(f for f in after if mine in f.alerts())
-    assert mine.pickup_ts == told.hour_ts - HOUR_MS
-    assert told.events()[zone].drift == mine.change
+    after = results_of(rides)[301:325]
+    assert any(result.relative_changes[zone] > 0 for result in after)
 
 
 @pytest.mark.parametrize("most", [10**6, 10**9])
@@ -246,9 +242,9 @@ def test_a_restart_from_a_snapshot_goes_on_with_the_same_digits(cut: int) -> Non
         engine.update(hour)
     restarted: HourlyForecasting = pickle.loads(pickle.dumps(engine.snapshot()))
     kept = engine.snapshot()
-    expected = [engine.update(hour) for hour in hours[cut:]]
+    expected = [engine.update(hour).forecast for hour in hours[cut:]]
     for other in (restarted, kept):  # the old one living on must not touch its snapshot
-        found = [other.update(hour) for hour in hours[cut:]]
+        found = [other.update(hour).forecast for hour in hours[cut:]]
         assert all(same(a, b) for a, b in zip(expected, found, strict=True))
 
 
@@ -273,42 +269,6 @@ def test_the_same_rides_give_the_same_digits_in_every_process() -> None:
     assert [child.returncode for child in children] == [0, 0]
     assert len(digests[0]) == 64
     assert digests[0] == digests[1]
-
-
-def test_a_forecast_becomes_one_event_for_each_zone() -> None:
-    served = np.arange(ZONE_COUNT) / 4
-    silent, drift = np.full((2, ZONE_COUNT), np.nan)
-    silent[1], drift[2] = 7.0, -0.25
-    by_model = {SERVED: served, "silent": silent, "loud": served * 2}
-    forecast = HourForecast(START, by_model, served - served, served + 1, drift)
-    events = forecast.events()
-    assert [event.pickup_location_id for event in events] == list(ZONE_IDS)
-    assert [event.predicted_demand for event in events] == served.tolist()
-    assert {(e.model, e.pickup_ts, e.pickup_hour) for e in events} == {
-        (SERVED, START, to_datetime(START))
-    }
-    assert events[0].challengers == {"silent": None, "loud": 0.0}
-    assert events[1].challengers == {"silent": 7.0, "loud": 0.5}
-    assert [(event.lower, event.upper) for event in events[:2]] == [(0.0, 1.0), (0.0, 1.25)]
-    assert [event.drift for event in events[:4]] == [None, None, -0.25, None]
-    hour = START - HOUR_MS
-    assert forecast.alerts() == [Alert(3, to_datetime(hour), hour, "fewer rides", -0.25)]
-
-
-def test_a_closed_hour_becomes_one_event_for_each_zone_zeros_included() -> None:
-    rides = np.zeros(ZONE_COUNT, np.int64)
-    rides[131] = 9
-    events = rides_events(CityHour(START, rides))
-    assert [event.pickup_location_id for event in events] == list(ZONE_IDS)
-    assert [event.rides for event in events] == rides.tolist()
-    assert {type(event.rides) for event in events} == {int}
-    assert {(event.pickup_ts, event.pickup_hour) for event in events} == {
-        (START, to_datetime(START))
-    }
-
-
-def test_an_opening_brings_no_rides() -> None:
-    assert rides_events(CityHour(START, None)) == []
 
 
 if __name__ == "__main__":  # the child processes of the test of every process's digits
