@@ -13,7 +13,6 @@ OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
 CLOSED = "sim:closed"  # hash: partition -> last hour whose zones are written
 DROPPED = "sim:dropped"  # hash: repeats that were dropped after a restart
 COMMANDS = "sim:commands"  # stream: pause, resume, speed
-CLUSTER = "sim:cluster"  # string: how many processes the next run is to be shared by
 
 CITY = "city"  # hash: the whole city's latest hour and errors
 CITY_HOURLY = "city:hourly"  # stream: one entry an hour, its id is the hour

@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 EXTRA = "RUSHHOUR_COMPOSE_EXTRA"
 PROJECT = "rushhour-test"
 CLUSTER = ("--profile", "cluster")
+SHARED = {"DATAFLOWS": "3", "CONSUMERS": "2"}
 HOURS = 744
 MID_RUN = 150
 PATIENCE_S = 240.0  # two cores may have much else to do
@@ -205,11 +206,12 @@ def test_a_container_killed_in_mid_run_changes_nothing(
     service: str,
 ) -> None:
     compose("--profile", "*", "down", "-v")
-    compose(*profiles, "up", "-d", SPEED="2d/s")
+    knobs: dict[str, Any] = {"SPEED": "2d/s"} | (SHARED if profiles else {})
+    compose(*profiles, "up", "-d", **knobs)
     wait_until(lambda: compose.hours_closed() >= MID_RUN, "the run is on its way", PATIENCE_S)
     compose(*profiles, "kill", service)
     assert compose.hours_closed() < HOURS
-    compose(*profiles, "up", "-d", service, SPEED="2d/s")
+    compose(*profiles, "up", "-d", service, **knobs)
     wait_until(lambda: compose.hours_closed() == HOURS, "the run is finished", PATIENCE_S)
     assert contents(compose.client()) == undisturbed
 

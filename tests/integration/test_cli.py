@@ -397,8 +397,6 @@ def test_models_that_are_not_here_cannot_be_verified(
         (["verify"], 5, "no run found"),
         (["pause"], 5, "no run is live"),
         (["watch"], 5, "no run is live"),
-        (["cluster"], 5, "no run is live"),
-        (["cluster", "--dataflows", "65"], 2, "dataflows '65'"),
         (["prepare"], 2, "the run needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS"),
         (["resume"], 5, "no run is live"),
         (["speed", "1h/s"], 5, "no run is live"),
@@ -496,7 +494,7 @@ def test_help_names_every_command(rushhour: "Rushhour") -> None:
     ended = rushhour("--help")
     assert (ended.code, ended.stderr) == (0, "")
     for command in (
-        "up", "prepare", "cluster", "watch", "status", "zone", "compare", "speed", "pause",
+        "up", "prepare", "watch", "status", "zone", "compare", "speed", "pause",
         "resume", "download", "verify", "config", "models", "alerts", "backtest",
     ):  # fmt: skip
         assert f" {command} " in ended.stdout

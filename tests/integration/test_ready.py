@@ -291,27 +291,6 @@ def test_parts_of_a_run_that_was_killed_do_not_keep_it_from_starting_over(
     assert run_id(client) != first
 
 
-# How many share the next run, said beforehand by `rushhour cluster`.
-
-
-def test_what_cluster_says_holds_for_the_next_prepare_only(
-    prepare: Prepare,
-    cli: "Cli",
-    rushhour: "Rushhour",
-    client: redis.Redis,
-    redis_server: EmbeddedRedis,
-) -> None:
-    said = cli(rushhour, "cluster", "--dataflows", 3, "--consumers", 2, "--redis", redis_server.url)
-    assert (said.code, said.words) == (
-        0,
-        "the next run is shared by 3 dataflow processes and 2 consumers",
-    )
-    assert 0 < int(str(client.ttl(keys.CLUSTER))) <= 60
-
-    assert "line 4 partitions, dataflow processes: 3, consumers: 2" in prepare().words
-    assert "line 4 partitions, dataflow processes: 1, consumers: 1" in prepare().words
-
-
 # What cannot be made ready.
 
 

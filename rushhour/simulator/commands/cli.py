@@ -170,23 +170,6 @@ def prepare(
 
 
 @app.command()
-def cluster(
-    dataflows: DataflowsFlag = None, consumers: ConsumersFlag = None, redis: RedisFlag = None
-) -> None:
-    """Say how many processes share the run that `prepare` is about to make ready."""
-    from rushhour.simulator.commands.controls import share_next_run  # noqa: PLC0415
-    from rushhour.simulator.stack.session import open_live_redis  # noqa: PLC0415
-
-    settings = Settings.load(dataflows=dataflows, consumers=consumers, redis=redis)
-    with open_live_redis(settings) as client:
-        share_next_run(client, settings.dataflows, settings.consumers)
-    open_console().print(
-        f"the next run is shared by {settings.dataflows} dataflow processes "
-        f"and {settings.consumers} consumers"
-    )
-
-
-@app.command()
 def watch(redis: RedisFlag = None, state_dir: StateFlag = None) -> None:
     """Show a run to its end, and report."""
     from rushhour.simulator.commands.interrupts import deferred  # noqa: PLC0415

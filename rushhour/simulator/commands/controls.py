@@ -12,7 +12,6 @@ from rushhour.storage.clock import load_status
 
 _PATIENCE_S = 3.0
 _KEEP = 1000
-_MINUTE_S = 60
 
 
 def give(client: redis.Redis, command: Command) -> ClockStatus:
@@ -41,20 +40,6 @@ def give(client: redis.Redis, command: Command) -> ClockStatus:
     raise RedisFailure(
         f"no replay obeyed within {_PATIENCE_S:.0f} s: is `rushhour up` running on this Redis?"
     )
-
-
-def share_next_run(client: redis.Redis, dataflows: int, consumers: int) -> None:
-    """Say how many processes share the run that is prepared within the next minute."""
-    client.set(keys.CLUSTER, f"{dataflows} {consumers}", ex=_MINUTE_S)
-
-
-def take_share(client: redis.Redis) -> tuple[int, int] | None:
-    """Return, once, what `share_next_run` has said."""
-    said = cast(str | None, client.getdel(keys.CLUSTER))
-    if said is None:
-        return None
-    dataflows, consumers = said.split()
-    return int(dataflows), int(consumers)
 
 
 def _order(entry_id: str) -> tuple[int, int]:

@@ -18,7 +18,6 @@ from rushhour.core.settings import Settings
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.lease import wait_until_alone
 from rushhour.runtime.redis_client import connect, read_hash, redis_failures
-from rushhour.simulator.commands.controls import take_share
 from rushhour.simulator.commands.up import locate_or_download
 from rushhour.simulator.runs import describe_run
 from rushhour.simulator.stack.setup import prepare
@@ -41,8 +40,6 @@ def prepare_run(settings: Settings, console: Console, *, restart: bool) -> None:
     client = connect(redis_url)
     wanted = describe_run(settings, locate_or_download(settings, console))
     with redis_failures(redis_url):
-        if share := take_share(client):
-            wanted = replace(wanted, dataflows=share[0], consumers=share[1])
         there = None if restart else _go_on(client, wanted)
         if there is None:
             prepare(client, bootstrap, settings.partitions, wanted, create=True)

@@ -30,5 +30,24 @@ def test_the_variables_of_the_containers_are_settings() -> None:
 
 
 @pytest.mark.parametrize("knob", ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "PARTITIONS"])
-def test_what_is_replayed_is_told_to_the_service_that_prepares(knob: str) -> None:
+def test_prepare_gets_the_data_of_the_run(knob: str) -> None:
     assert SERVICES["prepare"]["environment"][PREFIX + knob] == f"${{{knob}:-}}"
+
+
+@pytest.mark.parametrize("knob", ["DATAFLOWS", "CONSUMERS"])
+def test_prepare_gets_the_number_of_processes(knob: str) -> None:
+    assert SERVICES["prepare"]["environment"][PREFIX + knob] == f"${{{knob}:-1}}"
+    assert KNOBS[knob] == "1"
+
+
+@pytest.mark.parametrize(("kind", "count"), [("dataflow", 3), ("consumer", 2)])
+def test_the_profile_cluster_adds_processes_with_consecutive_numbers(kind: str, count: int) -> None:
+    names = [kind, *(f"{kind}-{number}" for number in range(1, count))]
+    assert [name for name in SERVICES if name.startswith(kind)] == names
+    for number, name in enumerate(names):
+        service = SERVICES[name]
+        assert service.get("profiles", []) == ([] if number == 0 else ["cluster"])
+        assert service["environment"].get(PREFIX + "PROCESS", 0) == number
+    if kind == "dataflow":
+        addresses = SERVICES[kind]["environment"][PREFIX + "ADDRESSES"]
+        assert addresses == ",".join(f"{name}:2101" for name in names)
