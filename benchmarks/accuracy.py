@@ -375,7 +375,7 @@ def main() -> None:
         f"{judged.pairs:,} pairs:\n"
     )
     print("\n".join(table_lines(judged, seconds, _green(settings))))
-    print(f"\nIntervals of {judged.served}, meant to hold {models.COVERAGE:.0%}:\n")
+    print(f"\nIntervals of {judged.served}, meant to hold {models.NOMINAL_COVERAGE:.0%}:\n")
     print("\n".join(coverage_lines(judged)))
     libraries = "numpy", "river", *(("lightgbm",) if boostings else ())
     print(

@@ -70,7 +70,7 @@ class ZoneWriter:
         for hour, which in _latest_of_each(hours):
             columns = self._closed(hour)
             latest.put(columns, which)
-            _zadd(pipe, keys.BOARD_DEMAND, columns["rides"], which)
+            _zadd(pipe, keys.BOARD_RIDES, columns["rides"], which)
             _zadd(pipe, keys.BOARD_MAE, columns[score_field("mae", HOURS_PER_DAY)], which)
         latest.write(pipe)
         fields = {
@@ -79,7 +79,7 @@ class ZoneWriter:
         }
         write_hash(pipe, keys.OFFSETS, fields)
         if repeats:
-            write_hash(pipe, keys.DROPPED, {keys.repeats_field(self._process): repeats})
+            write_hash(pipe, keys.DUPLICATES, {keys.duplicates_field(self._process): repeats})
         if hours:
             closed = {partition: hour - HOUR_MS for partition, hour in next_hours.items()}
             write_hash(pipe, keys.CLOSED, closed)
@@ -152,7 +152,7 @@ def _write_forecast(pipe: Pipeline, forecast: Forecast) -> None:
     raised = forecast.zones & ~np.isnan(forecast.drift)
     if raised.any():
         before = hour_label(forecast.hour_ts - HOUR_MS)
-        _write_table(pipe, keys.drift(before), to_values(forecast.drift), raised)
+        _write_table(pipe, keys.hour_alerts(before), to_values(forecast.drift), raised)
 
 
 def _next(forecast: Forecast) -> dict[str, list[Any]]:

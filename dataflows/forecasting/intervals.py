@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK
-from rushhour.core.models import COVERAGE
+from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 
 # Predicted rides at which the next group of like demand begins: calibrated apart, so that many
@@ -24,7 +24,7 @@ _GROUP_EDGES = (
 _GROUPS = len(_GROUP_EDGES) + 1
 _WINDOW_HOURS = HOURS_PER_WEEK
 _LEAST_SCORES = 50
-_TAIL = (1.0 - COVERAGE) / 2
+_TAIL = (1.0 - NOMINAL_COVERAGE) / 2
 # The square root of a Poisson count has a variance of about 1/4; 90 % of a normal distribution lie
 # within 1.64 standard deviations. Twice that, until there are scores to learn from.
 _POISSON_SQUARE = 0.25

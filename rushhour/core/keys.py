@@ -1,28 +1,28 @@
 """Every Redis key and field name, in one place.
 
-`{hour}` is the label of `rushhour.core.hours.hour_label`, such as `2024-10-02T23`. Keys that start
-with `sim:` describe this run on this machine (wall-clock times, speeds, offsets). All other
-keys depend on the trip data alone: same data, same keys, same values.
+`{hour}` is the label that `rushhour.core.hours.hour_label` makes, such as `2024-10-02T23`. Keys
+that start with `sim:` describe this run on this machine (wall-clock times, speeds, offsets). All
+other keys depend on the trip data alone: same data, same keys, same values.
 """
 
 import re
 
-CLOCK = "sim:clock"  # hash: simulated now, speed, state, last hour closed
+CLOCK = "sim:clock"  # hash: simulated time, speed and state of the replay
 RUN = "sim:run"  # hash: what is replayed
 OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
 CLOSED = "sim:closed"  # hash: partition -> last hour whose zones are written
-DROPPED = "sim:dropped"  # hash: repeats that were dropped after a restart
+DUPLICATES = "sim:duplicates"  # hash: events that a consumer dropped because it had them already
 COMMANDS = "sim:commands"  # stream: pause, resume, speed
 
 CITY = "city"  # hash: the whole city's latest hour and errors
-CITY_HOURLY = "city:hourly"  # stream: one entry an hour, its id is the hour
+CITY_HOURLY = "city:hourly"  # stream: one entry per closed hour; its id is the hour (epoch ms)
 QUALITY = "quality"  # hash: rejected rows, overlap
 BOARD_MAE = "board:mae:24h"  # sorted set: zone -> MAE of the last 24 h
-BOARD_DEMAND = "board:demand"  # sorted set: zone -> rides of the latest hour
-ALERTS = "alerts"  # stream: an entry for each drift; its id is hour (ms) and zone
+BOARD_RIDES = "board:rides"  # sorted set: zone -> rides of the latest hour
+ALERTS = "alerts"  # stream: one entry per alert; its id is the hour (epoch ms) and the zone
 COVERAGE = "coverage"  # hash: demand band -> share of rides within the intervals, last 168 h
 
-# What stands in a hash for a figure that cannot be given yet.
+# Stands in a hash for a figure that is not known yet.
 NOT_KNOWN = "n/a"
 
 _ZONE = "zone"
@@ -31,13 +31,12 @@ _PREDICTIONS = "predictions"
 _LOWER = "lower"
 _UPPER = "upper"
 _ERRORS = "errors"
-_DRIFT = "drift"
 _MODEL = "model"
-_PART = "sim:part"
+_LEASE = "sim:lease"
 
 _HOUR = r"\d{4}-\d\d-\d\dT\d\d"
 _OF_A_RUN = re.compile(
-    rf"{_ZONE}:\d+|(?:{_RIDES}|{_PREDICTIONS}|{_LOWER}|{_UPPER}|{_ERRORS}|{_DRIFT}):{_HOUR}"
+    rf"{_ZONE}:\d+|(?:{_RIDES}|{_PREDICTIONS}|{_LOWER}|{_UPPER}|{_ERRORS}|{ALERTS}):{_HOUR}"
     rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+",
     re.ASCII,
 )
@@ -47,13 +46,13 @@ _SINGLE = frozenset(
         RUN,
         OFFSETS,
         CLOSED,
-        DROPPED,
+        DUPLICATES,
         COMMANDS,
         CITY,
         CITY_HOURLY,
         QUALITY,
         BOARD_MAE,
-        BOARD_DEMAND,
+        BOARD_RIDES,
         ALERTS,
         COVERAGE,
     }
@@ -61,7 +60,7 @@ _SINGLE = frozenset(
 
 
 def is_of_a_run(key: str) -> bool:
-    """Whether a new run clears a key away: any that this module names, and no other.
+    """Whether a new run deletes a key: any that this module names, and no other.
 
     >>> is_of_a_run("errors:2024-10-02T23"), is_of_a_run("errors:of-another-app")
     (True, False)
@@ -85,7 +84,7 @@ def predictions(hour: str) -> str:
 
 
 def model_predictions(model: str, hour: str) -> str:
-    """Hash zone -> prediction of a model that is scored beside the served one."""
+    """Hash zone -> prediction of a model that is not served, for one hour."""
     return f"{_PREDICTIONS}:{model}:{hour}"
 
 
@@ -99,14 +98,14 @@ def upper(hour: str) -> str:
     return f"{_UPPER}:{hour}"
 
 
-def drift(hour: str) -> str:
-    """Hash zone -> change, of those zones whose errors were found to drift in one hour."""
-    return f"{_DRIFT}:{hour}"
-
-
 def errors(hour: str) -> str:
     """Hash zone -> served prediction minus rides, for one closed hour."""
     return f"{_ERRORS}:{hour}"
+
+
+def hour_alerts(hour: str) -> str:
+    """Hash zone -> relative change, of the zones with an alert in one closed hour."""
+    return f"{ALERTS}:{hour}"
 
 
 def model(name: str) -> str:
@@ -114,14 +113,14 @@ def model(name: str) -> str:
     return f"{_MODEL}:{name}"
 
 
-def part(name: str) -> str:
-    """Who is the part of that name: a string that expires soon after it is gone."""
-    return f"{_PART}:{name}"
+def lease(name: str) -> str:
+    """Holder of the lease of the process of that name: a string that expires."""
+    return f"{_LEASE}:{name}"
 
 
-def repeats_field(process: int) -> str:
-    """Field of `DROPPED` for one consumer."""
-    return f"repeated_events:{process}"
+def duplicates_field(process: int) -> str:
+    """Field of `DUPLICATES` for one consumer."""
+    return f"events:{process}"
 
 
 def offset_field(topic: str, partition: int) -> str:

@@ -32,7 +32,7 @@ class Lease(AbstractContextManager[None]):
     def __init__(self, url: str, part: str) -> None:
         self._url = url
         self._part = part
-        self._key = keys.part(part)
+        self._key = keys.lease(part)
         self._me = f"{socket.gethostname()}:{os.getpid()}"
         self._client = connect(url)
         self._stop = threading.Event()
@@ -96,10 +96,10 @@ def wait_until_alone(client: redis.Redis) -> None:
 def live_processes(client: redis.Redis) -> dict[str, str]:
     """Return the parts that are alive, each with its host and process id."""
     found = {}
-    for key in client.scan_iter(match=keys.part("*"), count=1000):
+    for key in client.scan_iter(match=keys.lease("*"), count=1000):
         owner = cast(str | None, client.get(key))
         if owner is not None and not _is_gone(owner):
-            found[key.removeprefix(keys.part(""))] = owner
+            found[key.removeprefix(keys.lease(""))] = owner
     return found
 
 

@@ -67,7 +67,7 @@ def read_hours(
     hours = list(hours)
     pipe = client.pipeline(transaction=False)
     for label in map(hour_label, hours):
-        for key in (keys.rides, keys.drift, keys.lower, keys.upper, keys.predictions):
+        for key in (keys.rides, keys.hour_alerts, keys.lower, keys.upper, keys.predictions):
             pipe.hgetall(key(label))
         for name in models[1:]:
             pipe.hgetall(keys.model_predictions(name, label))

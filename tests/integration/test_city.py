@@ -196,7 +196,7 @@ def test_of_two_consumers_the_later_one_closes_the_hour_with_the_alerts_of_both(
         early.step()
     # Its alerts are in Redis, but no news yet: the other zones' have to be told in order.
     own = {str(zone) for zone in drifting(0) if sides[zone] == 1 - last}
-    assert read_hash(client, "drift:2024-10-02T23").keys() == own
+    assert read_hash(client, "alerts:2024-10-02T23").keys() == own
     assert alerts(client) == []
     late.step()
     assert alerts(client) == []

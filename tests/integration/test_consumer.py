@@ -235,9 +235,9 @@ def test_the_events_of_a_run_are_all_in_redis(undisturbed: dict[str, object]) ->
 
 
 def test_a_drift_is_kept_with_the_hour_that_raised_it(undisturbed: dict[str, object]) -> None:
-    found = {key: value for key, value in undisturbed.items() if key.startswith("drift:")}
+    found = {key: value for key, value in undisturbed.items() if key.startswith("alerts:")}
     expected = {
-        f"drift:{hour_label(START + index * HOUR)}": {
+        f"alerts:{hour_label(START + index * HOUR)}": {
             str(zone): str(drift_of(index, zone)) for zone in ZONE_IDS if drift_of(index, zone)
         }
         for index in range(HOURS)
@@ -434,7 +434,7 @@ def test_a_consumer_that_reads_everything_again_changes_nothing(
     assert contents(consumer.client) == undisturbed
     # 14 hours of rides and the 15 forecasts that were in Redis, of each zone.
     repeats = str((14 + 15) * ZONE_COUNT)
-    assert consumer.client.hgetall(keys.DROPPED) == {"repeated_events:0": repeats}
+    assert consumer.client.hgetall(keys.DUPLICATES) == {"events:0": repeats}
 
 
 def test_a_finished_run_is_not_read_again(

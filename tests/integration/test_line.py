@@ -343,9 +343,9 @@ def test_predictions_of_every_hour_were_made_from_the_hours_before(ran: Ran, bru
 
 
 def test_every_drift_is_an_alert(ran: Ran, brute: Brute) -> None:
-    found = {key: value for key, value in ran.keys.items() if key.startswith("drift:")}
+    found = {key: value for key, value in ran.keys.items() if key.startswith("alerts:")}
     expected = {brute.label(hour): brute.drifting(hour) for hour in range(brute.hours)}
-    assert found == {f"drift:{label}": drift for label, drift in expected.items() if drift}
+    assert found == {f"alerts:{label}": drift for label, drift in expected.items() if drift}
     assert found
     assert ran.keys["alerts"] == [
         (
@@ -412,7 +412,7 @@ def test_each_model_has_rolling_errors_over_the_city(ran: Ran, brute: Brute) -> 
 
 
 def test_boards_rank_all_zones_by_demand_and_by_error(ran: Ran, brute: Brute) -> None:
-    demand, mae = ran.keys["board:demand"], ran.keys["board:mae:24h"]
+    demand, mae = ran.keys["board:rides"], ran.keys["board:mae:24h"]
     assert isinstance(demand, list)
     assert isinstance(mae, list)
     latest = brute.rides[-1].tolist()
@@ -516,14 +516,14 @@ def test_redis_holds_these_keys_and_no_others_as_plain_structures(ran: Ran, brut
     of_this_run = {"sim:clock", "sim:run", "sim:offsets", "sim:closed"}
     hashes = of_this_run | {"city", "quality", "coverage"}
     hashes |= {f"zone:{zone}" for zone in ZONE_IDS} | {f"model:{name}" for name in MODELS}
-    hashes |= {f"drift:{brute.label(hour)}" for hour in range(192) if brute.drifting(hour)}
+    hashes |= {f"alerts:{brute.label(hour)}" for hour in range(192) if brute.drifting(hour)}
     hashes |= {f"rides:{label}" for label in labels} | {f"errors:{label}" for label in labels}
     next_too = [*labels, brute.label(brute.hours)]
     hashes |= {f"{kind}:{lb}" for kind in ("predictions", "lower", "upper") for lb in next_too}
     hashes |= {f"predictions:{name}:{lb}" for name in LEARNED[1:] for lb in next_too}
     hashes |= {f"predictions:{name}:{lb}" for name, lag in LAGS.items() for lb in next_too[lag:]}
     assert ran.types == dict.fromkeys(hashes, "hash") | {
-        "board:demand": "zset",
+        "board:rides": "zset",
         "board:mae:24h": "zset",
         "city:hourly": "stream",
         "alerts": "stream",

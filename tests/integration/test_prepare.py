@@ -32,13 +32,13 @@ OF_RUSHHOUR = (
     keys.RUN,
     keys.OFFSETS,
     keys.CLOSED,
-    keys.DROPPED,
+    keys.DUPLICATES,
     keys.COMMANDS,
     keys.CITY,
     keys.CITY_HOURLY,
     keys.QUALITY,
     keys.BOARD_MAE,
-    keys.BOARD_DEMAND,
+    keys.BOARD_RIDES,
     keys.zone(132),
     keys.rides("2024-10-02T23"),
     keys.predictions("2024-10-02T23"),
@@ -49,7 +49,7 @@ OF_RUSHHOUR = (
     keys.COVERAGE,
     keys.lower("2024-10-02T23"),
     keys.upper("2024-10-02T23"),
-    keys.drift("2024-10-02T23"),
+    keys.hour_alerts("2024-10-02T23"),
 )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 PART = "consumer-1"
-KEY = "sim:part:consumer-1"
+KEY = "sim:lease:consumer-1"
 ME = f"{socket.gethostname()}:{os.getpid()}"
 ELSEWHERE = "another-host:99999999"  # an id that no process of this host has
 Holder = subprocess.Popen[bytes]
@@ -57,7 +57,7 @@ def hold(
         command = [sys.executable, "-c", HOLD, redis_server.url, part]
         process = subprocess.Popen(command, stdin=subprocess.PIPE)
         started.append(process)
-        wait_until(lambda: client.exists(keys.part(part)), f"{part} is held")
+        wait_until(lambda: client.exists(keys.lease(part)), f"{part} is held")
         return process
 
     yield start
@@ -191,7 +191,7 @@ def test_without_redis_a_name_cannot_be_had(free_port: Callable[[], int]) -> Non
 
 
 def test_no_part_is_alive_where_there_is_none(client: redis.Redis) -> None:
-    client.set("sim:parts", "not ours")
+    client.set("sim:leases", "not ours")
     assert live_processes(client) == {}
     wait_until_alone(client)
 
@@ -203,7 +203,7 @@ def test_parts_that_were_killed_are_not_waited_for(
         process.kill()
         process.wait()
     for part in ("producer-0", PART):
-        assert client.persist(keys.part(part))
+        assert client.persist(keys.lease(part))
     assert live_processes(client) == {}
     wait_until_alone(client)
 
@@ -221,7 +221,7 @@ def test_parts_that_stay_alive_are_named(
     client: redis.Redis, hold: Callable[[str], Holder], quick: None
 ) -> None:
     first = hold(PART)
-    client.set("sim:part:dataflow-0", ELSEWHERE)
+    client.set("sim:lease:dataflow-0", ELSEWHERE)
     with pytest.raises(StackError) as caught:
         wait_until_alone(client)
     assert str(caught.value) == (

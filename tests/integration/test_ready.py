@@ -70,7 +70,7 @@ def someone() -> Iterator[subprocess.Popen[bytes]]:
 def take_part(client: redis.Redis, process: subprocess.Popen[bytes]) -> str:
     """Let a process be a consumer at work; return who it is."""
     owner = f"{socket.gethostname()}:{process.pid}"
-    client.set(keys.part("consumer-0"), owner)
+    client.set(keys.lease("consumer-0"), owner)
     return owner
 
 

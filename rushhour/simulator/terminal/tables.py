@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from rushhour.core.hours import clock_label
-from rushhour.core.models import COVERAGE
+from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.simulator.evaluation.scoring import Evaluation, Score
 
-INTERVAL = f"{100 * COVERAGE:.0f} %"
+INTERVAL = f"{100 * NOMINAL_COVERAGE:.0f} %"
 
 
 def scores_by_model(evaluation: Evaluation) -> RenderableType:

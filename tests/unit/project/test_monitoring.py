@@ -19,7 +19,7 @@ from dataflows.metrics import FORECAST
 from producers.metrics import TRIPS_SENT
 from rushhour.core.clock import State
 from rushhour.core.hours import HOUR_MS
-from rushhour.core.models import COVERAGE
+from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.core.run import RunInfo
 from rushhour.runtime.metrics import LAG
 from rushhour.scoring.bands import BANDS
@@ -191,7 +191,7 @@ def test_a_panel_asks_the_provisioned_source_for_what_is_exported(item: dict[str
 def test_coverage_is_shown_beside_its_target(item: dict[str, Any]) -> None:
     shown = item["fieldConfig"]["defaults"]
     assert shown["custom"]["thresholdsStyle"]["mode"] == "line"
-    assert [step["value"] for step in shown["thresholds"]["steps"]] == [None, COVERAGE]
+    assert [step["value"] for step in shown["thresholds"]["steps"]] == [None, NOMINAL_COVERAGE]
 
 
 def test_coverage_and_alerts_are_on_the_dashboard() -> None:
