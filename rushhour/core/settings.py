@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from platformdirs import user_cache_path, user_state_path
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rushhour.core.errors import UsageError
@@ -18,6 +18,7 @@ PREFIX = "RUSHHOUR_"
 Dataset = Literal["yellow", "green"]
 MAX_PROCESSES = 64
 Processes = Annotated[int, Field(ge=1, le=MAX_PROCESSES)]
+ENVIRONMENT_ONLY: dict[str, JsonValue] = {"flag": False}  # a setting without a flag
 
 
 class Origin(NamedTuple):
@@ -36,63 +37,75 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, populate_by_name=True, frozen=True
     )
 
-    dataset: Dataset = Field("yellow", description="which TLC file: yellow or green")
-    month: str = Field("2024-10", description="month to replay")
+    dataset: Dataset = Field("yellow", description="taxi dataset to replay: yellow or green")
+    month: str = Field("2024-10", description="month to replay, such as 2024-10")
     from_hour: str | None = Field(
         None,
         validation_alias=PREFIX + "FROM",
-        description="first hour to replay",
+        description="first hour, such as 2024-10-02 or '2024-10-02 23:00'; else the month's first",
     )
     until_hour: str | None = Field(
         None,
         validation_alias=PREFIX + "UNTIL",
-        description="last hour to replay (a date means all of that day)",
+        description="last hour, included; a date means all of that day; else the month's last",
     )
     surge: str = Field(
-        "", description="what if: zone:factor@hour multiplies the trips of a zone from then on"
+        "",
+        description="what if: multiply the trips of a zone from an hour on, "
+        "such as 132:2.0@2024-10-20; several with commas",
     )
-    speed: str = Field("6h/s", description="max, a factor, or simulated time a second")
-    data: Path | None = Field(None, description="trip file to replay")
-    data_dir: Path | None = Field(None, description="directory to look for trip files in")
+    speed: str = Field(
+        "6h/s", description="max, a factor such as 3600, or simulated time per second such as 6h/s"
+    )
+    data: Path | None = Field(None, description="trip file to read (TLC Parquet)")
+    data_dir: Path | None = Field(None, description="directory to look for TLC trip files in")
     cache_dir: Path = Field(
         default_factory=lambda: user_cache_path("rushhour"),
-        description="where downloads are kept",
+        description="directory for downloaded trip files",
     )
     state_dir: Path = Field(
         default_factory=lambda: user_state_path("rushhour"),
-        description="where the embedded run keeps its Redis dump and logs",
+        description="directory for logs and the saved Redis of an embedded run",
     )
-    kafka: str | None = Field(None, description="bootstrap servers; embedded if not given")
-    redis: str | None = Field(None, description="Redis URL; embedded if not given")
+    kafka: str | None = Field(None, description="Kafka bootstrap servers, instead of the embedded")
+    redis: str | None = Field(None, description="Redis URL, instead of the embedded Redis")
     redis_port: Annotated[int, Field(ge=1, le=65535)] = Field(
         6379, description="port of the embedded Redis; the next free one if it is taken"
     )
     partitions: Annotated[int, Field(ge=1, le=256)] = Field(
-        4, description="partitions of topics that rushhour creates on a real Kafka"
+        4, description="partitions of the topics that rushhour creates on your own Kafka"
     )
     ahead_hours: Annotated[int, Field(ge=1, le=168)] = Field(
-        6, description="simulated hours that the replay may run ahead of Redis"
+        6, description="simulated hours the replay may run ahead of Redis"
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="Bytewax worker threads of each dataflow process"
     )
-    dataflows: Processes = Field(1, description="dataflow processes that share a run")
-    consumers: Processes = Field(1, description="consumers that share a run")
+    dataflows: Processes = Field(1, description="dataflow processes that share the run")
+    consumers: Processes = Field(1, description="consumer processes that share the run")
     process: Annotated[int, Field(ge=0, lt=MAX_PROCESSES)] = Field(
-        0, description="which dataflow process or which consumer this one is, from 0"
+        0,
+        description="number of this dataflow or consumer process, from 0",
+        json_schema_extra=ENVIRONMENT_ONLY,
     )
     addresses: str = Field(
-        "", description="host:port of each dataflow process, in order, with commas between"
+        "",
+        description="host:port of each dataflow process, in order, with commas",
+        json_schema_extra=ENVIRONMENT_ONLY,
     )
     recovery_dir: Path | None = Field(
-        None, description="where the dataflow keeps what it needs to go on after a crash"
+        None,
+        description="directory of the dataflow's recovery stores; without one it does not recover",
+        json_schema_extra=ENVIRONMENT_ONLY,
     )
     metrics_host: str = Field("127.0.0.1", description="address of /metrics and /healthz")
     metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
-        None, description="port of /metrics and /healthz; none if not given"
+        None, description="first port of /metrics and /healthz, one per process; else none"
     )
     linger: bool = Field(
-        False, description="whether a part whose work is done stays until it is told to stop"
+        False,
+        description="whether a process stays alive after its work is done",
+        json_schema_extra=ENVIRONMENT_ONLY,
     )
 
     @classmethod
@@ -178,6 +191,17 @@ class Settings(BaseSettings):
         """Return the environment variable of a setting."""
         alias = cls.model_fields[field].validation_alias
         return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+    @classmethod
+    def flag_name(cls, field: str) -> str | None:
+        """Return the flag of a setting, named like its variable; None if it has only a variable.
+
+        >>> Settings.flag_name("from_hour"), Settings.flag_name("process")
+        ('--from', None)
+        """
+        if cls.model_fields[field].json_schema_extra is ENVIRONMENT_ONLY:
+            return None
+        return "--" + cls.env_name(field).removeprefix(PREFIX).lower().replace("_", "-")
 
 
 def _text(value: object) -> str:
