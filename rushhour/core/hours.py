@@ -1,8 +1,7 @@
-"""Event time as the whole project counts it: epoch milliseconds, in whole hours.
+"""Event time: epoch milliseconds, and whole hours, each identified by its first instant.
 
-TLC files give New York wall-clock times without a zone. rushhour keeps those wall-clock
-times as they are and labels them UTC, once, where the file is read. An hour is named by
-its first instant.
+TLC files hold New York wall-clock times without a time zone. rushhour keeps the wall-clock
+times and labels them UTC, once, where the file is read (`producers.trips`).
 """
 
 import re
@@ -17,12 +16,16 @@ DAY_MS = 24 * HOUR_MS
 HOURS_PER_DAY = 24
 HOURS_PER_WEEK = 7 * HOURS_PER_DAY
 
+# The first month of the TLC trip records, and a bound that catches mistyped years.
+FIRST_MONTH = "2009-01"
+LAST_MONTH = "2098-12"
+
 _LABEL = "%Y-%m-%dT%H"
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 
 def floor_hour(ts: int) -> int:
-    """Return the start of the hour that holds `ts` (both epoch milliseconds)."""
+    """Return the start of the hour that contains `ts` (both epoch milliseconds)."""
     return ts - ts % HOUR_MS
 
 
@@ -37,7 +40,7 @@ def to_ts(moment: datetime) -> int:
 
 
 def hour_label(ts: int) -> str:
-    """Name an hour as Redis keys do.
+    """Format an hour as in Redis keys.
 
     >>> hour_label(1_727_910_000_000)
     '2024-10-02T23'
@@ -46,12 +49,12 @@ def hour_label(ts: int) -> str:
 
 
 def parse_label(label: str) -> int:
-    """Return the hour that a label of `hour_label` names, in epoch milliseconds."""
+    """Parse a label of `hour_label` to epoch milliseconds."""
     return to_ts(datetime.strptime(label, _LABEL).replace(tzinfo=UTC))
 
 
 def clock_label(ts: int) -> str:
-    """Name an instant for a person.
+    """Format an instant for display.
 
     >>> clock_label(1_727_910_000_000)
     '2024-10-02 23:00'
@@ -70,7 +73,7 @@ def hour_of_week(ts: int) -> int:
 
 
 def parse_from(text: str) -> int:
-    """Return the first hour that a user asks for: '2024-10-02', '2024-10-02 23:00' or '...T23'.
+    """Parse the first hour of a window: '2024-10-02', '2024-10-02 23:00' or '2024-10-02T23'.
 
     >>> hour_label(parse_from("2024-10-02 23:00"))
     '2024-10-02T23'
@@ -79,7 +82,7 @@ def parse_from(text: str) -> int:
 
 
 def parse_until(text: str) -> int:
-    """Return the last hour that a user asks for. A date alone means the whole of that day.
+    """Parse the last hour of a window, included. A date alone means the last hour of that day.
 
     >>> hour_label(parse_until("2024-10-30"))
     '2024-10-30T23'
@@ -93,14 +96,24 @@ def parse_month(text: str) -> tuple[int, int]:
 
     >>> [hour_label(ts) for ts in parse_month("2024-10")]
     ['2024-10-01T00', '2024-11-01T00']
+
+    Raises
+    ------
+    UsageError
+        If the text is not a month, or lies outside of `FIRST_MONTH` to `LAST_MONTH`.
     """
     try:
         if not _MONTH.fullmatch(text):
             raise ValueError(text)
         first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
-        after = (first + timedelta(days=32)).replace(day=1)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise UsageError(f"month '{text}' is not a month: write it as 2024-10") from None
+    if not FIRST_MONTH <= text <= LAST_MONTH:
+        raise UsageError(
+            f"month '{text}' is out of range: TLC trip records begin in {FIRST_MONTH}; "
+            f"use a month from {FIRST_MONTH} to {LAST_MONTH}"
+        )
+    after = (first + timedelta(days=32)).replace(day=1)
     return to_ts(first), to_ts(after)
 
 

@@ -1,37 +1,74 @@
-"""Every setting of rushhour: flag first, then environment (`RUSHHOUR_*`), then default."""
+"""The settings of rushhour: from a flag, else the environment (`RUSHHOUR_*`), else the default.
+
+Each setting is declared once, here: its type, bounds, default, description, unit, and flag if it
+has one. The command line, `rushhour config` and the reference are built from
+`Settings.declarations`.
+"""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
+from annotated_types import Ge, Le
 from platformdirs import user_cache_path, user_state_path
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, hour_label, parse_from, parse_month, parse_until
+from rushhour.core.redis_url import check_redis_url, mask_password
 from rushhour.core.speed import Speed
 from rushhour.core.surges import check_begin, format_surges, parse_surges
 
 PREFIX = "RUSHHOUR_"
-Dataset = Literal["yellow", "green"]
 MAX_PROCESSES = 64
+
+Dataset = Literal["yellow", "green"]
+LogFormat = Literal["text", "json"]
+Source = Literal["flag", "environment", "default"]
+T = TypeVar("T")
+Port = Annotated[int, Field(ge=1, le=65_535)]
 Processes = Annotated[int, Field(ge=1, le=MAX_PROCESSES)]
-ENVIRONMENT_ONLY: dict[str, JsonValue] = {"flag": False}  # a setting without a flag
+
+
+class Unit(NamedTuple):
+    """Marks a setting whose value has a unit."""
+
+    name: str
+
+
+class EnvironmentOnly(NamedTuple):
+    """Marks a setting that has no flag."""
+
+
+ENVIRONMENT_ONLY = EnvironmentOnly()
+
+
+class Declaration(NamedTuple):
+    """What is declared of one setting. `flag` is None if it can only be set by `env`."""
+
+    name: str
+    env: str
+    flag: str | None
+    description: str
+    unit: str | None
+    default: str
 
 
 class Origin(NamedTuple):
-    """One setting, its value, and where the value came from."""
+    """One setting, its value without passwords, and the source of the value."""
 
     name: str
     env: str
     value: str
-    origin: Literal["flag", "environment", "default"]
+    origin: Source
 
 
 class Settings(BaseSettings):
-    """Typed settings. Build them with `load`, which tells a user what is wrong in one line."""
+    """Typed settings. Use `load` to build them: it reports an invalid value in one line."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, populate_by_name=True, frozen=True
@@ -69,13 +106,13 @@ class Settings(BaseSettings):
     )
     kafka: str | None = Field(None, description="Kafka bootstrap servers, instead of the embedded")
     redis: str | None = Field(None, description="Redis URL, instead of the embedded Redis")
-    redis_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+    redis_port: Port = Field(
         6379, description="port of the embedded Redis; the next free one if it is taken"
     )
     partitions: Annotated[int, Field(ge=1, le=256)] = Field(
         4, description="partitions of the topics that rushhour creates on your own Kafka"
     )
-    ahead_hours: Annotated[int, Field(ge=1, le=168)] = Field(
+    ahead_hours: Annotated[int, Field(ge=1, le=168), Unit("simulated hours")] = Field(
         6, description="simulated hours the replay may run ahead of Redis"
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
@@ -83,29 +120,25 @@ class Settings(BaseSettings):
     )
     dataflows: Processes = Field(1, description="dataflow processes that share the run")
     consumers: Processes = Field(1, description="consumer processes that share the run")
-    process: Annotated[int, Field(ge=0, lt=MAX_PROCESSES)] = Field(
-        0,
-        description="number of this dataflow or consumer process, from 0",
-        json_schema_extra=ENVIRONMENT_ONLY,
+    process: Annotated[int, Field(ge=0, le=MAX_PROCESSES - 1), ENVIRONMENT_ONLY] = Field(
+        0, description="number of this dataflow or consumer process, from 0"
     )
-    addresses: str = Field(
-        "",
-        description="host:port of each dataflow process, in order, with commas",
-        json_schema_extra=ENVIRONMENT_ONLY,
+    addresses: Annotated[str, ENVIRONMENT_ONLY] = Field(
+        "", description="host:port of each dataflow process, in order, with commas"
     )
-    recovery_dir: Path | None = Field(
+    recovery_dir: Annotated[Path | None, ENVIRONMENT_ONLY] = Field(
         None,
         description="directory of the dataflow's recovery stores; without one it does not recover",
-        json_schema_extra=ENVIRONMENT_ONLY,
     )
     metrics_host: str = Field("127.0.0.1", description="address of /metrics and /healthz")
-    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+    metrics_port: Annotated[int | None, Field(ge=1, le=65_535)] = Field(
         None, description="first port of /metrics and /healthz, one per process; else none"
     )
-    linger: bool = Field(
-        False,
-        description="whether a process stays alive after its work is done",
-        json_schema_extra=ENVIRONMENT_ONLY,
+    stay_alive: Annotated[bool, ENVIRONMENT_ONLY] = Field(
+        False, description="whether a process stays alive after its work is done"
+    )
+    log_format: LogFormat = Field(
+        "text", description="format of the logs: text, or json for one object per line"
     )
 
     @classmethod
@@ -115,33 +148,56 @@ class Settings(BaseSettings):
         Raises
         ------
         UsageError
-            If a value cannot be used. Says which and what is expected.
+            If a value is invalid. Names the setting, the value and what is expected.
         """
         try:
             settings = cls(**{name: value for name, value in flags.items() if value is not None})
         except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0]).removeprefix(PREFIX).lower()
-            raise UsageError(f"{name} '{first.get('input')}': {first['msg']}") from None
+            raise UsageError(cls._explain(error.errors()[0])) from None
         _, end = settings.window
         check_begin(parse_surges(settings.surge), end)
         return settings
 
-    @field_validator("speed")
     @classmethod
-    def _speed_parses(cls, text: str) -> str:
-        return str(Speed.parse(text))
+    def declaration(cls, name: str) -> Declaration:
+        """Return what is declared of the setting of that name.
 
-    @field_validator("surge")
-    @classmethod
-    def _surge_parses(cls, text: str) -> str:
-        return format_surges(parse_surges(text))
+        >>> Settings.declaration("ahead_hours").flag
+        '--ahead-hours'
+        """
+        field = cls.model_fields[name]
+        unit = _note(field, Unit)
+        default = field.get_default(call_default_factory=True, validated_data={})
+        return Declaration(
+            name,
+            cls.env_name(name),
+            cls.flag_name(name),
+            field.description or "",
+            unit.name if unit else None,
+            _without_home(default) if isinstance(default, Path) else _text(default),
+        )
 
-    @field_validator("month")
     @classmethod
-    def _month_parses(cls, text: str) -> str:
-        parse_month(text)
-        return text
+    def declarations(cls) -> tuple[Declaration, ...]:
+        """Return what is declared of all settings, in order."""
+        return tuple(map(cls.declaration, cls.model_fields))
+
+    @classmethod
+    def env_name(cls, name: str) -> str:
+        """Return the environment variable of a setting."""
+        alias = cls.model_fields[name].validation_alias
+        return alias if isinstance(alias, str) else PREFIX + name.upper()
+
+    @classmethod
+    def flag_name(cls, name: str) -> str | None:
+        """Return the flag of a setting, named like its variable; None if it has only a variable.
+
+        >>> Settings.flag_name("from_hour"), Settings.flag_name("process")
+        ('--from', None)
+        """
+        if _note(cls.model_fields[name], EnvironmentOnly) is not None:
+            return None
+        return "--" + cls.env_name(name).removeprefix(PREFIX).lower().replace("_", "-")
 
     @property
     def window(self) -> tuple[int, int]:
@@ -156,53 +212,89 @@ class Settings(BaseSettings):
             )
         return first, last + HOUR_MS
 
-    def servers(self, part: str) -> tuple[str, str]:
-        """Return Kafka's bootstrap servers and the Redis URL that a part of the line works with.
+    def servers(self, process: str) -> tuple[str, str]:
+        """Return Kafka's bootstrap servers and the Redis URL that a process of a run uses.
 
         Raises
         ------
         UsageError
-            If they are not given: only `rushhour up` brings servers of its own.
+            If one is missing: only `rushhour up` starts servers itself.
         """
         if self.kafka is None or self.redis is None:
             raise UsageError(
-                f"the {part} needs {self.env_name('kafka')} and {self.env_name('redis')}"
+                f"the {process} needs {self.env_name('kafka')} and {self.env_name('redis')}"
             )
         return self.kafka, self.redis
 
     def origins(self, flags: dict[str, Any]) -> Iterator[Origin]:
-        """Yield each setting with where its value came from, given the flags of `load`."""
+        """Yield each setting and the source of its value, given the flags passed to `load`."""
         for name in type(self).model_fields:
             env = self.env_name(name)
-            given = flags.get(name) is not None
-            yield Origin(
-                name,
-                env,
-                _text(getattr(self, name)),
-                "flag" if given else "environment" if os.environ.get(env) else "default",
-            )
+            source: Source = "environment" if os.environ.get(env) else "default"
+            if flags.get(name) is not None:
+                source = "flag"
+            yield Origin(name, env, mask_password(_text(getattr(self, name))), source)
 
     def as_environment(self) -> dict[str, str]:
         """Return the environment that makes another process load these same settings."""
         return {self.env_name(name): _text(getattr(self, name)) for name in type(self).model_fields}
 
+    @field_validator("speed")
     @classmethod
-    def env_name(cls, field: str) -> str:
-        """Return the environment variable of a setting."""
-        alias = cls.model_fields[field].validation_alias
-        return alias if isinstance(alias, str) else PREFIX + field.upper()
+    def _normalize_speed(cls, text: str) -> str:
+        return str(Speed.parse(text))
+
+    @field_validator("surge")
+    @classmethod
+    def _normalize_surge(cls, text: str) -> str:
+        return format_surges(parse_surges(text))
+
+    @field_validator("month")
+    @classmethod
+    def _check_month(cls, text: str) -> str:
+        parse_month(text)
+        return text
+
+    @field_validator("redis")
+    @classmethod
+    def _check_redis(cls, url: str | None) -> str | None:
+        return None if url is None else check_redis_url(url)
 
     @classmethod
-    def flag_name(cls, field: str) -> str | None:
-        """Return the flag of a setting, named like its variable; None if it has only a variable.
+    def _explain(cls, error: ErrorDetails) -> str:
+        """Return a validation error of pydantic as one line for the user."""
+        location = str(error["loc"][0])
+        names = {cls.env_name(name): name for name in cls.model_fields}
+        name = names.get(location, location)
+        if name not in cls.model_fields:
+            return f"unknown setting '{name}'"
+        declared = cls.declaration(name)
+        where = f"{declared.flag} or {declared.env}" if declared.flag else declared.env
+        expected = _expected(cls.model_fields[name]) or error["msg"]
+        return f"{name} '{error['input']}' is invalid: {expected} for {where}"
 
-        >>> Settings.flag_name("from_hour"), Settings.flag_name("process")
-        ('--from', None)
-        """
-        if cls.model_fields[field].json_schema_extra is ENVIRONMENT_ONLY:
-            return None
-        return "--" + cls.env_name(field).removeprefix(PREFIX).lower().replace("_", "-")
+
+def _expected(field: FieldInfo) -> str:
+    """Return what a field accepts; empty if any text will do."""
+    if get_origin(field.annotation) is Literal:
+        return f"use {' or '.join(get_args(field.annotation))}"
+    if field.annotation is bool:
+        return "use true or false"
+    low, high = _note(field, Ge), _note(field, Le)
+    return f"use a whole number from {low.ge} to {high.le}" if low and high else ""
+
+
+def _note(field: FieldInfo, kind: type[T]) -> T | None:
+    return next((note for note in field.metadata if isinstance(note, kind)), None)
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value)
+
+
+def _without_home(path: Path) -> str:
+    """Return a path with the home directory as ~: a default is documented for any user."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -14,6 +14,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import StackError
+from rushhour.core.redis_url import mask_password
 from rushhour.runtime.redis_client import connect, redis_failures
 
 LEASE_S = 5.0
@@ -66,7 +67,8 @@ class Lease(AbstractContextManager[None]):
                 self._client.delete(self._key)
             elif time.monotonic() > deadline:
                 raise StackError(
-                    f"another {self._part} is at work on {self._url} ({owner}): stop it first"
+                    f"another {self._part} is running on {mask_password(self._url)} ({owner}): "
+                    "stop it first"
                 )
             else:
                 time.sleep(_LOOK_S)

@@ -55,7 +55,7 @@ def run_part(name: str, main: Callable[[Settings, Health], None]) -> NoReturn:
         with Lease(redis_url, f"{name}-{settings.process}"):
             main(settings, health)
         health.done()
-        if settings.linger:
+        if settings.stay_alive:
             threading.Event().wait()
 
     run_process(name, work)

@@ -1,4 +1,4 @@
-"""How every part connects to Redis."""
+"""How every process connects to Redis."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,18 +7,20 @@ from typing import Any, cast
 import redis
 
 from rushhour.core.errors import RedisFailure
+from rushhour.core.redis_url import mask_password
 
 _CONNECT_S = 5.0
-_ANSWER_S = 30.0  # a Redis that writes a large dump may be slow, one that is gone is not
+_WITH_PASSWORD = "redis://:PASSWORD@HOST:PORT or redis://USER:PASSWORD@HOST:PORT"
+_ANSWER_S = 30.0  # long enough for a Redis that is writing a large dump
 
 
 def connect(url: str) -> redis.Redis:
-    """Return a client that has reached the server.
+    """Return a client of the server at a URL, after a first ping.
 
     Raises
     ------
     RedisFailure
-        If the URL cannot be used or nothing answers there.
+        If the URL is invalid, nothing answers there, or the server refuses the client.
     """
     with redis_failures(url):
         try:
@@ -29,20 +31,22 @@ def connect(url: str) -> redis.Redis:
                 socket_timeout=_ANSWER_S,
             )
         except ValueError as error:
-            raise RedisFailure(f"Redis URL '{url}' cannot be used: {error}") from None
+            raise RedisFailure(
+                f"Redis URL '{mask_password(url)}' is invalid: {mask_password(str(error))}"
+            ) from None
         client.ping()
         return client
 
 
 def read_hash(client: redis.Redis, key: str) -> dict[str, str]:
-    """Return a whole hash as text; empty if there is none."""
+    """Return a whole hash as text; empty if the key does not exist."""
     return cast(dict[str, str], client.hgetall(key))
 
 
 def write_hash(client: redis.Redis, key: str, fields: Mapping[Any, Any]) -> None:
-    """Set fields of a hash; on a pipeline, queue it.
+    """Set fields of a hash; on a pipeline, queue the command.
 
-    Straight to the protocol: redis-py's `hset` costs several times more a call.
+    Sends the command itself, because `hset` of redis-py costs several times more per call.
     """
     flat = [item for pair in fields.items() for item in pair]
     client.execute_command("HSET", key, *flat)  # type: ignore[no-untyped-call]
@@ -50,8 +54,19 @@ def write_hash(client: redis.Redis, key: str, fields: Mapping[Any, Any]) -> None
 
 @contextmanager
 def redis_failures(url: str) -> Iterator[None]:
-    """Turn a failure of the Redis client into one line for the user."""
+    """Turn a failure of the Redis client into one line for the user, without the password.
+
+    Raises
+    ------
+    RedisFailure
+        If the block raises an error of the client.
+    """
     try:
         yield
     except redis.RedisError as error:
-        raise RedisFailure(f"Redis at {url}: {error}") from error
+        problem = str(error)
+        if isinstance(error, redis.AuthenticationError):
+            wrong = "invalid username-password" in problem
+            problem = "wrong user name or password" if wrong else "a password is required"
+            problem = f"{problem}: write the URL as {_WITH_PASSWORD}"
+        raise RedisFailure(f"Redis at {mask_password(url)}: {problem}") from error

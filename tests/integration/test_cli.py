@@ -374,6 +374,7 @@ def test_models_that_are_not_here_cannot_be_verified(
     [
         (["up", "--dataset", "purple"], 2, "dataset 'purple'"),
         (["up", "--month", "2024-13"], 2, "month '2024-13' is not a month"),
+        (["up", "--month", "2008-12"], 2, "TLC trip records begin in 2009-01"),
         (["up", "--speed", "fast"], 2, "speed 'fast' is not a speed"),
         (["up", "--from", "2024-10-05", "--until", "2024-10-01"], 2, "check --from, --until"),
         (["up", "--from", "2024-09-30"], 2, "within 2024-10"),
@@ -401,7 +402,8 @@ def test_models_that_are_not_here_cannot_be_verified(
         (["resume"], 5, "no run is live"),
         (["speed", "1h/s"], 5, "no run is live"),
         (["status", "--redis", "redis://127.0.0.1:1"], 5, "Redis at redis://127.0.0.1:1: "),
-        (["status", "--redis", "localhost"], 5, "Redis URL 'localhost' cannot be used"),
+        (["status", "--redis", "localhost"], 2, "redis 'localhost' is not a Redis URL"),
+        (["status", "--redis", "http://foo"], 2, "redis 'http://foo' is not a Redis URL"),
         (["download", "--dataset", "green"], 3, "check the network"),
         (["backtest"], 3, "yellow_tripdata_2024-10.parquet is not on this machine"),
         (["backtest", "--data", "/nonexistent.parquet"], 3, "/nonexistent.parquet: no such file"),

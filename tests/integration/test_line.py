@@ -868,7 +868,7 @@ def lingering(
 
     def start(member: ProcessSpec, directory: Path) -> ChildProcess:
         """As an orchestrator does that restarts what ends; under `up` no part lingers."""
-        lingers = member.settings.model_copy(update={"linger": True})
+        lingers = member.settings.model_copy(update={"stay_alive": True})
         return line_module.start_process(replace(member, settings=lingers), directory)
 
     with pytest.MonkeyPatch.context() as patch, open_stack(ours, ours.state_dir) as stack:

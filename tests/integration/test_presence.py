@@ -114,7 +114,7 @@ def test_a_name_that_another_process_holds_is_refused_with_who_it_is(
         pytest.fail("both are at work")
 
     assert str(caught.value) == (
-        f"another {PART} is at work on {redis_server.url} ({owner(first)}): stop it first"
+        f"another {PART} is running on {redis_server.url} ({owner(first)}): stop it first"
     )
     assert caught.value.exit_code == 6
     assert client.get(KEY) == owner(first)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rushhour.core.errors import UnreachableError
 from rushhour.core.hours import clock_label
 from rushhour.core.labels import source_label
+from rushhour.core.redis_url import mask_password
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import redis_failures
@@ -135,7 +136,7 @@ def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
         f"replaying  {source}",
         f"hours      {hours} ({clock_label(start)} to {clock_label(end)}) at {settings.speed}",
         f"Kafka      {stack.bootstrap}" + (" (embedded)" if settings.kafka is None else ""),
-        f"Redis      {stack.redis_url}"
+        f"Redis      {mask_password(stack.redis_url)}"
         + (f" (embedded: redis-cli -p {port})" if settings.redis is None else ""),
     ]
     if settings.redis is None and port != str(settings.redis_port):
@@ -146,7 +147,8 @@ def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
 
 def _stay(console: Console, stack: Stack, interrupts: Interrupts) -> None:
     console.print(
-        f"Redis stays up at {stack.redis_url} until Ctrl-C; after that, {_READ_LATER}",
+        f"Redis stays up at {mask_password(stack.redis_url)} until Ctrl-C; "
+        f"after that, {_READ_LATER}",
         soft_wrap=True,
     )
     try:

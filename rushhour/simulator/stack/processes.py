@@ -34,7 +34,7 @@ def process_specs(settings: Settings, run: RunInfo) -> list[ProcessSpec]:
                 update={
                     "process": process,
                     "metrics_port": None if first is None else first + place,
-                    "linger": False,  # `up` waits for them to end
+                    "stay_alive": False,  # `up` waits for them to end
                 }
             ),
         )

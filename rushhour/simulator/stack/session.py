@@ -13,6 +13,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
+from rushhour.core.redis_url import mask_password
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
@@ -96,7 +97,8 @@ def open_state_dir(settings: Settings) -> Path:
     session = Session.load(directory)
     if session is not None and session.is_alive():
         raise StackError(
-            f"a run is live already (process {session.pid}, Redis {session.redis_url}): "
+            f"a run is live already (process {session.pid}, "
+            f"Redis {mask_password(session.redis_url)}): "
             "stop it first, or give this one another --state-dir"
         )
     return directory

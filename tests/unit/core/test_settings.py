@@ -1,3 +1,5 @@
+"""Precedence of flag, environment and default; validation; and what is declared of each setting."""
+
 import os
 from pathlib import Path
 from typing import Any
@@ -6,11 +8,12 @@ import pytest
 
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import clock_label
+from rushhour.core.redis_url import mask_password
 from rushhour.core.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _unset_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith("RUSHHOUR_"):
             monkeypatch.delenv(name)
@@ -55,7 +58,8 @@ def test_the_defaults_replay_october_2024() -> None:
         ("recovery_dir", "RUSHHOUR_RECOVERY_DIR", Path("/a"), Path("/b")),
         ("metrics_host", "RUSHHOUR_METRICS_HOST", "0.0.0.0", "::1"),
         ("metrics_port", "RUSHHOUR_METRICS_PORT", 9100, 9101),
-        ("linger", "RUSHHOUR_LINGER", True, False),
+        ("stay_alive", "RUSHHOUR_STAY_ALIVE", True, False),
+        ("log_format", "RUSHHOUR_LOG_FORMAT", "json", "text"),
     ],
 )
 def test_a_flag_beats_the_environment_and_that_beats_the_default(
@@ -73,10 +77,45 @@ def test_a_flag_beats_the_environment_and_that_beats_the_default(
 
 
 def test_every_setting_is_tested_above() -> None:
-    assert len(Settings.model_fields) == 24
+    (cases,) = test_a_flag_beats_the_environment_and_that_beats_the_default.pytestmark
+    assert [case[0] for case in cases.args[1]] == list(Settings.model_fields)
 
 
-def test_origins_say_where_each_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+# What is declared.
+
+
+def test_each_setting_has_a_description_and_a_flag_or_none() -> None:
+    declared = Settings.declarations()
+    assert [each.name for each in declared] == list(Settings.model_fields)
+    for each in declared:
+        assert each.description
+        assert not each.description.endswith(".")
+        assert each.env == Settings.env_name(each.name)
+        assert each.flag == Settings.flag_name(each.name)
+    without_flag = {each.name for each in declared if each.flag is None}
+    assert without_flag == {"process", "addresses", "recovery_dir", "stay_alive"}
+
+
+def test_a_declaration_has_unit_and_default() -> None:
+    declared = Settings.declaration("ahead_hours")
+    assert (declared.flag, declared.unit, declared.default) == (
+        "--ahead-hours",
+        "simulated hours",
+        "6",
+    )
+    assert Settings.declaration("from_hour").default == ""
+
+
+def test_a_default_below_the_home_directory_is_documented_with_a_tilde(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    assert Settings.declaration("cache_dir").default.startswith("~/")
+    assert Settings.load().cache_dir.is_relative_to(tmp_path)
+
+
+def test_origins_name_the_source_of_each_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUSHHOUR_MONTH", "2024-09")
     monkeypatch.setenv("RUSHHOUR_SPEED", "1h/s")
     monkeypatch.setenv("RUSHHOUR_WORKERS", "")
@@ -109,7 +148,7 @@ def test_only_variables_of_rushhour_are_read(monkeypatch: pytest.MonkeyPatch, na
         {"kafka": "k:9092", "redis": "redis://r:1/2", "partitions": 7, "ahead_hours": 1},
         {"state_dir": Path("/s"), "redis_port": 7000},
         {"dataflows": 2, "consumers": 3, "process": 1, "addresses": "a:2101, b:2101"},
-        {"recovery_dir": Path("/r"), "metrics_host": "::", "metrics_port": 1, "linger": True},
+        {"recovery_dir": Path("/r"), "metrics_host": "::", "metrics_port": 1, "stay_alive": True},
     ],
 )
 def test_another_process_loads_the_same_settings_from_the_environment(
@@ -125,10 +164,15 @@ def test_another_process_loads_the_same_settings_from_the_environment(
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "expected"),
     [
-        ({"dataset": "fhv"}, ["dataset 'fhv'", "yellow", "green"]),
+        (
+            {"dataset": "fhv"},
+            ["dataset 'fhv' is invalid: use yellow or green for --dataset or RUSHHOUR_DATASET"],
+        ),
         ({"month": "October"}, ["month 'October'", "2024-10"]),
+        ({"month": "2008-12"}, ["month '2008-12' is out of range", "begin in 2009-01"]),
+        ({"month": "2099-01"}, ["month '2099-01' is out of range", "to 2098-12"]),
         ({"speed": "fast"}, ["speed 'fast'", "6h/s"]),
         ({"surge": "132:2"}, ["surge '132:2' is not a surge", "132:2.0@2024-10-20"]),
         (
@@ -140,16 +184,20 @@ def test_another_process_loads_the_same_settings_from_the_environment(
             ["begins after the last hour of the run, 2024-10-04 23:00"],
         ),
         ({"partitions": 0}, ["partitions '0'", "1"]),
-        ({"partitions": "many"}, ["partitions 'many'", "integer"]),
+        ({"partitions": "many"}, ["partitions 'many'", "a whole number from 1 to 256"]),
         ({"redis_port": 65_536}, ["redis_port '65536'", "65535"]),
         ({"ahead_hours": 169}, ["ahead_hours '169'", "168"]),
         ({"workers": 65}, ["workers '65'", "64"]),
         ({"dataflows": 0}, ["dataflows '0'", "1"]),
         ({"consumers": 65}, ["consumers '65'", "64"]),
         ({"process": -1}, ["process '-1'", "0"]),
-        ({"process": 64}, ["process '64'", "64"]),
+        ({"process": 64}, ["process '64'", "63"]),
         ({"metrics_port": 0}, ["metrics_port '0'", "1"]),
-        ({"linger": "perhaps"}, ["linger 'perhaps'", "boolean"]),
+        ({"stay_alive": "perhaps"}, ["stay_alive 'perhaps'", "true or false"]),
+        ({"log_format": "xml"}, ["log_format 'xml'", "text or json", "--log-format"]),
+        ({"redis": "http://foo"}, ["redis 'http://foo' is not a Redis URL", "redis://HOST:PORT"]),
+        ({"redis": "localhost:6379"}, ["redis 'localhost:6379' is not a Redis URL"]),
+        ({"redis": "redis://host:port"}, ["redis 'redis://host:port' is not a Redis URL"]),
         ({"from_hour": "soon"}, ["'soon'", "2024-10-02"]),
         ({"from_hour": "2024-10-02 05:30"}, ["'2024-10-02 05:30'", "start of an hour"]),
         ({"from_hour": "2024-09-30"}, ["2024-09-30T00", "2024-10", "--from"]),
@@ -158,23 +206,25 @@ def test_another_process_loads_the_same_settings_from_the_environment(
         ({"unheard": "of"}, ["unheard"]),
     ],
 )
-def test_a_value_that_cannot_be_used_is_one_line_of_what_is_expected(
-    flags: dict[str, Any], said: list[str]
+def test_an_invalid_value_is_one_line_of_what_is_expected(
+    flags: dict[str, Any], expected: list[str]
 ) -> None:
     with pytest.raises(UsageError) as caught:
         Settings.load(**flags)
     message = str(caught.value)
     assert "\n" not in message
-    for part in said:
-        assert part in message
+    for text in expected:
+        assert text in message
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
-    ("env", "value", "said"),
+    ("env", "value", "expected"),
     [
-        ("RUSHHOUR_PARTITIONS", "0", "^partitions '0': "),
-        ("RUSHHOUR_DATASET", "fhv", "^dataset 'fhv': "),
+        ("RUSHHOUR_PARTITIONS", "0", "^partitions '0' is invalid: "),
+        ("RUSHHOUR_DATASET", "fhv", "^dataset 'fhv' is invalid: "),
+        ("RUSHHOUR_MONTH", "2008-12", "^month '2008-12' is out of range"),
+        ("RUSHHOUR_REDIS", "http://foo", "^redis 'http://foo' is not a Redis URL"),
         ("RUSHHOUR_SPEED", "fast", "^speed 'fast' is not a speed"),
         ("RUSHHOUR_SURGE", "132", "^surge '132' is not a surge"),
         ("RUSHHOUR_FROM", "soon", "^'soon' is not an hour"),
@@ -182,10 +232,10 @@ def test_a_value_that_cannot_be_used_is_one_line_of_what_is_expected(
     ],
 )
 def test_the_environment_is_checked_like_flags(
-    monkeypatch: pytest.MonkeyPatch, env: str, value: str, said: str
+    monkeypatch: pytest.MonkeyPatch, env: str, value: str, expected: str
 ) -> None:
     monkeypatch.setenv(env, value)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=expected):
         Settings.load()
 
 
@@ -207,3 +257,31 @@ def test_the_window_is_whole_hours_with_both_ends_included(
     flags: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     assert span(Settings.load(**flags)) == expected
+
+
+# Passwords.
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:secret@host:1/2",
+        "rediss://user:secret@host",
+        "redis://user:@secret/#secret:@host:1",
+        "unix:///run/redis.sock?db=1&password=secret",
+    ],
+)
+def test_a_password_is_never_printed(url: str) -> None:
+    assert "secret" not in mask_password(url)
+    assert "***" in mask_password(url)
+    bad = "http" + url.removeprefix("unix").removeprefix("rediss").removeprefix("redis")
+    with pytest.raises(UsageError) as caught:
+        Settings.load(redis=bad)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@host:1/2", "unix:///a?password=secret"])
+def test_origins_mask_passwords_and_other_processes_get_them(url: str) -> None:
+    settings = Settings.load(redis=url)
+    assert settings.redis == settings.as_environment()["RUSHHOUR_REDIS"] == url
+    assert "secret" not in str(list(settings.origins({})))

@@ -68,5 +68,5 @@ def test_all_other_settings_are_those_of_the_line(settings: "SettingsFactory") -
 
 
 def test_no_part_lingers_because_up_waits_for_their_end(settings: "SettingsFactory") -> None:
-    line = process_specs(settings(linger=True), shared_by(2, 2))
-    assert [member.settings.linger for member in line] == [False] * 5
+    line = process_specs(settings(stay_alive=True), shared_by(2, 2))
+    assert [member.settings.stay_alive for member in line] == [False] * 5
