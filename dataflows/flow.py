@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import bytewax.operators as op
+import numpy as np
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.operators import StatefulBatchLogic
@@ -25,10 +26,17 @@ from dataflows.counting import (
     TripBatch,
 )
 from dataflows.events import alert_events, prediction_events, rides_events
-from dataflows.forecasting.engine import HourForecast, HourlyForecasting
+from dataflows.forecasting.engine import ForecastEngine
 from dataflows.metrics import FORECAST, TRIPS_COUNTED, TRIPS_REPEATED
+from rushhour.core.arrays import Floats
 from rushhour.core.events import AlertEvent, Prediction
+from rushhour.core.forecast import Forecast
+from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
+from rushhour.core.zones import ZONE_COUNT
+
+# A forecast, and the relative changes of the zones with drift in the hour before it.
+ForecastStep = tuple[Forecast, Floats]
 
 _CITY = "city"
 _log = logging.getLogger(__name__)
@@ -83,23 +91,26 @@ class JoinLogic(StatefulBatchLogic[PartitionProgress, CityHour, HourJoiner]):
         return self._joiner.snapshot()
 
 
-class ForecastLogic(StatefulBatchLogic[CityHour, HourForecast, HourlyForecasting]):
+class ForecastLogic(StatefulBatchLogic[CityHour, ForecastStep, ForecastEngine]):
     """Learns each closed hour and forecasts the next."""
 
-    def __init__(self, forecasting: HourlyForecasting) -> None:
-        self._forecasting = forecasting
+    def __init__(self, engine: ForecastEngine) -> None:
+        self._engine = engine
 
-    def on_batch(self, values: list[CityHour]) -> tuple[Iterable[HourForecast], bool]:
+    def on_batch(self, values: list[CityHour]) -> tuple[Iterable[ForecastStep], bool]:
         """Learn and forecast, hour by hour."""
         return [self._update(hour) for hour in values], self.RETAIN
 
-    def _update(self, hour: CityHour) -> HourForecast:
+    def _update(self, hour: CityHour) -> ForecastStep:
         with FORECAST.time():
-            return self._forecasting.update(hour)
+            if hour.rides is None:
+                return self._engine.predict_one(hour.hour_ts), np.full(ZONE_COUNT, np.nan)
+            changes = self._engine.learn_one(hour.hour_ts, hour.rides)
+            return self._engine.predict_one(hour.hour_ts + HOUR_MS), changes
 
-    def snapshot(self) -> HourlyForecasting:
-        """Return models and history as they stand."""
-        return self._forecasting.snapshot()
+    def snapshot(self) -> ForecastEngine:
+        """Return a copy of the models and their history."""
+        return self._engine.snapshot()
 
 
 def build_flow(
@@ -121,7 +132,7 @@ def build_flow(
         "join", city, lambda state: JoinLogic(state or HourJoiner(partitions))
     )
     forecasts = op.stateful_batch(
-        "forecast", hours, lambda state: ForecastLogic(state or HourlyForecasting())
+        "forecast", hours, lambda state: ForecastLogic(state or ForecastEngine())
     )
     events = {
         HOURLY_RIDES: op.map_value("rides_events", hours, rides_events),
@@ -141,9 +152,11 @@ def _to_city(keyed: tuple[str, PartitionProgress]) -> tuple[str, PartitionProgre
     return _CITY, keyed[1]
 
 
-def _predictions_of(result: HourForecast) -> list[Prediction]:
-    return prediction_events(result.forecast)
+def _predictions_of(step: ForecastStep) -> list[Prediction]:
+    forecast, _ = step
+    return prediction_events(forecast)
 
 
-def _alerts_of(result: HourForecast) -> list[AlertEvent]:
-    return alert_events(result.forecast.hour_ts, result.relative_changes)
+def _alerts_of(step: ForecastStep) -> list[AlertEvent]:
+    forecast, relative_changes = step
+    return alert_events(forecast.hour_ts, relative_changes)

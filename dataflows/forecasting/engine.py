@@ -5,12 +5,10 @@ a model sees an hour's rides only after its prediction for that hour is on recor
 """
 
 import copy
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from dataflows.counting import CityHour
 from dataflows.forecasting.drift import DriftDetector
 from dataflows.forecasting.features import RideHistory
 from dataflows.forecasting.forecasters import baselines, learners
@@ -18,7 +16,7 @@ from dataflows.forecasting.intervals import ConformalIntervals
 from dataflows.forecasting.mixture import Mixture
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.forecast import Forecast
-from rushhour.core.hours import HOUR_MS
+from rushhour.core.hours import hour_label
 from rushhour.core.models import DECIMALS, SERVED
 from rushhour.core.zones import ZONE_COUNT
 
@@ -26,19 +24,22 @@ from rushhour.core.zones import ZONE_COUNT
 _LEAST_DEMAND = 10.0**-DECIMALS
 
 
-@dataclass(frozen=True, slots=True)
-class HourForecast:
-    """The forecast of one hour, and the relative changes of the alerts of the hour before.
+class ForecastEngine:
+    """All models of a run: predicts an hour of all zones, then learns it once it is closed.
 
-    `relative_changes` (`float64[zones]`) is NaN for zones without an alert.
+    Hours must be consecutive. State is everything that the next call needs: the engine can be
+    pickled, and `snapshot` copies it.
+
+    Examples
+    --------
+    >>> engine = ForecastEngine()
+    >>> start = 1_727_740_800_000  # 2024-10-01 00:00
+    >>> float(engine.predict_one(start).served.max())
+    0.0001
+    >>> relative_changes = engine.learn_one(start, np.full(ZONE_COUNT, 4))
+    >>> float(engine.predict_one(start + 3_600_000).by_model["last_hour"].max())
+    4.0
     """
-
-    forecast: Forecast
-    relative_changes: Floats
-
-
-class HourlyForecasting:
-    """Turns closed hours into forecasts of the hour after, one at a time, in order."""
 
     def __init__(self) -> None:
         self._history = RideHistory()
@@ -49,21 +50,56 @@ class HourlyForecasting:
         self._drift = DriftDetector()
         self._logged: tuple[pd.DataFrame, Forecast] | None = None
 
-    def update(self, hour: CityHour) -> HourForecast:
-        """Learn the closed hour, if one is, and forecast the next."""
-        next_ts = hour.hour_ts
-        changes: Floats = np.full(ZONE_COUNT, np.nan)
-        if hour.rides is not None:
-            next_ts += HOUR_MS
-            if self._logged is not None:
-                changes = self._learn(*self._logged, hour.rides)
-            self._history.append(hour.rides)
-        x = self._history.features(next_ts)
-        forecast = self._predict(next_ts, x)
-        self._logged = (x, forecast)
-        return HourForecast(forecast, changes)
+    def predict_one(self, hour_ts: int) -> Forecast:
+        """Return the forecast of the hour that starts at `hour_ts` (epoch ms).
 
-    def snapshot(self) -> "HourlyForecasting":
+        Parameters
+        ----------
+        hour_ts
+            The hour after the last one learned.
+        """
+        x = self._history.features(hour_ts)
+        forecast = self._predict(hour_ts, x)
+        self._logged = (x, forecast)
+        return forecast
+
+    def learn_one(self, hour_ts: int, rides: Counts) -> Floats:
+        """Learn a closed hour from the features of its forecast; return the drift it raised.
+
+        An hour without a forecast only enters the history.
+
+        Parameters
+        ----------
+        hour_ts
+            Start of the hour, epoch milliseconds.
+        rides
+            `int64[zones]`.
+
+        Returns
+        -------
+        Floats
+            `float64[zones]`: for each zone with drift the rides of the last six hours divided by
+            their predictions, minus 1; NaN for all others.
+
+        Raises
+        ------
+        ValueError
+            If the last forecast was of another hour.
+        """
+        changes: Floats = np.full(ZONE_COUNT, np.nan)
+        if self._logged is not None:
+            x, forecast = self._logged
+            if forecast.hour_ts != hour_ts:
+                raise ValueError(
+                    f"cannot learn {hour_label(hour_ts)}: the last forecast was of "
+                    f"{hour_label(forecast.hour_ts)}"
+                )
+            changes = self._learn(x, forecast, rides)
+            self._logged = None
+        self._history.append(rides)
+        return changes
+
+    def snapshot(self) -> "ForecastEngine":
         """Return a copy of the state that later updates do not touch."""
         return copy.deepcopy(self)
 

@@ -29,8 +29,7 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from dataflows.counting import CityHour
-from dataflows.forecasting.engine import HourlyForecasting
+from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters import learners, model_names
 from rushhour.core import keys
 from rushhour.core.clock import Command
@@ -211,13 +210,11 @@ class Brute:
         )
         start = (begin - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001
         rides = np.array([[counted[i, zone] for zone in ZONE_IDS] for i in range(hours)])
-        forecasting = HourlyForecasting()
-        results = [forecasting.update(CityHour(start, None))]
+        engine = ForecastEngine()
+        forecasts, changes = [engine.predict_one(start)], []
         for i in range(hours):
-            closed = CityHour(start + i * 3_600_000, rides[i])
-            results.append(forecasting.update(closed))
-        forecasts = [result.forecast for result in results]
-        changes = [result.relative_changes for result in results[1:]]
+            changes.append(engine.learn_one(start + i * 3_600_000, rides[i]))
+            forecasts.append(engine.predict_one(start + (i + 1) * 3_600_000))
         nothing = np.full(len(ZONE_IDS), np.nan)
         by_model = {name: [forecast.by_model[name] for forecast in forecasts] for name in LEARNED}
         by_model |= {

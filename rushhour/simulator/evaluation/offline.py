@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dataflows.counting import CityHour
-from dataflows.forecasting.engine import HourlyForecasting
+from dataflows.forecasting.engine import ForecastEngine
 from rushhour.core.hours import HOUR_MS
 from rushhour.simulator.evaluation.scoring import Floats, Forecasts
 
@@ -43,8 +42,8 @@ def replay(
     closed
         Called after each hour.
     """
-    forecasting = HourlyForecasting()
-    forecast = forecasting.update(CityHour(start_ts, None)).forecast
+    engine = ForecastEngine()
+    forecast = engine.predict_one(start_ts)
     by_model: dict[str, list[Floats]] = {model: [] for model in forecast.by_model}
     lower: list[Floats] = []
     upper: list[Floats] = []
@@ -54,9 +53,8 @@ def replay(
             by_model[model].append(predicted)
         lower.append(forecast.lower)
         upper.append(forecast.upper)
-        result = forecasting.update(CityHour(start_ts + i * HOUR_MS, hour))
-        forecast = result.forecast
-        drift.append(result.relative_changes)
+        drift.append(engine.learn_one(forecast.hour_ts, hour))
+        forecast = engine.predict_one(start_ts + (i + 1) * HOUR_MS)
         closed()
     return Backtest(
         Forecasts(

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.testing import TestingSink, cluster_main, run_main
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from dataflows.counting import CityHour, TripBatch
 from dataflows.events import alert_events, prediction_events
-from dataflows.flow import build_flow
-from dataflows.forecasting.engine import HourlyForecasting
+from dataflows.flow import ForecastLogic, build_flow
+from dataflows.forecasting.engine import ForecastEngine
+from rushhour.core.arrays import Counts
 from rushhour.core.events import (
     Alert,
     AlertEvent,
@@ -127,19 +130,41 @@ def test_the_flow_gives_the_rides_of_every_hour_and_zone(one_worker: Outputs) ->
 
 def test_the_flow_forecasts_each_hour_from_the_rides_it_gives(one_worker: Outputs) -> None:
     rides, predictions, alerts = one_worker
-    engine = HourlyForecasting()
-    city = [CityHour(START, None)] + [
-        CityHour(hour[0].pickup_ts, np.array([event.rides for event in hour])) for hour in rides[1:]
-    ]
-    results = [engine.update(hour) for hour in city]
-    assert predictions == [prediction_events(result.forecast) for result in results]
+    engine = ForecastEngine()
+    expected = [prediction_events(engine.predict_one(START))]
+    expected_alerts: list[AlertEvent] = [Tick(START)]
+    for i, hour in enumerate(rides[1:]):
+        counts = np.array([event.rides for event in hour])
+        changes = engine.learn_one(START + i * HOUR_MS, counts)
+        expected.append(prediction_events(engine.predict_one(START + (i + 1) * HOUR_MS)))
+        expected_alerts += alert_events(START + (i + 1) * HOUR_MS, changes)
+    assert predictions == expected
     assert CROWDED in {alert.pickup_location_id for alert in alerts if isinstance(alert, Alert)}
-    assert alerts == [
-        event
-        for result in results
-        for event in alert_events(result.forecast.hour_ts, result.relative_changes)
-    ]
+    assert alerts == expected_alerts
     assert {event.model for hour in predictions for event in hour} == {SERVED}
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.data())
+@settings(max_examples=8, phases=[Phase.generate])  # a smaller seed is no simpler case
+def test_the_forecast_of_an_hour_does_not_depend_on_its_rides(
+    seed: int, hours: int, data: st.DataObject
+) -> None:
+    changed = data.draw(st.integers(0, hours - 1))
+    random = np.random.default_rng(seed)
+    rides = random.poisson(5, (hours, ZONE_COUNT))
+    other = rides.copy()
+    other[changed:] += random.integers(1, 50, other[changed:].shape)
+    before, after = forecasts_of(rides), forecasts_of(other)
+    assert before[: changed + 1] == after[: changed + 1]
+    assert before[changed + 1] != after[changed + 1]  # the next hour's does
+
+
+def forecasts_of(rides: Counts) -> list[list[Prediction]]:
+    """Return the forecasts of the hours, and of the hour after them."""
+    logic = ForecastLogic(ForecastEngine())
+    hours = [CityHour(START + i * HOUR_MS, row) for i, row in enumerate(rides)]
+    steps, _ = logic.on_batch([CityHour(START, None), *hours])
+    return [prediction_events(forecast) for forecast, _ in steps]
 
 
 @pytest.mark.parametrize("workers", [2, 3])

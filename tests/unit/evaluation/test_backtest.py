@@ -8,8 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from dataflows.counting import CityHour
-from dataflows.forecasting.engine import HourlyForecasting
+from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters import model_names
 from rushhour.core.errors import DataError, UsageError
 from rushhour.core.hours import HOUR_MS, hour_label
@@ -41,8 +40,8 @@ def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: Backtest
     forecasts = replayed.forecasts
     assert tuple(forecasts.by_model) == model_names()
     assert forecasts.served == model_names()[0]
-    forecasting = HourlyForecasting()
-    forecast = forecasting.update(CityHour(START, None)).forecast
+    engine = ForecastEngine()
+    forecast = engine.predict_one(START)
     for i, rides in enumerate(counts()):
         assert forecast.hour_ts == START + i * HOUR_MS
         for model, predicted in forecast.by_model.items():
@@ -50,9 +49,9 @@ def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: Backtest
         assert forecast.lower.tobytes() == forecasts.lower[i].tobytes()
         assert forecast.upper.tobytes() == forecasts.upper[i].tobytes()
         assert rides.tolist() == forecasts.rides[i].tolist()
-        result = forecasting.update(CityHour(forecast.hour_ts, rides))
-        forecast = result.forecast
-        assert result.relative_changes.tobytes() == replayed.drift[i].tobytes()
+        changes = engine.learn_one(forecast.hour_ts, rides)
+        forecast = engine.predict_one(forecast.hour_ts + HOUR_MS)
+        assert changes.tobytes() == replayed.drift[i].tobytes()
 
 
 def test_what_comes_later_changes_nothing_that_was_said(replayed: Backtest) -> None:

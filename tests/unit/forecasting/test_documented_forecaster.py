@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflows.counting import CityHour
 from dataflows.forecasting import engine as forecasting
-from dataflows.forecasting.engine import HourlyForecasting
+from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters import learners, model_names
+from rushhour.core.arrays import Counts
+from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.zones import ZONE_COUNT
 
@@ -27,18 +28,25 @@ def forecaster_of_the_page() -> Any:
 
 def test_the_forecaster_of_the_page_is_scored_and_mixed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecasting, "learners", lambda: (*learners(), forecaster_of_the_page()))
-    engine = HourlyForecasting()
     rides = np.random.default_rng(1).poisson(9, (200, ZONE_COUNT))
-    hours = [CityHour(START, None)]
-    hours += [CityHour(START + i * HOUR_MS, row) for i, row in enumerate(rides)]
-    forecasts = [engine.update(hour).forecast for hour in hours]
-    assert (forecasts[0].by_model["halfway"] == 0).all()
-    assert np.array_equal(forecasts[1].by_model["halfway"], rides[0])
-    assert np.array_equal(forecasts[-1].by_model["halfway"], (rides[-1] + rides[-168]) / 2)
+    engine = ForecastEngine()
+    assert (engine.predict_one(START).by_model["halfway"] == 0).all()
+    engine.learn_one(START, rides[0])
+    assert np.array_equal(engine.predict_one(START + HOUR_MS).by_model["halfway"], rides[0])
+    last = last_forecast(rides)
+    assert np.array_equal(last.by_model["halfway"], (rides[-1] + rides[-168]) / 2)
     monkeypatch.undo()
-    engine = HourlyForecasting()
-    without = [engine.update(hour).forecast for hour in hours]
-    assert not np.array_equal(forecasts[-1].served, without[-1].served)
+    assert not np.array_equal(last.served, last_forecast(rides).served)
+
+
+def last_forecast(rides: Counts) -> Forecast:
+    """Return the forecast of the hour after `rides`, from models that learned ten hours."""
+    engine = ForecastEngine()
+    for i, row in enumerate(rides):
+        if i >= len(rides) - 10:
+            engine.predict_one(START + i * HOUR_MS)
+        engine.learn_one(START + i * HOUR_MS, row)
+    return engine.predict_one(START + len(rides) * HOUR_MS)
 
 
 def test_the_page_names_every_model() -> None:
