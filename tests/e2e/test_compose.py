@@ -11,7 +11,7 @@ import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import redis
@@ -20,9 +20,7 @@ from rushhour.core import keys
 from rushhour.core.errors import RedisFailure
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.ports import free_ports
-
-if TYPE_CHECKING:
-    from tests.conftest import WaitUntil
+from tests.fixtures.waiting import WaitUntil
 
 pytestmark = pytest.mark.e2e
 
@@ -201,7 +199,7 @@ def test_a_container_killed_in_mid_run_changes_nothing(
     compose: Compose,
     undisturbed: dict[str, object],
     contents: Contents,
-    wait_until: "WaitUntil",
+    wait_until: WaitUntil,
     profiles: tuple[str, ...],
     service: str,
 ) -> None:
@@ -216,7 +214,7 @@ def test_a_container_killed_in_mid_run_changes_nothing(
     assert contents(compose.client()) == undisturbed
 
 
-def test_it_is_driven_and_watched_from_outside(compose: Compose, wait_until: "WaitUntil") -> None:
+def test_it_is_driven_and_watched_from_outside(compose: Compose, wait_until: WaitUntil) -> None:
     compose("--profile", "*", "down", "-v")
     compose("--profile", "monitoring", "up", "-d", "prometheus", "report", "consumer", "dataflow")
     compose("up", "-d", SPEED="1h/s")

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,7 @@ from rushhour import views
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
-
-if TYPE_CHECKING:
-    from tests.conftest import Finished, Rushhour
+from tests.fixtures.command import Finished, Rushhour
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +22,7 @@ PAIRS = HOURS * ZONE_COUNT
 
 
 @pytest.fixture(scope="module")
-def finished(module_rushhour: "Rushhour", green_file: Path) -> "Finished":
+def finished(module_rushhour: Rushhour, green_file: Path) -> Finished:
     """The end of a replay of the whole month, found in a data directory."""
     return module_rushhour(
         "up", "--dataset", "green", "--data-dir", green_file.parent, "--speed", "max", "--exit"
@@ -34,7 +31,7 @@ def finished(module_rushhour: "Rushhour", green_file: Path) -> "Finished":
 
 @pytest.fixture(scope="module")
 def client(
-    module_rushhour: "Rushhour", finished: "Finished", tmp_path_factory: pytest.TempPathFactory
+    module_rushhour: Rushhour, finished: Finished, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[redis.Redis]:
     """The saved run."""
     assert finished.code == 0, finished.stderr
@@ -45,7 +42,7 @@ def client(
     server.stop(save=False)
 
 
-def test_the_month_is_replayed_whole(finished: "Finished") -> None:
+def test_the_month_is_replayed_whole(finished: Finished) -> None:
     assert (finished.code, finished.stderr) == (0, "")
     assert "replaying green 2024-10, green_tripdata_2024-10.parquet" in finished.words
     assert "hours closed 744 of 744" in finished.words
@@ -55,7 +52,7 @@ def test_the_month_is_replayed_whole(finished: "Finished") -> None:
 
 
 def test_verify_finds_the_run_to_be_what_the_file_says(
-    module_rushhour: "Rushhour", finished: "Finished"
+    module_rushhour: Rushhour, finished: Finished
 ) -> None:
     assert finished.code == 0
     ended = module_rushhour("verify")

@@ -3,7 +3,6 @@
 import csv
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,8 @@ from rushhour.simulator.evaluation.offline import replay
 from rushhour.simulator.evaluation.run_arrays import read_drift, read_forecasts
 from rushhour.simulator.stack.session import open_redis
 from rushhour.storage.runs import load_run
-
-if TYPE_CHECKING:
-    from tests.conftest import Cli, Finished, Rushhour, SettingsFactory
+from tests.fixtures.command import Cli, Finished, Rushhour
+from tests.fixtures.settings import SettingsFactory
 
 pytestmark = pytest.mark.integration
 
@@ -33,18 +31,18 @@ SAYS_SO = (
 
 
 @pytest.fixture(scope="module")
-def finished(module_rushhour: "Rushhour") -> "Finished":
+def finished(module_rushhour: Rushhour) -> Finished:
     return module_rushhour("up", *SURGED, "--speed", "max")
 
 
 @pytest.fixture
-def after_run(module_rushhour: "Rushhour", finished: "Finished") -> "Rushhour":
+def after_run(module_rushhour: Rushhour, finished: Finished) -> Rushhour:
     assert finished.code == 0, finished.stderr
     return module_rushhour
 
 
 def test_a_backtest_reproduces_a_live_run_exactly(
-    after_run: "Rushhour", settings: "SettingsFactory"
+    after_run: Rushhour, settings: SettingsFactory
 ) -> None:
     with open_redis(settings(state_dir=after_run.state_dir)) as client:
         run = load_run(client)
@@ -66,7 +64,7 @@ def test_a_backtest_reproduces_a_live_run_exactly(
 
 
 def test_both_commands_write_the_same_rows_and_show_the_same_scores(
-    cli: "Cli", after_run: "Rushhour", finished: "Finished", tmp_path: Path
+    cli: Cli, after_run: Rushhour, finished: Finished, tmp_path: Path
 ) -> None:
     live, offline, png = tmp_path / "live.csv", tmp_path / "offline.csv", tmp_path / "a.png"
     assert cli(after_run, "compare", "--csv", live).code == 0
@@ -99,7 +97,7 @@ def scores(screen: str) -> list[str]:
     return [line for line in lines if re.fullmatch(r"[a-z]+_?[a-z_]*( (-|-?[\d.]+( %)?)){6}", line)]
 
 
-def test_verify_compares_intervals_and_alerts_too(cli: "Cli", after_run: "Rushhour") -> None:
+def test_verify_compares_intervals_and_alerts_too(cli: Cli, after_run: Rushhour) -> None:
     checked = cli(after_run, "verify")
     assert (checked.code, checked.stderr) == (0, "")
     for what in (*(f"predictions of {model}" for model in model_names()), "lower", "upper"):
@@ -107,7 +105,7 @@ def test_verify_compares_intervals_and_alerts_too(cli: "Cli", after_run: "Rushho
     assert "alerts equal an offline replay: 0 compared" not in checked.words
 
 
-def test_alerts_of_a_zone_are_shown_with_the_source(cli: "Cli", after_run: "Rushhour") -> None:
+def test_alerts_of_a_zone_are_shown_with_the_source(cli: Cli, after_run: Rushhour) -> None:
     shown = cli(after_run, "alerts", "--zone", 74, "--last", 1)
     assert (shown.code, shown.stderr) == (0, "")
     assert "74 East Harlem North more rides +" in shown.words
@@ -119,13 +117,13 @@ def test_alerts_of_a_zone_are_shown_with_the_source(cli: "Cli", after_run: "Rush
 
 @pytest.mark.parametrize("args", [["models"], ["zone", 74], ["compare"], ["status"], ["alerts"]])
 def test_a_what_if_and_synthetic_run_is_named_by_every_command(
-    cli: "Cli", after_run: "Rushhour", args: list[object]
+    cli: Cli, after_run: Rushhour, args: list[object]
 ) -> None:
     assert SAYS_SO in cli(after_run, *args).words
 
 
 def test_a_file_of_hourly_counts_is_recognised(
-    cli: "Cli", rushhour: "Rushhour", tmp_path: Path
+    cli: Cli, rushhour: Rushhour, tmp_path: Path
 ) -> None:
     hours = pd.date_range("2024-10-01", periods=30, freq="h")
     table = pd.DataFrame({"pickup_hour": hours, "rides": 5, "pickup_location_id": 132})

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import redis
@@ -26,9 +26,9 @@ from rushhour.runtime.redis_client import connect
 from rushhour.simulator.evaluation.verify import verify
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 from rushhour.storage.runs import load_run
-
-if TYPE_CHECKING:
-    from tests.conftest import Cli, Finished, Running, Rushhour, TripRow, TripWriter, WaitUntil
+from tests.fixtures.command import Cli, Finished, Running, Rushhour
+from tests.fixtures.trips import TripRow, TripWriter
+from tests.fixtures.waiting import WaitUntil
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +38,7 @@ PARTS = {"producers", "dataflows", "consumers", "rushhour.simulator.stack.broker
 
 
 @pytest.fixture(scope="module")
-def file(write_trips: "TripWriter", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(write_trips: TripWriter, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two days of a few trips, in a file that has the name of the official one."""
     draw = random.Random(7)
     rows: list[TripRow] = [
@@ -63,8 +63,8 @@ def hours_closed(client: redis.Redis) -> int:
 
 
 def begin(
-    rushhour: "Rushhour", wait_until: "WaitUntil", file: Path, *more: object
-) -> tuple["Running", redis.Redis]:
+    rushhour: Rushhour, wait_until: WaitUntil, file: Path, *more: object
+) -> tuple[Running, redis.Redis]:
     """Start a slow run, and return it once its first hour is closed."""
     running = rushhour.start(*up_args(file, SLOW, *more))
 
@@ -77,7 +77,7 @@ def begin(
 
 
 @contextmanager
-def saved(rushhour: "Rushhour", directory: Path) -> Iterator[tuple[str, redis.Redis]]:
+def saved(rushhour: Rushhour, directory: Path) -> Iterator[tuple[str, redis.Redis]]:
     """Serve a copy of the saved run."""
     shutil.copy(rushhour.state_dir / DUMP, directory)
     server = EmbeddedRedis(directory, ANY_PORT, saved=True)
@@ -91,18 +91,18 @@ def saved(rushhour: "Rushhour", directory: Path) -> Iterator[tuple[str, redis.Re
 
 
 @pytest.fixture(scope="module")
-def finished(module_rushhour: "Rushhour", file: Path) -> "Finished":
+def finished(module_rushhour: Rushhour, file: Path) -> Finished:
     return module_rushhour(*up_args(file, "max"))
 
 
 @pytest.fixture
-def after_run(module_rushhour: "Rushhour", finished: "Finished") -> "Rushhour":
+def after_run(module_rushhour: Rushhour, finished: Finished) -> Rushhour:
     """The command, after a run to the end."""
     assert finished.code == 0, finished.stderr
     return module_rushhour
 
 
-def test_up_replays_reports_and_exits(finished: "Finished") -> None:
+def test_up_replays_reports_and_exits(finished: Finished) -> None:
     assert finished.code == 0
     assert finished.stderr == ""
     squeezed = finished.words
@@ -117,11 +117,11 @@ def test_up_replays_reports_and_exits(finished: "Finished") -> None:
 
 
 @needs_proc
-def test_up_leaves_no_process_behind(after_run: "Rushhour") -> None:
+def test_up_leaves_no_process_behind(after_run: Rushhour) -> None:
     assert after_run.processes() == {}
 
 
-def test_status_shows_the_saved_run(after_run: "Rushhour") -> None:
+def test_status_shows_the_saved_run(after_run: Rushhour) -> None:
     shown = after_run("status")
 
     assert (shown.code, shown.stderr) == (0, "")
@@ -131,7 +131,7 @@ def test_status_shows_the_saved_run(after_run: "Rushhour") -> None:
     assert "hours closed 48 of 48" in squeezed
 
 
-def test_zone_shows_one_zone_of_the_saved_run(cli: "Cli", after_run: "Rushhour") -> None:
+def test_zone_shows_one_zone_of_the_saved_run(cli: Cli, after_run: Rushhour) -> None:
     shown = cli(after_run, "zone", 132)
 
     assert (shown.code, shown.stderr) == (0, "")
@@ -139,16 +139,14 @@ def test_zone_shows_one_zone_of_the_saved_run(cli: "Cli", after_run: "Rushhour")
         assert text in shown.stdout
 
 
-def test_zone_and_status_show_intervals_and_what_they_cover(
-    cli: "Cli", after_run: "Rushhour"
-) -> None:
+def test_zone_and_status_show_intervals_and_what_they_cover(cli: Cli, after_run: Rushhour) -> None:
     zone = cli(after_run, "zone", 132).stdout
     for field in ("lower", "upper", "next_lower", "next_upper", "coverage_168h"):
         assert f" {field} " in zone
     assert re.search(rf"{SERVED} .* \d+\.\d %", cli(after_run, "status").stdout)
 
 
-def test_models_shows_every_model_of_the_run(cli: "Cli", after_run: "Rushhour") -> None:
+def test_models_shows_every_model_of_the_run(cli: Cli, after_run: Rushhour) -> None:
     shown = cli(after_run, "models")
     assert (shown.code, shown.stderr) == (0, "")
     assert f"{SERVED} (served)" in shown.stdout
@@ -158,7 +156,7 @@ def test_models_shows_every_model_of_the_run(cli: "Cli", after_run: "Rushhour") 
 
 
 def test_compare_writes_the_whole_table_as_csv(
-    cli: "Cli", after_run: "Rushhour", tmp_path: Path
+    cli: Cli, after_run: Rushhour, tmp_path: Path
 ) -> None:
     target = tmp_path / "comparison.csv"
     shown = cli(
@@ -182,7 +180,7 @@ def test_compare_writes_the_whole_table_as_csv(
         assert float(row["prediction_error"]) == pytest.approx(error, abs=1e-9)
 
 
-def test_verify_finds_a_run_to_be_what_its_file_says(cli: "Cli", after_run: "Rushhour") -> None:
+def test_verify_finds_a_run_to_be_what_its_file_says(cli: Cli, after_run: Rushhour) -> None:
     shown = cli(after_run, "verify")
 
     assert (shown.code, shown.stderr) == (0, "")
@@ -192,7 +190,7 @@ def test_verify_finds_a_run_to_be_what_its_file_says(cli: "Cli", after_run: "Rus
         assert any(name in line for line in lines)
 
 
-def test_a_finished_run_has_no_clock_to_command(cli: "Cli", after_run: "Rushhour") -> None:
+def test_a_finished_run_has_no_clock_to_command(cli: Cli, after_run: Rushhour) -> None:
     ended = cli(after_run, "pause")
     assert ended.code == 5
     assert ended.one_line().startswith("rushhour: no run is live")
@@ -210,7 +208,7 @@ def test_a_finished_run_has_no_clock_to_command(cli: "Cli", after_run: "Rushhour
     ids=["reversed", "no-hour", "csv-nowhere", "verify-missing-file", "verify-no-parquet"],
 )
 def test_a_mistake_about_a_saved_run_is_one_line(
-    cli: "Cli", after_run: "Rushhour", args: list[str], code: int, said: str
+    cli: Cli, after_run: Rushhour, args: list[str], code: int, said: str
 ) -> None:
     ended = cli(after_run, *args)
     assert said in ended.one_line()
@@ -330,7 +328,7 @@ def a_claim_of_less_overlap(client: redis.Redis) -> None:
     ],
 )
 def test_what_is_wrong_with_a_run_is_found(
-    after_run: "Rushhour",
+    after_run: Rushhour,
     file: Path,
     tmp_path_factory: pytest.TempPathFactory,
     tamper: Callable[[redis.Redis], None],
@@ -343,7 +341,7 @@ def test_what_is_wrong_with_a_run_is_found(
 
 
 def test_verify_fails_for_a_planted_off_by_one_hour(
-    after_run: "Rushhour", tmp_path_factory: pytest.TempPathFactory
+    after_run: Rushhour, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with saved(after_run, tmp_path_factory.mktemp("d")) as (url, client):
         planted_off_by_one_hour(client)
@@ -355,7 +353,7 @@ def test_verify_fails_for_a_planted_off_by_one_hour(
 
 
 def test_models_that_are_not_here_cannot_be_verified(
-    cli: "Cli", after_run: "Rushhour", file: Path, tmp_path_factory: pytest.TempPathFactory
+    cli: Cli, after_run: Rushhour, file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with saved(after_run, tmp_path_factory.mktemp("d")) as (url, client):
         client.hset("sim:run", "models", f"{SERVED},of_long_ago")
@@ -423,7 +421,7 @@ def test_models_that_are_not_here_cannot_be_verified(
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_line_and_an_exit_code(
-    cli: "Cli", rushhour: "Rushhour", args: list[str], code: int, said: str
+    cli: Cli, rushhour: Rushhour, args: list[str], code: int, said: str
 ) -> None:
     ended = cli(rushhour, *args)
     line = ended.one_line()
@@ -434,7 +432,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(
 
 @pytest.mark.parametrize("args", [["up", "--workers", "many"], ["zone", "JFK"], ["fly"], ["zone"]])
 def test_arguments_of_the_wrong_shape_are_explained(
-    cli: "Cli", rushhour: "Rushhour", args: list[str]
+    cli: Cli, rushhour: Rushhour, args: list[str]
 ) -> None:
     ended = cli(rushhour, *args)
     assert ended.code == 2
@@ -450,7 +448,7 @@ def not_parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_file_that_is_no_parquet_is_an_error_about_data(
-    cli: "Cli", rushhour: "Rushhour", not_parquet: Path
+    cli: Cli, rushhour: Rushhour, not_parquet: Path
 ) -> None:
     ended = cli(rushhour, *up_args(not_parquet, "max"))
     assert f"{not_parquet}: not a readable Parquet file" in ended.one_line()
@@ -458,7 +456,7 @@ def test_a_file_that_is_no_parquet_is_an_error_about_data(
 
 
 def test_a_green_file_replayed_as_yellow_is_an_error_about_data(
-    cli: "Cli", rushhour: "Rushhour", file: Path
+    cli: Cli, rushhour: Rushhour, file: Path
 ) -> None:
     ended = cli(rushhour, "up", "--dataset", "yellow", "--data", file)
     assert f"{file}: this is a green file: pass --dataset green" in ended.one_line()
@@ -466,7 +464,7 @@ def test_a_green_file_replayed_as_yellow_is_an_error_about_data(
 
 
 def test_a_state_directory_that_cannot_be_made_is_an_error(
-    cli: "Cli", rushhour: "Rushhour", file: Path, not_parquet: Path
+    cli: Cli, rushhour: Rushhour, file: Path, not_parquet: Path
 ) -> None:
     ended = cli(rushhour, *up_args(file, "max", "--state-dir", not_parquet))
     assert f"state directory {not_parquet}" in ended.one_line()
@@ -474,7 +472,7 @@ def test_a_state_directory_that_cannot_be_made_is_an_error(
 
 
 def test_a_redis_that_cannot_be_reached_ends_the_run_at_once(
-    cli: "Cli", rushhour: "Rushhour", file: Path
+    cli: Cli, rushhour: Rushhour, file: Path
 ) -> None:
     ended = cli(rushhour, *up_args(file, "max", "--redis", "redis://127.0.0.1:1"))
     assert "Redis at redis://127.0.0.1:1: " in ended.one_line()
@@ -482,7 +480,7 @@ def test_a_redis_that_cannot_be_reached_ends_the_run_at_once(
 
 
 def test_a_kafka_that_cannot_be_reached_ends_the_run_in_bounded_time(
-    cli: "Cli", rushhour: "Rushhour", file: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, rushhour: Rushhour, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)  # 10 s are the same, but longer
     started = time.monotonic()
@@ -492,7 +490,7 @@ def test_a_kafka_that_cannot_be_reached_ends_the_run_in_bounded_time(
     assert ended.one_line().startswith("rushhour: Kafka at 127.0.0.1:1: ")
 
 
-def test_help_names_every_command(rushhour: "Rushhour") -> None:
+def test_help_names_every_command(rushhour: Rushhour) -> None:
     ended = rushhour("--help")
     assert (ended.code, ended.stderr) == (0, "")
     for command in (
@@ -502,7 +500,7 @@ def test_help_names_every_command(rushhour: "Rushhour") -> None:
         assert f" {command} " in ended.stdout
 
 
-def test_config_tells_where_each_value_comes_from(cli: "Cli", rushhour: "Rushhour") -> None:
+def test_config_tells_where_each_value_comes_from(cli: Cli, rushhour: Rushhour) -> None:
     ended = cli(
         rushhour,
         "config",
@@ -521,7 +519,7 @@ def test_config_tells_where_each_value_comes_from(cli: "Cli", rushhour: "Rushhou
     assert rows["from_hour"] == ["-", "default", "RUSHHOUR_FROM"]
 
 
-def test_a_bad_environment_variable_is_named(cli: "Cli", rushhour: "Rushhour") -> None:
+def test_a_bad_environment_variable_is_named(cli: Cli, rushhour: Rushhour) -> None:
     ended = cli(rushhour, "status", env={"RUSHHOUR_REDIS_PORT": "often"})
     assert "redis_port 'often'" in ended.one_line()
     assert ended.code == 2
@@ -531,9 +529,9 @@ def test_a_bad_environment_variable_is_named(cli: "Cli", rushhour: "Rushhour") -
 
 
 def test_a_live_run_obeys_commands_and_keeps_its_state_directory_and_its_port(
-    cli: "Cli",
-    rushhour: "Rushhour",
-    wait_until: "WaitUntil",
+    cli: Cli,
+    rushhour: Rushhour,
+    wait_until: WaitUntil,
     file: Path,
     redis_server: EmbeddedRedis,
 ) -> None:
@@ -579,9 +577,9 @@ def test_a_live_run_obeys_commands_and_keeps_its_state_directory_and_its_port(
 @needs_proc
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_a_run_that_is_stopped_ends_cleanly_and_can_still_be_read(
-    cli: "Cli",
-    rushhour: "Rushhour",
-    wait_until: "WaitUntil",
+    cli: Cli,
+    rushhour: Rushhour,
+    wait_until: WaitUntil,
     file: Path,
     sign: signal.Signals,
 ) -> None:
@@ -605,7 +603,7 @@ def test_a_run_that_is_stopped_ends_cleanly_and_can_still_be_read(
 
 @needs_proc
 def test_a_run_that_is_killed_takes_its_processes_with_it(
-    rushhour: "Rushhour", wait_until: "WaitUntil", file: Path
+    rushhour: Rushhour, wait_until: WaitUntil, file: Path
 ) -> None:
     running, _ = begin(rushhour, wait_until, file, "--dataflows", 3, "--consumers", 2)
     children = {
@@ -621,7 +619,7 @@ def test_a_run_that_is_killed_takes_its_processes_with_it(
 
 @needs_proc
 def test_a_part_that_dies_ends_the_run_and_is_named(
-    rushhour: "Rushhour", wait_until: "WaitUntil", file: Path
+    rushhour: Rushhour, wait_until: WaitUntil, file: Path
 ) -> None:
     running, _ = begin(rushhour, wait_until, file)
     victim = next(pid for pid, line in rushhour.processes().items() if line.endswith("dataflows"))
@@ -638,8 +636,8 @@ def test_a_part_that_dies_ends_the_run_and_is_named(
 
 @needs_proc
 def test_a_redis_that_goes_away_ends_the_run_with_one_line(
-    rushhour: "Rushhour",
-    wait_until: "WaitUntil",
+    rushhour: Rushhour,
+    wait_until: WaitUntil,
     file: Path,
     free_port: Callable[[], int],
     tmp_path: Path,
@@ -660,7 +658,7 @@ def test_a_redis_that_goes_away_ends_the_run_with_one_line(
 
 
 def test_without_a_network_a_synthetic_month_is_replayed_and_says_so(
-    cli: "Cli", rushhour: "Rushhour", tmp_path_factory: pytest.TempPathFactory
+    cli: Cli, rushhour: Rushhour, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     args: list[Any] = ["--dataset", "green", "--from", "2024-10-01", "--until", "2024-10-01"]
     ended = rushhour("up", *args, "--speed", "max")

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,9 +29,9 @@ from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.runs import load_run, save_run
-
-if TYPE_CHECKING:
-    from tests.conftest import Rushhour, SettingsFactory, WaitUntil
+from tests.fixtures.command import Rushhour
+from tests.fixtures.settings import SettingsFactory
+from tests.fixtures.waiting import WaitUntil
 
 pytestmark = pytest.mark.integration
 
@@ -187,7 +187,7 @@ class Consumer:
 def undisturbed(
     module_broker: str,
     redis_server: EmbeddedRedis,
-    settings: "SettingsFactory",
+    settings: SettingsFactory,
     contents: Contents,
 ) -> dict[str, object]:
     """What Redis holds after events that came once, in order, to a consumer left alone."""
@@ -207,7 +207,7 @@ def consumer(
     module_broker: str,
     redis_server: EmbeddedRedis,
     client: redis.Redis,
-    settings: "SettingsFactory",
+    settings: SettingsFactory,
 ) -> Iterator[Consumer]:
     """The consumer of one test, on an empty Redis."""
     consumer = Consumer(settings(kafka=module_broker, redis=redis_server.url), client)
@@ -215,6 +215,7 @@ def consumer(
     consumer.close()
 
 
+@pytest.mark.also_on_kafka
 def test_the_events_of_a_run_are_all_in_redis(undisturbed: dict[str, object]) -> None:
     for index in range(HOURS + 1):
         label = hour_label(START + index * HOUR)
@@ -340,6 +341,7 @@ def test_a_zone_has_the_interval_of_its_latest_hour_and_of_its_next(
         }
 
 
+@pytest.mark.also_on_kafka
 def test_events_delivered_twice_count_once(
     consumer: Consumer, undisturbed: dict[str, object], contents: Contents
 ) -> None:
@@ -368,11 +370,12 @@ def test_it_does_not_matter_which_topic_comes_first(
 
 
 @pytest.mark.parametrize("at", [0, 26])
+@pytest.mark.also_on_kafka
 def test_a_consumer_killed_between_hours_goes_on_where_it_was(
     consumer: Consumer,
     undisturbed: dict[str, object],
     contents: Contents,
-    wait_until: "WaitUntil",
+    wait_until: WaitUntil,
     at: int,
 ) -> None:
     consumer.prepare()
@@ -398,7 +401,7 @@ def test_a_consumer_killed_while_a_forecast_waits_for_its_hour_goes_on_where_it_
     consumer: Consumer,
     undisturbed: dict[str, object],
     contents: Contents,
-    wait_until: "WaitUntil",
+    wait_until: WaitUntil,
 ) -> None:
     """The forecast for hour 4 has come, the rides of hour 3 have not: topics may be so."""
     consumer.prepare()
@@ -414,11 +417,12 @@ def test_a_consumer_killed_while_a_forecast_waits_for_its_hour_goes_on_where_it_
     assert contents(consumer.client) == undisturbed
 
 
+@pytest.mark.also_on_kafka
 def test_a_consumer_that_reads_everything_again_changes_nothing(
     consumer: Consumer,
     undisturbed: dict[str, object],
     contents: Contents,
-    wait_until: "WaitUntil",
+    wait_until: WaitUntil,
 ) -> None:
     consumer.prepare()
     offsets = consumer.offsets()
@@ -449,7 +453,7 @@ def test_a_finished_run_is_not_read_again(
 
 
 def test_a_run_is_watched_to_its_end(
-    consumer: Consumer, rushhour: "Rushhour", wait_until: "WaitUntil"
+    consumer: Consumer, rushhour: Rushhour, wait_until: WaitUntil
 ) -> None:
     consumer.prepare()
     consumer.publish(until(24))
@@ -491,11 +495,12 @@ def test_a_consumer_without_a_partition_ends_and_says_so(consumer: Consumer) -> 
     assert part.last_words() == "consumer: there is no partition for consumer 4 of 5"
 
 
+@pytest.mark.also_on_kafka
 def test_of_two_consumers_one_is_killed_and_the_other_goes_on(
     consumer: Consumer,
     undisturbed: dict[str, object],
     contents: Contents,
-    wait_until: "WaitUntil",
+    wait_until: WaitUntil,
 ) -> None:
     consumer.prepare(2)
     first, second = consumer.start(0), consumer.start(1)
@@ -517,7 +522,7 @@ def test_the_number_of_consumers_may_change_on_the_way(
     consumer: Consumer,
     undisturbed: dict[str, object],
     contents: Contents,
-    wait_until: "WaitUntil",
+    wait_until: WaitUntil,
     before: int,
     afterwards: int,
 ) -> None:
@@ -538,7 +543,7 @@ def test_a_consumer_may_get_partitions_that_have_come_to_different_hours(
     consumer: Consumer,
     undisturbed: dict[str, object],
     contents: Contents,
-    wait_until: "WaitUntil",
+    wait_until: WaitUntil,
     consumers: int,
 ) -> None:
     consumer.prepare(2)
@@ -575,7 +580,7 @@ def test_a_consumer_killed_before_it_closed_its_hours_for_the_city_does_it_when_
     consumer: Consumer,
     undisturbed: dict[str, object],
     contents: Contents,
-    wait_until: "WaitUntil",
+    wait_until: WaitUntil,
     at: int,
 ) -> None:
     consumer.prepare()
@@ -625,6 +630,7 @@ def test_an_event_that_does_not_fit_its_topic_stops_the_consumer_and_its_place_i
     assert lines[0].startswith(f"consumer: topic '{topic}' partition 2 offset {offset}: ")
 
 
+@pytest.mark.also_on_kafka
 def test_a_gap_in_the_events_stops_the_consumer(consumer: Consumer) -> None:
     consumer.prepare()
     consumer.client.hset(keys.OFFSETS, keys.offset_field(HOURLY_RIDES, 1), 10**6)

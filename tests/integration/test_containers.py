@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import redis
@@ -14,9 +14,8 @@ from testcontainers.core.wait_strategies import PortWaitStrategy
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.ports import HOST, free_ports
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
-
-if TYPE_CHECKING:
-    from tests.conftest import Rushhour, TripRow, TripWriter
+from tests.fixtures.command import Rushhour
+from tests.fixtures.trips import TripRow, TripWriter
 
 pytestmark = pytest.mark.integration
 
@@ -56,7 +55,7 @@ def redis_url(docker_engine: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def run(rushhour: "Rushhour", write_trips: "TripWriter", contents: Contents, tmp_path: Path) -> Run:
+def run(rushhour: Rushhour, write_trips: TripWriter, contents: Contents, tmp_path: Path) -> Run:
     """A function that replays a day of trips and returns what Redis then holds."""
     rows: list[TripRow] = [
         (f"2024-10-01 {hour:02}:{minute:02}:00", 1 + (hour * 7 + minute) % 265)

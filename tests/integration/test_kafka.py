@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import confluent_kafka as ck
 import pytest
@@ -22,9 +22,7 @@ from rushhour.runtime.kafka import (
     next_offset,
 )
 from rushhour.runtime.monitor import Health
-
-if TYPE_CHECKING:
-    from tests.conftest import WaitUntil
+from tests.fixtures.waiting import WaitUntil
 
 pytestmark = pytest.mark.integration
 
@@ -47,7 +45,7 @@ def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]
 
 
 def read(
-    bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int, wait_until: "WaitUntil"
+    bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int, wait_until: WaitUntil
 ) -> list[ck.Message]:
     """Read messages until there are at least so many."""
     found: list[ck.Message] = []
@@ -70,13 +68,14 @@ def trips_partition(bootstrap: str, partition: int, offset: int = 0) -> Iterator
         source.close()
 
 
-def batches_of(source: TripsPartition, wait_until: "WaitUntil") -> TripBatch:
+def batches_of(source: TripsPartition, wait_until: WaitUntil) -> TripBatch:
     """Return the next batch that holds something."""
     return wait_until(source.next_batch, "a batch came")[0]
 
 
+@pytest.mark.also_on_kafka
 def test_messages_of_a_partition_come_back_in_order_with_consecutive_offsets(
-    broker: str, wait_until: "WaitUntil"
+    broker: str, wait_until: WaitUntil
 ) -> None:
     producer = BatchProducer(broker)
     for block in range(5):
@@ -97,8 +96,9 @@ def test_messages_of_a_partition_come_back_in_order_with_consecutive_offsets(
         assert next_offset(own) == 500
 
 
+@pytest.mark.also_on_kafka
 def test_a_batch_larger_than_the_clients_queue_arrives_whole(
-    broker: str, wait_until: "WaitUntil", monkeypatch: pytest.MonkeyPatch
+    broker: str, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = kafka.producer_config
     monkeypatch.setattr(
@@ -114,7 +114,8 @@ def test_a_batch_larger_than_the_clients_queue_arrives_whole(
     assert [message.value() for message in found] == values
 
 
-def test_a_consumer_begins_at_the_offset_it_is_given(broker: str, wait_until: "WaitUntil") -> None:
+@pytest.mark.also_on_kafka
+def test_a_consumer_begins_at_the_offset_it_is_given(broker: str, wait_until: WaitUntil) -> None:
     send(broker, HOURLY_RIDES, 2, messages(b"a", b"b", b"c", b"d"))
 
     found = read(broker, {HOURLY_RIDES: {2: 2}}, 2, wait_until)
@@ -122,6 +123,7 @@ def test_a_consumer_begins_at_the_offset_it_is_given(broker: str, wait_until: "W
     assert [(m.offset(), m.value()) for m in found] == [(2, b"c"), (3, b"d")]
 
 
+@pytest.mark.also_on_kafka
 def test_end_offsets_lie_after_the_last_message_of_each_partition(broker: str) -> None:
     assert end_offsets(broker, TOPICS) == {topic: dict.fromkeys(range(4), 0) for topic in TOPICS}
 
@@ -134,8 +136,9 @@ def test_end_offsets_lie_after_the_last_message_of_each_partition(broker: str) -
     }
 
 
+@pytest.mark.also_on_kafka
 def test_an_offset_that_the_broker_does_not_have_is_an_error_and_not_a_restart(
-    broker: str, wait_until: "WaitUntil"
+    broker: str, wait_until: WaitUntil
 ) -> None:
     send(broker, TRIPS, 0, messages(b"a", b"b"))
 
@@ -146,7 +149,8 @@ def test_an_offset_that_the_broker_does_not_have_is_an_error_and_not_a_restart(
     assert b"a" not in [message.value() for message in found if message.error() is None]
 
 
-def test_a_gap_stops_the_source_of_trips(broker: str, wait_until: "WaitUntil") -> None:
+@pytest.mark.also_on_kafka
+def test_a_gap_stops_the_source_of_trips(broker: str, wait_until: WaitUntil) -> None:
     send(broker, TRIPS, 0, encoded(Tick(START)))
     with (
         trips_partition(broker, 0, offset=10**6) as source,
@@ -155,8 +159,9 @@ def test_a_gap_stops_the_source_of_trips(broker: str, wait_until: "WaitUntil") -
         wait_until(source.next_batch, "the source noticed the gap")
 
 
+@pytest.mark.also_on_kafka
 def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
-    broker: str, wait_until: "WaitUntil"
+    broker: str, wait_until: WaitUntil
 ) -> None:
     sent = encoded(
         Tick(START), Trip(7, START + 1_000, 132), Trip(9, START + 2_000, 4), Tick(START + HOUR)
@@ -189,7 +194,7 @@ def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
     ids=["no-json", "text-time", "seconds", "zone-266", "unknown-type"],
 )
 def test_a_message_that_is_no_trip_stops_the_source_and_its_place_is_named(
-    broker: str, wait_until: "WaitUntil", value: bytes, said: str
+    broker: str, wait_until: WaitUntil, value: bytes, said: str
 ) -> None:
     send(broker, TRIPS, 3, [*encoded(Tick(START)), {"value": value}, *encoded(Tick(START + HOUR))])
     with trips_partition(broker, 3) as source, pytest.raises(EventError, match=said) as caught:
@@ -210,6 +215,7 @@ def test_a_broker_that_cannot_be_reached_is_an_error_in_bounded_time(
     assert time.monotonic() - started < 10.0
 
 
+@pytest.mark.also_on_kafka
 def test_an_undelivered_message_is_an_error(
     broker: str, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ OF_RUSHHOUR = (
 )
 
 
+@pytest.mark.also_on_kafka
 def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
     broker: str, client: redis.Redis
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
     assert load_run(client) == NEW
 
 
+@pytest.mark.also_on_kafka
 def test_a_new_run_starts_behind_the_messages_of_earlier_ones(
     broker: str, client: redis.Redis
 ) -> None:
@@ -85,6 +87,7 @@ def test_a_new_run_starts_behind_the_messages_of_earlier_ones(
     assert load_offsets(client, PREDICTIONS) == {0: 1, 1: 0, 2: 0, 3: 0}
 
 
+@pytest.mark.also_on_kafka
 def test_topics_that_are_there_already_are_taken_as_they_are(
     broker: str, client: redis.Redis
 ) -> None:

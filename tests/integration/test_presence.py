@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -17,9 +16,7 @@ from rushhour.core.errors import RedisFailure, StackError
 from rushhour.runtime import lease as presence
 from rushhour.runtime.lease import Lease, live_processes, wait_until_alone
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
-
-if TYPE_CHECKING:
-    from tests.conftest import WaitUntil
+from tests.fixtures.waiting import WaitUntil
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def hold(
-    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: "WaitUntil"
+    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: WaitUntil
 ) -> Iterator[Callable[[str], Holder]]:
     """A function that starts another process which holds a name."""
     started: list[Holder] = []
@@ -88,7 +85,7 @@ def test_a_name_is_free_after_an_error_too(
 
 
 def test_a_name_is_held_for_longer_than_its_lease(
-    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: "WaitUntil", quick: None
+    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: WaitUntil, quick: None
 ) -> None:
     with Lease(redis_server.url, PART):
         for _ in range(3):
@@ -98,7 +95,7 @@ def test_a_name_is_held_for_longer_than_its_lease(
 
 
 def test_a_name_that_redis_has_lost_comes_back(
-    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: "WaitUntil", quick: None
+    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: WaitUntil, quick: None
 ) -> None:
     with Lease(redis_server.url, PART):
         client.delete(KEY)

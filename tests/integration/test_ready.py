@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -19,20 +18,19 @@ from rushhour.runtime.kafka import BatchProducer, end_offsets
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_offsets, load_run
-
-if TYPE_CHECKING:
-    from tests.conftest import Cli, Finished, Rushhour, TripWriter
+from tests.fixtures.command import Cli, Finished, Rushhour
+from tests.fixtures.trips import TripWriter
 
 pytestmark = pytest.mark.integration
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
 HOURS = 48
-Prepare = Callable[..., "Finished"]
+Prepare = Callable[..., Finished]
 
 
 @pytest.fixture
-def file(write_trips: "TripWriter", tmp_path: Path) -> Path:
+def file(write_trips: TripWriter, tmp_path: Path) -> Path:
     return write_trips(tmp_path / "trips.parquet", [("2024-10-01 07:00:00", 132)])
 
 
@@ -45,12 +43,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch, client: redis.Redis) -> None:
 
 @pytest.fixture
 def prepare(
-    cli: "Cli", rushhour: "Rushhour", module_broker: str, redis_server: EmbeddedRedis, file: Path
+    cli: Cli, rushhour: Rushhour, module_broker: str, redis_server: EmbeddedRedis, file: Path
 ) -> Prepare:
     """A function that runs `rushhour prepare` for two days of a file."""
     servers = {"RUSHHOUR_KAFKA": module_broker, "RUSHHOUR_REDIS": redis_server.url}
 
-    def call(*args: object, **env: str) -> "Finished":
+    def call(*args: object, **env: str) -> Finished:
         span = {"RUSHHOUR_FROM": "2024-10-01", "RUSHHOUR_UNTIL": "2024-10-02"}
         data = {"RUSHHOUR_DATASET": "green", "RUSHHOUR_DATA": str(file)}
         return cli(rushhour, "prepare", *args, env=servers | span | data | env)
@@ -84,6 +82,7 @@ def close_hours(client: redis.Redis, count: int) -> None:
     client.hset(keys.QUALITY, mapping={"hours_closed": count})
 
 
+@pytest.mark.also_on_kafka
 def test_a_new_run_is_described_and_begins_behind_what_the_topics_hold(
     prepare: Prepare, client: redis.Redis, module_broker: str, file: Path
 ) -> None:
@@ -153,6 +152,7 @@ def test_a_run_that_is_there_goes_on(
 
 
 @pytest.mark.parametrize("closed", [0, 7, 48])
+@pytest.mark.also_on_kafka
 def test_new_starts_over_whatever_is_there(
     prepare: Prepare, client: redis.Redis, closed: int
 ) -> None:
@@ -218,7 +218,7 @@ def test_the_same_surges_in_other_words_are_the_same_run(
 
 
 def test_another_file_is_another_run(
-    prepare: Prepare, client: redis.Redis, file: Path, write_trips: "TripWriter"
+    prepare: Prepare, client: redis.Redis, file: Path, write_trips: TripWriter
 ) -> None:
     prepare()
     first = run_id(client)
@@ -294,6 +294,7 @@ def test_parts_of_a_run_that_was_killed_do_not_keep_it_from_starting_over(
 # What cannot be made ready.
 
 
+@pytest.mark.also_on_kafka
 def test_topics_that_are_there_keep_their_partitions_and_that_is_said(
     prepare: Prepare, client: redis.Redis
 ) -> None:
@@ -329,7 +330,7 @@ def test_what_is_missing_is_one_line_and_changes_nothing(
 
 @pytest.mark.parametrize("command", [["status"], ["watch"], ["zone", "132"], ["verify"]])
 def test_before_a_run_is_prepared_there_is_none_to_look_at(
-    cli: "Cli", rushhour: "Rushhour", redis_server: EmbeddedRedis, command: list[str]
+    cli: Cli, rushhour: Rushhour, redis_server: EmbeddedRedis, command: list[str]
 ) -> None:
     done = cli(rushhour, *command, "--redis", redis_server.url)
     assert done.code == 5

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from math import floor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -12,9 +11,8 @@ from rushhour.core import keys
 from rushhour.simulator.evaluation.verify import verify
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_run
-
-if TYPE_CHECKING:
-    from tests.conftest import Cli, Rushhour, TripRow, TripWriter
+from tests.fixtures.command import Cli, Rushhour
+from tests.fixtures.trips import TripRow, TripWriter
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +22,7 @@ WHAT_IF = "what if: zone 43 x 0.1 from 2024-10-01 00:00, zone 132 x 2.5 from 202
 
 
 @pytest.fixture(scope="module")
-def file(write_trips: "TripWriter", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(write_trips: TripWriter, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A day with three trips an hour of three zones, and rows that no surge must count."""
     rows: list[TripRow] = [
         (f"2024-10-01 {hour:02}:{minute:02}:00", zone)
@@ -37,7 +35,7 @@ def file(write_trips: "TripWriter", tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_what_if_run_says_so_and_verifies(
-    cli: "Cli", rushhour: "Rushhour", client: redis.Redis, redis_server: EmbeddedRedis, file: Path
+    cli: Cli, rushhour: Rushhour, client: redis.Redis, redis_server: EmbeddedRedis, file: Path
 ) -> None:
     span = ["--from", "2024-10-01 01:00", "--until", "2024-10-01"]
     surges = "132:2.5@2024-10-01 05:00,43:0.1@2024-10-01"
@@ -75,9 +73,7 @@ def test_a_what_if_run_says_so_and_verifies(
     assert "rides equal a recount of the file" in failed
 
 
-def test_a_synthetic_what_if_run_is_called_both_and_verifies(
-    cli: "Cli", rushhour: "Rushhour"
-) -> None:
+def test_a_synthetic_what_if_run_is_called_both_and_verifies(cli: Cli, rushhour: Rushhour) -> None:
     span = ["--from", "2024-10-01 06:00", "--until", "2024-10-01 11:00"]
     surge = {"RUSHHOUR_SURGE": "75:3.3@2024-10-01 08:00"}
 

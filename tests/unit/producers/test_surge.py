@@ -6,7 +6,6 @@ from fractions import Fraction
 from itertools import pairwise
 from math import floor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,9 +22,7 @@ from rushhour.core.surges import DECIMALS, MAX_FACTOR, Surge
 from rushhour.core.zones import ZONE_IDS
 from rushhour.simulator.evaluation.demand import recount
 from rushhour.simulator.evaluation.surges import surge_counts
-
-if TYPE_CHECKING:
-    from tests.conftest import TripRow, TripWriter
+from tests.fixtures.trips import TripRow, TripWriter
 
 START, END = parse_month("2024-10")
 HOURS = 6
@@ -124,7 +121,7 @@ def test_products_fit_into_64_bits_for_more_trips_than_any_month_has() -> None:
 
 # A run and its recount.
 
-ROWS: list["TripRow"] = [
+ROWS: list[TripRow] = [
     (None, 132),
     ("2024-09-30 23:59:59.999999", 132),  # not of the month: no surge counts it
     ("2024-11-01 00:00:00", 132),
@@ -146,7 +143,7 @@ ROWS: list["TripRow"] = [
 )
 @pytest.mark.parametrize("first_hour", [0, 29])
 def test_a_recount_of_the_file_finds_what_is_replayed(
-    tmp_path: Path, write_trips: "TripWriter", surge: str, first_hour: int
+    tmp_path: Path, write_trips: TripWriter, surge: str, first_hour: int
 ) -> None:
     file = write_trips(tmp_path / "trips.parquet", ROWS)
     first = START + first_hour * HOUR_MS

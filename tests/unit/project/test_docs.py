@@ -14,9 +14,7 @@ from rushhour.simulator.commands.cli import app
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(
-    path
-    for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md")
-    for path in ROOT.glob(pattern)
+    path for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md") for path in ROOT.glob(pattern)
 )
 OTHER_VARIABLES = {
     "RUSHHOUR_COMPOSE_EXTRA",
@@ -92,7 +90,9 @@ def test_files_that_are_named_exist(page: Path) -> None:
     if page.name == "CHANGELOG.md":  # it is about the past, too
         return
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.S | re.M)
-    for name in re.findall(r"`((?:\w[\w.-]*/)+[\w.-]*\.(?:py|md|toml|yml|yaml|svg|png|lock))`", text):
+    for name in re.findall(
+        r"`((?:\w[\w.-]*/)+[\w.-]*\.(?:py|md|toml|yml|yaml|svg|png|lock))`", text
+    ):
         if "halfway" not in name:  # the forecaster that the reader is to write
             assert (ROOT / name).exists() or (page.parent / name).exists(), name
 

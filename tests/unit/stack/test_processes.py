@@ -1,19 +1,15 @@
-from typing import TYPE_CHECKING
-
 import pytest
 
 from rushhour.core.run import RunInfo
 from rushhour.simulator.stack.processes import process_specs
-
-if TYPE_CHECKING:
-    from tests.conftest import SettingsFactory
+from tests.fixtures.settings import SettingsFactory
 
 
 def shared_by(dataflows: int, consumers: int) -> RunInfo:
     return RunInfo("id", "green", "2024-10", "a", "/a", 0, 3_600_000, dataflows, consumers)
 
 
-def test_a_line_is_three_processes_unless_more_are_wanted(settings: "SettingsFactory") -> None:
+def test_a_line_is_three_processes_unless_more_are_wanted(settings: SettingsFactory) -> None:
     line = process_specs(settings(), shared_by(1, 1))
     assert [(member.name, member.module) for member in line] == [
         ("producer", "producers"),
@@ -25,7 +21,7 @@ def test_a_line_is_three_processes_unless_more_are_wanted(settings: "SettingsFac
     assert {member.settings.metrics_port for member in line} == {None}
 
 
-def test_processes_that_share_the_work_are_numbered_from_0(settings: "SettingsFactory") -> None:
+def test_processes_that_share_the_work_are_numbered_from_0(settings: SettingsFactory) -> None:
     line = process_specs(settings(), shared_by(3, 2))
     assert [(member.name, member.module, member.settings.process) for member in line] == [
         ("producer", "producers", 0),
@@ -39,7 +35,7 @@ def test_processes_that_share_the_work_are_numbered_from_0(settings: "SettingsFa
 
 @pytest.mark.parametrize("dataflows", [2, 5])
 def test_all_processes_of_a_cluster_are_told_the_same_addresses(
-    settings: "SettingsFactory", dataflows: int
+    settings: SettingsFactory, dataflows: int
 ) -> None:
     line = process_specs(settings(), shared_by(dataflows, 1))
     (addresses,) = {m.settings.addresses for m in line if m.module == "dataflows"}
@@ -49,7 +45,7 @@ def test_all_processes_of_a_cluster_are_told_the_same_addresses(
     assert all(0 < int(port) < 65_536 for port in ports)
 
 
-def test_each_process_serves_its_metrics_on_a_port_of_its_own(settings: "SettingsFactory") -> None:
+def test_each_process_serves_its_metrics_on_a_port_of_its_own(settings: SettingsFactory) -> None:
     line = process_specs(settings(metrics_port=9_100), shared_by(2, 2))
     assert [(member.name, member.settings.metrics_port) for member in line] == [
         ("producer", 9_100),
@@ -60,13 +56,13 @@ def test_each_process_serves_its_metrics_on_a_port_of_its_own(settings: "Setting
     ]
 
 
-def test_all_other_settings_are_those_of_the_line(settings: "SettingsFactory") -> None:
+def test_all_other_settings_are_those_of_the_line(settings: SettingsFactory) -> None:
     given = settings(speed="1h/s", kafka="k:1", redis="redis://r", workers=3, metrics_port=9_100)
     own = {"process", "addresses", "metrics_port"}
     for member in process_specs(given, shared_by(2, 2)):
         assert member.settings.model_dump(exclude=own) == given.model_dump(exclude=own)
 
 
-def test_no_part_lingers_because_up_waits_for_their_end(settings: "SettingsFactory") -> None:
+def test_no_part_lingers_because_up_waits_for_their_end(settings: SettingsFactory) -> None:
     line = process_specs(settings(stay_alive=True), shared_by(2, 2))
     assert [member.settings.stay_alive for member in line] == [False] * 5

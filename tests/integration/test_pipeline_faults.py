@@ -1,0 +1,302 @@
+"""Nothing changes what a run computes: not its speed, its number of processes, nor any kill."""
+
+import os
+import pickle
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rushhour.core import keys
+from rushhour.core.clock import Command
+from rushhour.core.hours import HOUR_MS
+from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.core.zones import ZONE_IDS
+from rushhour.runtime.kafka import end_offsets
+from rushhour.simulator.commands.controls import give
+from rushhour.simulator.stack import processes as processes_module
+from rushhour.simulator.stack import stack as stack_module
+from rushhour.simulator.stack.child_process import ChildProcess
+from rushhour.simulator.stack.processes import ProcessSpec, process_specs
+from rushhour.simulator.stack.stack import Stack
+from rushhour.storage.runs import load_run
+from tests.fixtures.pipeline import (
+    ODD_ROWS,
+    TWO_DAYS,
+    PipelineRunner,
+    RunResult,
+    hours_closed,
+    messages_on,
+)
+from tests.fixtures.trips import TripRow, TripWriter
+from tests.fixtures.waiting import WaitUntil
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pipeline: PipelineRunner, trip_file: Path) -> RunResult:
+    result = pipeline(trip_file, TWO_DAYS)
+    assert result.hash("quality")["hours_closed"] == "48"
+    return result
+
+
+def assert_same(found: RunResult, expected: RunResult) -> None:
+    """Compare key by key, so that a failure names the first key that differs."""
+    assert found.keys.keys() == expected.keys.keys()
+    for key, value in expected.keys.items():
+        assert found.keys[key] == value, key
+
+
+def test_the_speed_and_the_room_to_run_ahead_do_not_matter(
+    pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult
+) -> None:
+    assert_same(pipeline(trip_file, TWO_DAYS, speed="2d/s", ahead_hours=168), undisturbed)
+
+
+def test_neither_workers_nor_the_order_of_rows_matter(
+    pipeline: PipelineRunner,
+    rows: list[TripRow],
+    write_trips: TripWriter,
+    undisturbed: RunResult,
+    tmp_path: Path,
+) -> None:
+    backwards = write_trips(tmp_path / "backwards.parquet", [*reversed(rows), *ODD_ROWS])
+    assert_same(pipeline(backwards, TWO_DAYS, workers=2, ahead_hours=1), undisturbed)
+
+
+@pytest.mark.also_on_kafka
+def test_any_number_of_processes_may_share_the_work(
+    pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult
+) -> None:
+    found = pipeline(trip_file, TWO_DAYS, dataflows=3, consumers=2)
+
+    assert (found.run["dataflows"], found.run["consumers"]) == ("3", "2")
+    assert_same(found, undisturbed)
+
+
+def kill(stack: Stack, name: str, wait: WaitUntil, closed: int = 16) -> None:
+    """Kill a part when so many of the 48 hours are closed."""
+
+    def enough() -> bool:
+        stack.is_done()
+        return hours_closed(stack) >= closed
+
+    wait(enough, f"{closed} hours are closed")
+    os.kill(stack.parts[name].pid, signal.SIGKILL)
+    wait(lambda: stack.parts[name].poll() == -signal.SIGKILL, f"the {name} is gone")
+    assert hours_closed(stack) < 40
+
+
+def restart(stack: Stack, *names: str, **changes: object) -> None:
+    """Start parts that are gone, with the settings of the line or changed ones."""
+    servers = {"kafka": stack.bootstrap, "redis": stack.redis_url}
+    settings = stack.settings.model_copy(update=servers | changes)
+    for spec in process_specs(settings, load_run(stack.client)):
+        if spec.name in names:
+            again = replace(spec, name=f"{spec.name}-again")
+            stack.parts[spec.name] = start_process(again, stack.directory)
+
+
+@pytest.mark.also_on_kafka
+def test_a_consumer_that_is_killed_and_started_again_leaves_the_same_redis(
+    pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult, wait_until: WaitUntil
+) -> None:
+    def disturb(stack: Stack) -> None:
+        kill(stack, "consumer", wait_until)
+        restart(stack, "consumer")
+
+    assert_same(pipeline(trip_file, TWO_DAYS, disturb, speed="1d/s"), undisturbed)
+
+
+# A dataflow with recovery, whose epochs are shorter than in real life so that no test waits long.
+
+SHORT_EPOCHS = """
+import runpy
+from datetime import timedelta
+import dataflows.recovery
+
+dataflows.recovery.EPOCH = timedelta(seconds=0.3)
+runpy.run_module("dataflows", run_name="__main__", alter_sys=True)
+"""
+
+
+def start_process(spec: ProcessSpec, directory: Path) -> ChildProcess:
+    """Start a process of a line; a dataflow with short epochs."""
+    if spec.module != "dataflows":
+        return processes_module.start_process(spec, directory)
+    command = [sys.executable, "-P", "-c", SHORT_EPOCHS]
+    log = directory / f"{spec.name}.log"
+    return ChildProcess(spec.name, command, log, spec.settings.as_environment())
+
+
+@pytest.fixture
+def recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The recovery directory of a line whose dataflow makes a snapshot several times a second."""
+    monkeypatch.setattr(stack_module, "start_process", start_process)
+    return tmp_path
+
+
+def stored(recovery: Path, dataflows: int) -> dict[int, int]:
+    """From which offset of each partition of `trips` a dataflow that starts now would go on."""
+    offsets: dict[int, list[tuple[int, int]]] = {}
+    frontiers: list[int] = []
+    for store in recovery.glob("*/*-of-*/*.sqlite3"):
+        with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as database:
+            fronts = database.execute("SELECT worker_frontier FROM fronts")
+            frontiers += [epoch for (epoch,) in fronts]
+            for partition, epoch, state in database.execute(
+                "SELECT state_key, snap_epoch, ser_change FROM snaps WHERE step_id = ?",
+                ["rushhour.trips"],
+            ):
+                snapshot = epoch, pickle.loads(state).offset
+                offsets.setdefault(int(partition), []).append(snapshot)
+    done = min(frontiers) if len(frontiers) == dataflows else 0  # epochs before it are whole
+    return {
+        partition: max((offset for epoch, offset in found if epoch < done), default=0)
+        for partition, found in offsets.items()
+    }
+
+
+@pytest.mark.parametrize("dataflows", [1, 2])
+@pytest.mark.also_on_kafka
+def test_a_dataflow_goes_on_from_its_last_snapshot(
+    pipeline: PipelineRunner,
+    trip_file: Path,
+    undisturbed: RunResult,
+    wait_until: WaitUntil,
+    recovery: Path,
+    dataflows: int,
+) -> None:
+    """Killed while the clock is paused and a snapshot has all: no hour is sent a second time."""
+    names = ["dataflow"] if dataflows == 1 else [f"dataflow-{i}" for i in range(dataflows)]
+
+    def disturb(stack: Stack) -> None:
+        wait_until(lambda: hours_closed(stack) >= 12, "12 hours are closed")
+        clock = give(stack.client, Command("pause"))
+        sent = (clock.now_ts - load_run(stack.client).start_ts) // HOUR_MS
+        wait_until(lambda: hours_closed(stack) == sent, "all that was sent is closed")
+        ends = end_offsets(stack.bootstrap, [TRIPS])[TRIPS]
+        wait_until(lambda: stored(recovery, dataflows) == ends, "there is a snapshot of it")
+        for name in names:
+            os.kill(stack.parts[name].pid, signal.SIGKILL)
+        for name in names:
+            assert stack.parts[name].wait(10.0)
+        restart(stack, *names)
+        give(stack.client, Command("resume"))
+        wait_until(stack.is_done, "the line is done")
+        events.update({topic: messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)})
+
+    events: dict[str, int] = {}
+    flags = {"speed": "12h/s", "dataflows": dataflows, "recovery_dir": recovery}
+    found = pipeline(trip_file, TWO_DAYS, disturb, **flags)
+    assert events == {HOURLY_RIDES: 48 * len(ZONE_IDS), PREDICTIONS: 49 * len(ZONE_IDS)}
+    assert_same(found, undisturbed)
+
+
+@pytest.mark.also_on_kafka
+def test_a_dataflow_that_is_killed_at_work_and_started_again_leaves_the_same_redis(
+    pipeline: PipelineRunner,
+    trip_file: Path,
+    undisturbed: RunResult,
+    wait_until: WaitUntil,
+    recovery: Path,
+) -> None:
+    def disturb(stack: Stack) -> None:
+        wait_until(lambda: any(stored(recovery, 1).values()), "there is a snapshot")
+        kill(stack, "dataflow", wait_until)
+        restart(stack, "dataflow")
+
+    found = pipeline(trip_file, TWO_DAYS, disturb, speed="12h/s", recovery_dir=recovery)
+    assert_same(found, undisturbed)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.also_on_kafka
+def test_a_cluster_of_which_one_was_killed_ends_and_goes_on_when_all_restart(
+    pipeline: PipelineRunner,
+    trip_file: Path,
+    undisturbed: RunResult,
+    wait_until: WaitUntil,
+    recovery: Path,
+    killed: int,
+) -> None:
+    def disturb(stack: Stack) -> None:
+        wait_until(lambda: any(stored(recovery, 2).values()), "there is a snapshot")
+        kill(stack, f"dataflow-{killed}", wait_until)
+        other = stack.parts[f"dataflow-{1 - killed}"]
+        assert other.wait(20.0)
+        assert other.exit_code == 6
+        said = other.log.read_text("utf-8").splitlines()
+        # At its start it may have waited for the other.
+        assert [text for text in said if not text.endswith("; retrying")] == [
+            "dataflow: the connection to another process of the dataflow's cluster broke: all of "
+            "them have to start again, each with its own recovery directory"
+        ]
+        restart(stack, "dataflow-0", "dataflow-1")
+
+    found = pipeline(
+        trip_file, TWO_DAYS, disturb, speed="12h/s", dataflows=2, recovery_dir=recovery
+    )
+    assert_same(found, undisturbed)
+
+
+@pytest.mark.also_on_kafka
+def test_a_dataflow_that_starts_again_after_its_end_sends_nothing(
+    pipeline: PipelineRunner,
+    trip_file: Path,
+    undisturbed: RunResult,
+    wait_until: WaitUntil,
+    recovery: Path,
+) -> None:
+    """First while the consumer is not done, so that only its store can tell; then when all is."""
+
+    def disturb(stack: Stack) -> None:
+        consumer = stack.parts["consumer"].pid
+        os.kill(consumer, signal.SIGSTOP)
+        wait_until(lambda: stack.parts["dataflow"].poll() == 0, "the dataflow is done")
+        events = [messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)]
+        for again in (1, 2):
+            restart(stack, "dataflow")
+            wait_until(lambda: stack.parts["dataflow"].poll() == 0, "the next one is too")
+            assert [messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)] == events
+            if again == 1:
+                assert hours_closed(stack) < 48
+                os.kill(consumer, signal.SIGCONT)
+                wait_until(stack.is_done, "the line is done")
+        said = stack.parts["dataflow"].last_words()
+        assert said == "dataflow: nothing to do: the run is finished"
+
+    found = pipeline(trip_file, TWO_DAYS, disturb, ahead_hours=168, recovery_dir=recovery)
+    assert_same(found, undisturbed)
+
+
+@pytest.mark.also_on_kafka
+def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
+    pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult, wait_until: WaitUntil
+) -> None:
+    def ahead(stack: Stack) -> bool:
+        clock = stack.client.hgetall(keys.CLOCK)
+        return int(str(clock["now_ts"])) - int(str(clock["last_hour_closed_ts"])) > 4 * HOUR_MS
+
+    def disturb(stack: Stack) -> None:
+        """The consumer sleeps meanwhile, so that the second producer takes up hours before."""
+        consumer = stack.parts["consumer"].pid
+        wait_until(lambda: stack.client.hget(keys.QUALITY, "hours_closed"), "an hour is closed")
+        os.kill(consumer, signal.SIGSTOP)
+        wait_until(lambda: ahead(stack), "the replay has run ahead")
+        kill(stack, "producer", wait_until, closed=1)
+        restart(stack, "producer", speed="max")
+        before = messages_on(stack, TRIPS)
+        wait_until(lambda: messages_on(stack, TRIPS) > before, "the second producer sends")
+        os.kill(consumer, signal.SIGCONT)
+        logs.append(stack.parts["dataflow"].log)
+
+    logs: list[Path] = []
+    found = pipeline(trip_file, TWO_DAYS, disturb, speed="1d/s")
+
+    assert found.trips_sent > undisturbed.trips_sent  # it did send trips twice
+    assert_same(found, undisturbed)
+    assert "trips that were sent twice" in logs[0].read_text("utf-8")
