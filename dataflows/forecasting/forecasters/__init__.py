@@ -1,8 +1,8 @@
-"""The forecasters, registered in one place.
+"""The registry of forecasters.
 
-Each answers `predict_many` for all zones at once, and learns with `learn_many` once the hour is
-over. To add one: write a class like those beside this file, and put it into `learners()`. It is
-then scored beside the others in Redis, and mixed into what is served by how well it does.
+Each predicts all zones at once with `predict_many`, and learns with `learn_many` when the hour is
+closed. To add one, write a class like those in this package and add it to `learners()`: it is then
+scored in Redis like the others, and weighted into the served mixture by its accuracy.
 """
 
 from dataflows.forecasting import features
@@ -15,16 +15,20 @@ from rushhour.core import models
 
 
 def learners() -> tuple[Forecaster, ...]:
-    """Return fresh forecasters that learn: what is served is a mixture of them."""
+    """Return new forecasters that learn; the served model is a mixture of them.
+
+    The engine calls them in this order.
+    """
+    city = CityRegression()
     return (
-        CityRegression(),
+        city,
         HourRegression(),
-        ZoneRegression(),
+        ZoneRegression(city),
     )
 
 
 def baselines() -> tuple[Forecaster, ...]:
-    """Return the forecasters that only repeat what was: scored, and never served."""
+    """Return the forecasters that repeat a past hour: scored, never served."""
     return (
         Repeat(models.LAST_HOUR, features.RIDES_LAST_HOUR),
         Repeat(models.SAME_HOUR_YESTERDAY, features.RIDES_YESTERDAY),

@@ -80,8 +80,8 @@ def digest_of_run(rides: Counts) -> str:
 
 def condition_of(engine: ForecastEngine) -> float:
     """Return the largest condition number of the matrices that the regressions invert."""
-    city, hours, zones = (vars(learner) for learner in engine._learners)
-    regressions: list[Any] = [city["_regression"], *hours["_regressions"], zones["_city"]]
+    city, hours, _ = (vars(learner) for learner in engine._learners)
+    regressions: list[Any] = [city["_regression"], *hours["_regressions"]]
     matrices = [r._pipeline["BayesianLinearRegression"]._ss_arr for r in regressions]
     assert {matrix.shape for matrix in matrices} == {(len(MODEL_FEATURES), len(MODEL_FEATURES))}
     return max(float(np.linalg.cond(matrix)) for matrix in matrices)

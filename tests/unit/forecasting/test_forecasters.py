@@ -41,30 +41,56 @@ def test_the_served_model_comes_first_and_every_name_is_fit_for_a_key() -> None:
 def test_every_call_gives_fresh_forecasters() -> None:
     one, other = learners(), learners()
     assert not {id(model) for model in one} & {id(model) for model in other}
+    assert vars(one[2])["_city"] is one[0]
 
 
-@pytest.mark.parametrize("forecaster", [CityRegression(), HourRegression(), ZoneRegression()])
-def test_a_regression_that_learns_a_rule_predicts_by_it(
-    forecaster: CityRegression | HourRegression | ZoneRegression,
-) -> None:
+def test_a_regression_that_learns_a_rule_predicts_by_it() -> None:
+    forecasters = learners()
     for seed in range(60):
         x = features(seed)
-        forecaster.learn_many(x, counts(2 + 2 * x["lag_1"].to_numpy()))
+        for forecaster in forecasters:
+            forecaster.learn_many(x, counts(2 + 2 * x["lag_1"].to_numpy()))
     x = features(99)
     expected = np.square(2 + 2 * x["lag_1"].to_numpy())
-    off = np.abs(forecaster.predict_many(x) - expected)
-    assert off.mean() < 0.06 * expected.mean()
+    for forecaster in forecasters:
+        error = np.abs(forecaster.predict_many(x) - expected)
+        assert error.mean() < 0.06 * expected.mean(), forecaster.name
 
 
-@pytest.mark.parametrize("forecaster", [CityRegression(), HourRegression(), ZoneRegression()])
-def test_a_level_below_zero_is_no_ride(
-    forecaster: CityRegression | HourRegression | ZoneRegression,
-) -> None:
+def test_a_negative_root_count_is_no_ride() -> None:
+    forecasters = learners()
     for seed in range(60):
         x = features(seed)
-        forecaster.learn_many(x, counts(np.maximum(3 - x["lag_1"].to_numpy(), 0)))
-    predicted = forecaster.predict_many(features(99, lag_1=50.0))
-    assert (predicted == 0).all()
+        for forecaster in forecasters:
+            forecaster.learn_many(x, counts(np.maximum(3 - x["lag_1"].to_numpy(), 0)))
+    for forecaster in forecasters:
+        assert (forecaster.predict_many(features(99, lag_1=50.0)) == 0).all(), forecaster.name
+
+
+def test_the_zones_learn_residuals_of_predictions_made_before_the_city_learned_the_hour() -> None:
+    city = CityRegression()
+    zones = ZoneRegression(city)
+    rides = counts(np.full(ZONE_COUNT, 4.0))
+    x = features(1)
+    for _ in range(2):
+        before = city.predict_root_counts(x)
+        city.learn_many(x, rides)
+        zones.learn_many(x, rides)
+        assert np.array_equal(city.residual, 4.0 - before)
+    own = x[list(ZONE_FEATURES)].to_numpy()[0]
+    gram = (1 + 0.995) * np.outer(own, own) + 20.0 * np.eye(len(own))
+    first, second = 4.0, city.residual[0]  # the first prediction was 0
+    correction = own @ np.linalg.solve(gram, own * (0.995 * first + second))
+    expected = np.square(city.predict_root_counts(x)[0] + correction)
+    assert zones.predict_many(x)[0] == pytest.approx(expected)
+
+
+def test_the_zones_refuse_an_hour_that_the_city_has_not_learned() -> None:
+    city = CityRegression()
+    zones = ZoneRegression(city)
+    rides = np.ones(ZONE_COUNT, np.int64)
+    with pytest.raises(RuntimeError, match="before the zones"):
+        zones.learn_many(features(), rides)
 
 
 def test_a_busy_zone_weighs_more_than_a_quiet_one() -> None:
@@ -94,7 +120,8 @@ def test_each_two_hours_of_the_day_are_learned_apart() -> None:
 
 def test_a_zone_of_its_own_kind_is_put_right() -> None:
     odd = np.arange(ZONE_COUNT) == 131  # it does the opposite of all others
-    city, zones = CityRegression(), ZoneRegression()
+    city = CityRegression()
+    zones = ZoneRegression(city)
     for seed in range(400):
         x = features(seed)
         step = np.where(odd, -1, 1) * x["expected_step"].to_numpy()
