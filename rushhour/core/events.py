@@ -17,12 +17,12 @@ from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 
 # 2009 is the first year of TLC trip records. Any date up to the year 2100 is below it when given
 # in seconds, so seconds never pass for milliseconds.
-_EARLIEST_MS = 1_230_768_000_000
-_LATEST_MS = 4_102_444_800_000
+EARLIEST_MS = 1_230_768_000_000
+LATEST_MS = 4_102_444_800_000
 
 SequenceNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-EpochMs = Annotated[int, msgspec.Meta(ge=_EARLIEST_MS, lt=_LATEST_MS)]
-HourMs = Annotated[int, msgspec.Meta(ge=_EARLIEST_MS, lt=_LATEST_MS, multiple_of=HOUR_MS)]
+EpochMs = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, lt=LATEST_MS)]
+HourMs = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, lt=LATEST_MS, multiple_of=HOUR_MS)]
 HourTime = Annotated[datetime, msgspec.Meta(tz=True)]
 ZoneId = Annotated[int, msgspec.Meta(ge=FIRST_ZONE, le=LAST_ZONE)]
 Rides = Annotated[int, msgspec.Meta(ge=0)]
@@ -219,7 +219,7 @@ def _check_same_instant(pickup_hour: datetime, pickup_ts: int) -> None:
 
 def _explain(error: msgspec.MsgspecError) -> str:
     text = str(error)
-    if f">= {_EARLIEST_MS}" in text:
+    if f">= {EARLIEST_MS}" in text:
         text += " (epoch milliseconds are expected: is this epoch seconds?)"
     return text
 

@@ -17,7 +17,8 @@ from producers.datasets import ZONE_COLUMN, pickup_column
 from producers.synthetic import synthetic_trips
 from producers.trips import check_file
 from rushhour.core.errors import DataError
-from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, clock_label, parse_month
+from rushhour.core.events import EARLIEST_MS, LATEST_MS
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, clock_label
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE, ZONE_COUNT, ZONE_IDS
 
 Table = pd.DataFrame  # hours (naive timestamps, without gaps) x zones
@@ -25,8 +26,6 @@ Table = pd.DataFrame  # hours (naive timestamps, without gaps) x zones
 HOUR, RIDES, ZONE = "pickup_hour", "rides", "pickup_location_id"
 _COLUMNS = (HOUR, RIDES, ZONE)
 
-# The TLC's first month, and a century that nobody replays: outside of them a unit is wrong.
-_EARLIEST, _LATEST = parse_month("2009-01")[0], parse_month("2100-01")[0]
 # A stray hour years away would otherwise be joined to the others by years of zeros.
 _MOST_HOURS = 5 * 366 * HOURS_PER_DAY
 
@@ -124,7 +123,7 @@ def _hours(file: Path, column: Any) -> npt.NDArray[np.int64]:
         raise DataError(
             f"{file}: {HOUR} {times[i]} is not the start of an hour: count rides by whole hours"
         )
-    for i in np.flatnonzero((hours < _EARLIEST) | (hours >= _LATEST))[:1]:
+    for i in np.flatnonzero((hours < EARLIEST_MS) | (hours >= LATEST_MS))[:1]:
         raise DataError(
             f"{file}: {HOUR} {clock_label(int(hours[i]))} lies outside of 2009 to 2099: "
             "was it made from epoch seconds, or from milliseconds?"
