@@ -18,7 +18,7 @@ from producers.synthetic import synthetic_trips
 from producers.trips import check_file
 from rushhour.core.errors import DataError
 from rushhour.core.events import EARLIEST_MS, LATEST_MS
-from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, clock_label
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, clock_label, parse_month
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE, ZONE_COUNT, ZONE_IDS
 
 Table = pd.DataFrame  # hours (naive timestamps, without gaps) x zones
