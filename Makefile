@@ -1,15 +1,17 @@
 # The two commands of the README: `make up` and `make test`. Each does its own set-up.
 # ARGS go to the command: make up ARGS="--speed max --dataset green"
-.PHONY: help up test check accuracy lock clean
+.PHONY: help up test fast check accuracy lock clean
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+JOBS ?= auto
 export RUSHHOUR_PYTHON PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 help:
 	@echo 'make up     install, start everything and replay October 2024 (ARGS="--speed max")'
-	@echo 'make test   install and run all tests (RUSHHOUR_DATA_DIR=DIR for those on real files)'
-	@echo 'make check  ruff and mypy'
+	@echo 'make test   install and run all tests (RUSHHOUR_DATA_DIR=DIR for those on official files)'
+	@echo 'make fast   the checks, unit tests and doctests: the loop while you write'
+	@echo 'make check  ruff, mypy and the import rules'
 	@echo 'make accuracy  measure the forecasts beside baselines and LightGBM'
 	@echo 'make lock   write the lock files anew from pyproject.toml'
 	@echo 'make clean  delete what make made'
@@ -18,12 +20,16 @@ up: $(VENV)/.installed
 	@$(BIN)/rushhour up $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+fast: check
+	$(BIN)/python -m pytest -q -n $(JOBS) rushhour producers dataflows consumers tests/unit $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 accuracy: $(VENV)/.installed-bench
 	@$(BIN)/python benchmarks/accuracy.py $(ARGS)

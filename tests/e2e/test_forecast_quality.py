@@ -11,8 +11,6 @@ from rushhour.simulator.evaluation.demand import find_demand
 from rushhour.simulator.evaluation.offline import Backtest, replay
 from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
 
-pytestmark = pytest.mark.e2e
-
 JFK = 132
 
 

@@ -1,4 +1,4 @@
-"""A real month of green taxis from the official file through the whole line."""
+"""A real month of green taxis from the official file through the whole pipeline."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,8 +14,6 @@ from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 from tests.fixtures.command import Finished, Rushhour
-
-pytestmark = pytest.mark.e2e
 
 HOURS = 744
 PAIRS = HOURS * ZONE_COUNT
@@ -33,7 +31,7 @@ def finished(module_rushhour: Rushhour, green_file: Path) -> Finished:
 def client(
     module_rushhour: Rushhour, finished: Finished, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[redis.Redis]:
-    """The saved run."""
+    """A client of the saved run."""
     assert finished.code == 0, finished.stderr
     directory = tmp_path_factory.mktemp("d")
     shutil.copy(module_rushhour.state_dir / DUMP, directory)

@@ -1,11 +1,10 @@
-"""The line against the Kafka and the Redis of docker-compose.yml, started by testcontainers."""
+"""The pipeline against the Kafka and the Redis of docker-compose.yml, started by testcontainers."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 import yaml
 from testcontainers.community.redis import RedisContainer
 from testcontainers.core.container import DockerContainer
@@ -15,17 +14,15 @@ from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.ports import HOST, free_ports
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from tests.fixtures.command import Rushhour
+from tests.fixtures.redis_server import Contents
 from tests.fixtures.trips import TripRow, TripWriter
 
-pytestmark = pytest.mark.integration
-
-Contents = Callable[[redis.Redis], dict[str, object]]
 Run = Callable[..., dict[str, object]]
 
 SERVICES: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "docker-compose.yml").read_text(encoding="utf-8")
 )["services"]
-FOR_THE_HOST = 19092  # the port of the broker's listener that is meant for the host
+HOST_LISTENER = 19092  # the port of the broker's listener for clients on the host
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +35,8 @@ def kafka(docker_engine: None) -> Iterator[str]:
     container = (
         DockerContainer(service["image"])
         .with_envs(**settings)
-        .with_bind_ports(FOR_THE_HOST, port)
-        .waiting_for(PortWaitStrategy(FOR_THE_HOST))
+        .with_bind_ports(HOST_LISTENER, port)
+        .waiting_for(PortWaitStrategy(HOST_LISTENER))
     )
     with container:
         yield f"{HOST}:{port}"
@@ -73,7 +70,7 @@ def run(rushhour: Rushhour, write_trips: TripWriter, contents: Contents, tmp_pat
     return replay
 
 
-def test_a_run_on_containers_is_that_of_the_embedded_stack(
+def test_a_run_on_containers_equals_one_on_the_embedded_stack(
     run: Run, kafka: str, redis_url: str, redis_server: EmbeddedRedis
 ) -> None:
     embedded = run(redis_server.url)

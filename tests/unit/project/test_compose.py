@@ -21,6 +21,11 @@ KNOBS = dict(
 
 def test_every_knob_is_used_and_every_variable_is_a_knob() -> None:
     assert set(re.findall(r"\$\{(\w+)", COMPOSE)) == set(KNOBS)
+    assert {"SPEED", "DATASET", "MONTH", "FROM", "UNTIL", "PARTITIONS"} <= set(KNOBS)
+
+
+def test_every_variable_has_a_default() -> None:
+    assert re.findall(r"\$\{\w+(?!\w|:-)", COMPOSE) == []
 
 
 def test_the_variables_of_the_containers_are_settings() -> None:
