@@ -1,1 +1,1 @@
-"""The forecasts: features, forecasters, mixture, intervals and drift. Knows no stream."""
+"""Features, forecasters, their mixture, intervals and drift. Independent of any stream."""

@@ -1,4 +1,4 @@
-"""Drift: zones whose rides have moved away from what is predicted for them."""
+"""Drift: zones whose rides have moved away from their predictions."""
 
 import numpy as np
 from river import drift
@@ -9,59 +9,68 @@ from rushhour.core.zones import ZONE_COUNT
 
 
 class DriftDetector:
-    """A Page-Hinkley detector of River for each zone, on the stream of its errors.
+    """A Page-Hinkley detector of River for each zone, on the residuals of its predictions.
 
-    An error is sqrt(rides + 3/8) - sqrt(prediction + 3/8), by its usual size in that zone, so that
-    one threshold fits all zones. A single wild hour is cut off, for it is no drift. A detector that
-    fires starts over, and stays silent for 30 hours. The errors of the first day are left out, in
-    which the models begin from nothing.
+    A residual is sqrt(rides + 3/8) - sqrt(prediction + 3/8), divided by its usual size in that
+    zone, so that one threshold fits all zones. Residuals are clipped, because a single extreme hour
+    is not drift. A detector that fires starts over and stays silent for 30 hours. Residuals of the
+    first day are ignored: the models have not learned enough by then.
     """
 
     _THRESHOLD = 8.0
-    _TOLERATED = 0.5  # a shift of the mean by this much, in usual errors, is none
-    _LARGEST = 4.0
-    _SIZE_KEPT_PER_HOUR = 0.99
-    _FIRST_SIZE = 0.5  # of a Poisson count's square root
-    _LEAST_SIZE = 0.3
+    _TOLERANCE = 0.5  # shift of the mean, in usual residuals, that is not drift
+    _CLIP = 4.0
+    _SIZE_FORGETTING_FACTOR = 0.99  # per hour
+    _INITIAL_SIZE = 0.5  # standard deviation of the square root of a Poisson count
+    _MIN_SIZE = 0.3
     _CHANGE_HOURS = 6
-    _FIRST_HOURS = HOURS_PER_DAY
+    _WARM_UP_HOURS = HOURS_PER_DAY
 
     def __init__(self) -> None:
         self._detectors = [
-            drift.PageHinkley(delta=self._TOLERATED, threshold=self._THRESHOLD, alpha=1.0)
+            drift.PageHinkley(delta=self._TOLERANCE, threshold=self._THRESHOLD, alpha=1.0)
             for _ in range(ZONE_COUNT)
         ]
         self._hours = 0
-        self._square = np.full(ZONE_COUNT, self._FIRST_SIZE**2)
+        self._mean_square = np.full(ZONE_COUNT, self._INITIAL_SIZE**2)
         self._rides = np.zeros((self._CHANGE_HOURS, ZONE_COUNT))
         self._predicted = np.zeros((self._CHANGE_HOURS, ZONE_COUNT))
 
-    def learn(self, predicted: Floats, rides: Counts) -> Floats:
-        """Take in one hour; return how much the zones have changed whose detector fires.
+    def update(self, rides: Counts, predicted: Floats) -> Floats:
+        """Learn one hour; return the relative change of each zone whose detector fires.
 
-        That is rides by predicted rides over the last six hours, minus 1; NaN for all others.
+        Parameters
+        ----------
+        rides, predicted
+            Of one hour, each of shape `[zones]`.
+
+        Returns
+        -------
+        Floats
+            `float64[zones]`: rides of the last six hours divided by their predictions, minus 1;
+            NaN for zones whose detector does not fire.
         """
         self._rides = np.vstack((self._rides[1:], rides))
         self._predicted = np.vstack((self._predicted[1:], predicted))
         change: Floats = np.full(ZONE_COUNT, np.nan)
         self._hours += 1
-        if self._hours <= self._FIRST_HOURS:
+        if self._hours <= self._WARM_UP_HOURS:
             return change
-        fired = np.array(self._update(self._relative_errors(predicted, rides)))
+        fired = np.array(self._detect(self._scaled_residuals(rides, predicted)))
         change[fired] = self._rides.sum(axis=0)[fired] / self._predicted.sum(axis=0)[fired] - 1.0
         return change
 
-    def _update(self, errors: Floats) -> list[bool]:
+    def _detect(self, residuals: Floats) -> list[bool]:
         fired = []
-        for detector, error in zip(self._detectors, errors.tolist(), strict=True):
-            detector.update(error)  # type: ignore[no-untyped-call]
+        for detector, residual in zip(self._detectors, residuals.tolist(), strict=True):
+            detector.update(residual)  # type: ignore[no-untyped-call]
             fired.append(detector.drift_detected)
         return fired
 
-    def _relative_errors(self, predicted: Floats, rides: Counts) -> Floats:
-        error = np.sqrt(rides + 0.375) - np.sqrt(predicted + 0.375)
-        size = np.maximum(np.sqrt(self._square), self._LEAST_SIZE)
-        relative: Floats = np.clip(error / size, -self._LARGEST, self._LARGEST)
-        kept = self._SIZE_KEPT_PER_HOUR
-        self._square = kept * self._square + (1.0 - kept) * np.square(relative * size)
-        return relative
+    def _scaled_residuals(self, rides: Counts, predicted: Floats) -> Floats:
+        residual = np.sqrt(rides + 0.375) - np.sqrt(predicted + 0.375)
+        size = np.maximum(np.sqrt(self._mean_square), self._MIN_SIZE)
+        scaled: Floats = np.clip(residual / size, -self._CLIP, self._CLIP)
+        factor = self._SIZE_FORGETTING_FACTOR
+        self._mean_square = factor * self._mean_square + (1.0 - factor) * np.square(scaled * size)
+        return scaled

@@ -1,7 +1,7 @@
-"""Log and wait: learn from the features logged with the last prediction, then predict.
+"""Prequential forecasting: predict an hour, then learn it from the features of its forecast.
 
-The prequential rule of River's `evaluate.progressive_val_score` with a delay of one hour:
-a model sees an hour's rides only after its prediction for that hour is on record.
+This is the rule of River's `evaluate.progressive_val_score` with a delay of one hour: a model
+learns the rides of an hour only after its prediction for that hour was made.
 """
 
 import copy
@@ -20,8 +20,8 @@ from rushhour.core.hours import hour_label
 from rushhour.core.models import DECIMALS, SERVED
 from rushhour.core.zones import ZONE_COUNT
 
-# A zone that never had a ride may still get one.
-_LEAST_DEMAND = 10.0**-DECIMALS
+# A zone without any ride so far may still get one.
+_MIN_DEMAND = 10.0**-DECIMALS
 
 
 class ForecastEngine:
@@ -100,24 +100,23 @@ class ForecastEngine:
         return changes
 
     def snapshot(self) -> "ForecastEngine":
-        """Return a copy of the state that later updates do not touch."""
+        """Return a copy of the state, independent of later calls."""
         return copy.deepcopy(self)
 
     def _learn(self, x: pd.DataFrame, forecast: Forecast, rides: Counts) -> Floats:
         for forecaster in (*self._learners, *self._baselines):
             forecaster.learn_many(x, rides)
-        self._mixture.learn(
-            np.stack([forecast.by_model[learner.name] for learner in self._learners]), rides
-        )
-        self._intervals.learn(forecast.hour_ts, forecast.served, rides)
-        return _rounded(self._drift.learn(forecast.served, rides))
+        learned = np.stack([forecast.by_model[learner.name] for learner in self._learners])
+        self._mixture.update(rides, learned)
+        self._intervals.update(forecast.hour_ts, rides, forecast.served)
+        return _rounded(self._drift.update(rides, forecast.served))
 
     def _predict(self, hour_ts: int, x: pd.DataFrame) -> Forecast:
-        # Rounded before they are mixed: what is served can be had from what is on record.
+        # Rounded before they are mixed, so that the mixture can be recomputed from the events.
         learned = {f.name: _rounded(f.predict_many(x)) for f in self._learners}
         repeated = {f.name: _rounded(f.predict_many(x)) for f in self._baselines}
         mixed = self._mixture.predict(np.stack(list(learned.values())))
-        served = np.maximum(_rounded(mixed), _LEAST_DEMAND)
+        served = np.maximum(_rounded(mixed), _MIN_DEMAND)
         lower, upper = self._intervals.predict(hour_ts, served)
         return Forecast(hour_ts, {SERVED: served} | learned | repeated, lower, upper)
 

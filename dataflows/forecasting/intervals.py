@@ -1,8 +1,8 @@
 """Intervals that hold 90 % of rides, calibrated on the errors of the past week.
 
 Conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005):
-the interval is as wide as it had to be for predictions of that size in the last 168 hours. It
-makes no assumption on how rides are distributed.
+the interval is as wide as was necessary for predictions of that size in the last 168 hours. It
+makes no assumption about the distribution of rides.
 """
 
 import math
@@ -15,41 +15,41 @@ from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK
 from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 
-# Predicted rides at which the next group of like demand begins: calibrated apart, so that many
-# quiet zones do not speak for busy ones (Mondrian conformal prediction, in the same book).
+# Predicted rides at which a new group begins. Each group is calibrated separately, so that the many
+# quiet zones do not decide the intervals of busy ones (Mondrian conformal prediction, same book).
 _GROUP_EDGES = (
     *(0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0),
     *(5.0, 8.0, 13.0, 20.0, 32.0, 50.0, 80.0, 128.0, 200.0),
 )
 _GROUPS = len(_GROUP_EDGES) + 1
 _WINDOW_HOURS = HOURS_PER_WEEK
-_LEAST_SCORES = 50
+_MIN_SCORES = 50
 _TAIL = (1.0 - NOMINAL_COVERAGE) / 2
 # The square root of a Poisson count has a variance of about 1/4; 90 % of a normal distribution lie
-# within 1.64 standard deviations. Twice that, until there are scores to learn from.
+# within 1.64 standard deviations. Twice that, until there are enough scores.
 _POISSON_SQUARE = 0.25
-_FIRST_SCORE = 1.64
-_LARGEST_SQUARE = 36 * _POISSON_SQUARE  # a single wild hour says little of a zone
-_NO_GROUP = _GROUPS  # of hours that are not there yet
+_INITIAL_SCORE = 1.64
+_MAX_SQUARE = 36 * _POISSON_SQUARE  # a single extreme hour says little about a zone
+_NO_GROUP = _GROUPS  # of hours not yet seen
 
 
 class ConformalIntervals:
     """Intervals for all zones of one hour, learned from the forecasts before it.
 
-    Rides are whole numbers, and most zones have none in most hours: {0} alone would hold 99 %
-    there, more than the 90 % that are promised. So each zone and hour gets a fixed fraction v of
-    [0, 1), and y rides count as y + v (a smoothed conformal predictor, in the same book). The score
-    of an hour is sqrt(rides + v) - sqrt(prediction + 1/2), by the spread of its zone, and the
-    interval holds the whole numbers whose score lies between the 5 % and the 95 % quantile. In some
-    hours of a quiet zone that is no number at all: the interval is then the prediction alone.
+    Rides are whole numbers, and most zones have no ride in most hours: the interval {0} would hold
+    99 % there, more than the nominal 90 %. So each zone and hour gets a fixed fraction v of [0, 1),
+    and y rides count as y + v (a smoothed conformal predictor, same book). The score of an hour is
+    sqrt(rides + v) - sqrt(prediction + 1/2), divided by the spread of its zone. The interval holds
+    the whole numbers whose score lies between the 5 % and the 95 % quantile of past scores. In some
+    hours of a quiet zone no number does: the interval is then the prediction alone.
 
-    The spread is what makes zones that are harder than others of their size, such as airports, as
-    safe as those: the usual size of their errors by that of all zones.
+    The spread is the usual size of a zone's errors, divided by that of all zones. It keeps the
+    coverage of zones that are harder to predict than others of their size, such as airports.
     """
 
-    _SPREAD_KEPT_PER_HOUR = 0.99
-    _SPREAD_PRIOR_HOURS = 24.0  # as many hours of the usual spread are thought to have been before
-    _SPREAD_FROM_DEMAND = 1.0  # below it errors tell of the one ride that came, not of the zone
+    _SPREAD_FORGETTING_FACTOR = 0.99  # per hour
+    _SPREAD_PRIOR_HOURS = 24.0  # hours of usual spread assumed before the first
+    _SPREAD_MIN_DEMAND = 1.0  # below it an error depends on single rides, not on the zone
 
     def __init__(self) -> None:
         self._squares = np.zeros(ZONE_COUNT)
@@ -58,9 +58,16 @@ class ConformalIntervals:
         self._groups = np.full((_WINDOW_HOURS, ZONE_COUNT), _NO_GROUP, np.uint8)
 
     def predict(self, hour_ts: int, predicted: Floats) -> tuple[Floats, Floats]:
-        """Return the lower and the upper ends, both included: `float64[ZONE_COUNT]` each.
+        """Return the lower and the upper ends, `float64[zones]` each, both included.
 
-        They are whole numbers, or the prediction where that lies outside of them.
+        They are whole numbers, except where the prediction itself is an end.
+
+        Parameters
+        ----------
+        hour_ts
+            Start of the hour, epoch milliseconds.
+        predicted
+            Predicted rides, `float64[zones]`.
         """
         low, high = self._quantiles()
         groups = _groups_of(predicted)
@@ -69,44 +76,44 @@ class ConformalIntervals:
         lower = np.ceil(np.square(np.maximum(centre + low[groups] * spread, 0.0)) - fraction)
         upper = np.floor(np.square(np.maximum(centre + high[groups] * spread, 0.0)) - fraction)
         lower = np.maximum(lower, 0.0)
-        none = lower > upper
+        empty = lower > upper
         return (
-            np.where(none, predicted, np.minimum(lower, predicted)),
-            np.where(none, predicted, np.maximum(upper, predicted)),
+            np.where(empty, predicted, np.minimum(lower, predicted)),
+            np.where(empty, predicted, np.maximum(upper, predicted)),
         )
 
-    def learn(self, hour_ts: int, predicted: Floats, rides: Counts) -> None:
-        """Take in what came in the hour that starts at `hour_ts` (epoch ms)."""
+    def update(self, hour_ts: int, rides: Counts, predicted: Floats) -> None:
+        """Learn the rides and predictions of the hour that starts at `hour_ts` (epoch ms)."""
         error = np.sqrt(rides + _fractions(hour_ts)) - np.sqrt(predicted + 0.5)
         slot = hour_ts // HOUR_MS % _WINDOW_HOURS
         self._scores[slot] = error / self._spread(predicted)
         self._groups[slot] = _groups_of(predicted)
-        kept, tells = self._SPREAD_KEPT_PER_HOUR, predicted >= self._SPREAD_FROM_DEMAND
-        square = np.minimum(np.square(error), _LARGEST_SQUARE)
-        self._squares = np.where(tells, kept * self._squares + square, self._squares)
-        self._hours = np.where(tells, kept * self._hours + 1.0, self._hours)
+        factor, counts = self._SPREAD_FORGETTING_FACTOR, predicted >= self._SPREAD_MIN_DEMAND
+        square = np.minimum(np.square(error), _MAX_SQUARE)
+        self._squares = np.where(counts, factor * self._squares + square, self._squares)
+        self._hours = np.where(counts, factor * self._hours + 1.0, self._hours)
 
     def _spread(self, predicted: Floats) -> Floats:
-        """Return the size of each zone's errors by the usual one; 1 where little is predicted."""
+        """Return each zone's error size relative to the usual one; 1 where demand is low."""
         hours = float(self._hours.sum())
         usual = float(self._squares.sum()) / hours if hours else _POISSON_SQUARE
         prior = self._SPREAD_PRIOR_HOURS
         own = (self._squares + prior * usual) / (self._hours + prior)
-        return np.where(predicted >= self._SPREAD_FROM_DEMAND, np.sqrt(own / usual), 1.0)
+        return np.where(predicted >= self._SPREAD_MIN_DEMAND, np.sqrt(own / usual), 1.0)
 
     def _quantiles(self) -> tuple[Floats, Floats]:
         """Return the lower and the upper quantile of the scores of each group.
 
-        They are the scores that n + 1 hours, the coming one among them, leave 5 % below and above.
+        With n scores, they are those of rank floor(0.05 * (n + 1)) from below and from above.
         """
         order = np.argsort(self._groups, axis=None, kind="stable")
         scores = self._scores.ravel()[order]
         starts = np.searchsorted(self._groups.ravel()[order], np.arange(_GROUPS + 1))
-        low = np.full(_GROUPS, -_FIRST_SCORE)
-        high = np.full(_GROUPS, _FIRST_SCORE)
+        low = np.full(_GROUPS, -_INITIAL_SCORE)
+        high = np.full(_GROUPS, _INITIAL_SCORE)
         for group in range(_GROUPS):
             own = scores[starts[group] : starts[group + 1]]
-            if len(own) >= _LEAST_SCORES:
+            if len(own) >= _MIN_SCORES:
                 own.sort()
                 outside = math.floor(_TAIL * (len(own) + 1))
                 low[group], high[group] = own[outside - 1], own[-outside]
@@ -118,7 +125,7 @@ def _groups_of(predicted: Floats) -> npt.NDArray[np.int64]:
 
 
 def _fractions(hour_ts: int) -> Floats:
-    """Return a number in [0, 1) for each zone: as good as random, and always the same.
+    """Return a deterministic pseudo-random number in [0, 1) for each zone.
 
     It is a hash of hour and zone (SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom
     number generators", 2014).

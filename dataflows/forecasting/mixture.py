@@ -1,4 +1,4 @@
-"""What is served: the forecasters that learn, mixed for each zone by how well they did."""
+"""The served model: the learning forecasters, weighted in each zone by their accuracy."""
 
 import numpy as np
 
@@ -7,36 +7,41 @@ from rushhour.core.zones import ZONE_COUNT
 
 
 class Mixture:
-    """Weights of several forecasts in each zone, by their losses of the past hours.
+    """A weighted mean of several forecasters, with weights for each zone.
 
-    A loss is a mean absolute error that keeps 99 % an hour. The weight of a forecaster is
-    exp(-10 * loss / mean loss of all): one that is 10 % worse than its peers weighs about a third
-    of them (exponentially weighted average forecaster: Cesa-Bianchi and Lugosi, "Prediction,
-    Learning, and Games", chapter 2).
+    The loss of a forecaster is its mean absolute error with a forgetting factor of 0.99 per hour.
+    Its weight is proportional to exp(-10 * loss / mean loss of all): a forecaster that is 10 %
+    worse than the others has about a third of their weight (exponentially weighted average
+    forecaster: Cesa-Bianchi and Lugosi, "Prediction, Learning, and Games", chapter 2).
+
+    Parameters
+    ----------
+    forecasters
+        Number of forecasters.
     """
 
-    _KEPT_PER_HOUR = 0.99
-    _SHARPNESS = 10.0
+    _FORGETTING_FACTOR = 0.99  # per hour
+    _LEARNING_RATE = 10.0
 
     def __init__(self, forecasters: int) -> None:
         self._losses = np.zeros((forecasters, ZONE_COUNT))
         self._hours = 0.0
 
     def weights(self) -> Floats:
-        """Return the weights, `float64[forecasters, ZONE_COUNT]`; they add up to 1 in each zone."""
+        """Return the weights, `float64[forecasters, zones]`, which sum to 1 in each zone."""
         mean = self._losses.mean(axis=0)
-        behind = self._losses - self._losses.min(axis=0)
-        relative = np.divide(behind, mean, out=np.zeros_like(behind), where=mean > 0)
-        weights: Floats = np.exp(-self._SHARPNESS * relative)
+        excess = self._losses - self._losses.min(axis=0)
+        relative = np.divide(excess, mean, out=np.zeros_like(excess), where=mean > 0)
+        weights: Floats = np.exp(-self._LEARNING_RATE * relative)
         weights /= weights.sum(axis=0)
         return weights
 
     def predict(self, forecasts: Floats) -> Floats:
-        """Return the mixture of forecasts, `float64[forecasters, ZONE_COUNT]`, for every zone."""
+        """Return the weighted mean of `forecasts`, `float64[forecasters, zones]`, per zone."""
         mixed: Floats = (self.weights() * forecasts).sum(axis=0)
         return mixed
 
-    def learn(self, forecasts: Floats, rides: Counts) -> None:
-        """Take in how far off the forecasts for one hour were."""
-        self._hours = self._KEPT_PER_HOUR * self._hours + 1.0
+    def update(self, rides: Counts, forecasts: Floats) -> None:
+        """Update the losses with the rides of an hour and the forecasts that were made for it."""
+        self._hours = self._FORGETTING_FACTOR * self._hours + 1.0
         self._losses += (np.abs(forecasts - rides) - self._losses) / self._hours

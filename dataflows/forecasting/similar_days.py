@@ -1,4 +1,4 @@
-"""Past days that went like today: what came then is likely to come now."""
+"""Past days that resemble today."""
 
 import numpy as np
 
@@ -9,11 +9,12 @@ DAYS = 28
 
 
 class SimilarDays:
-    """Weights of the past 28 days, by how much the last three hours were like theirs.
+    """Weights of the past 28 days, by the similarity of their last three hours to today's.
 
-    A holiday is found to go like Sundays without a calendar (method of analogues: Lorenz,
-    "Atmospheric predictability as revealed by naturally occurring analogues", 1969). Likeness is
-    the mean squared difference of levels over all zones; older days weigh less.
+    A holiday turns out similar to Sundays without a calendar (method of analogues: Lorenz,
+    "Atmospheric predictability as revealed by naturally occurring analogues", 1969). The distance
+    of two days is the mean squared difference of root counts over all zones; older days have less
+    weight.
     """
 
     _HOURS = 3
@@ -22,22 +23,23 @@ class SimilarDays:
     _AGE = 0.5 ** (np.arange(1, DAYS + 1) / _HALF_LIFE_DAYS)
 
     def __init__(self) -> None:
-        self._differences = np.full((self._HOURS, DAYS), np.nan)  # oldest hour first
+        self._distances = np.full((self._HOURS, DAYS), np.nan)  # oldest hour first
 
-    def append(self, levels: Floats) -> None:
-        """Compare the last hour of `levels`, `float64[hours, zones]`, with that of past days."""
-        past = levels[-1 - HOURS_PER_DAY :: -HOURS_PER_DAY][:DAYS]
+    def append(self, root_counts: Floats) -> None:
+        """Compare the last hour of `root_counts`, `float64[hours, zones]`, with past days."""
+        past = root_counts[-1 - HOURS_PER_DAY :: -HOURS_PER_DAY][:DAYS]
         latest = np.full(DAYS, np.nan)
-        latest[: len(past)] = np.square(past - levels[-1]).mean(axis=1)
-        self._differences = np.vstack((self._differences[1:], latest))
+        latest[: len(past)] = np.square(past - root_counts[-1]).mean(axis=1)
+        self._distances = np.vstack((self._distances[1:], latest))
 
     def weights(self) -> Floats:
-        """Return the weights of the days 1, 2, 3, ... back, which add up to 1.
+        """Return the weights of the days 1, 2, 3, ... back, which sum to 1.
 
-        Days that are not known for all of the last hours are left out.
+        Only days for which all of the last hours are known have a weight, so there may be fewer
+        than 28.
         """
-        difference = self._differences.mean(axis=0)
-        known: Floats = difference[~np.isnan(difference)]
+        distance = self._distances.mean(axis=0)
+        known: Floats = distance[~np.isnan(distance)]
         if not len(known):
             return known
         weights: Floats = np.exp(-(known - known.min()) / self._WIDTH) * self._AGE[: len(known)]

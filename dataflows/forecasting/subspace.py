@@ -1,4 +1,4 @@
-"""The main directions in which the zones of a city move together."""
+"""The main directions in which the zones of a city vary together."""
 
 import numpy as np
 
@@ -6,11 +6,16 @@ from rushhour.core.arrays import Floats
 
 
 class Subspace:
-    """The principal components of past hours; a row of all zones is made smooth by them.
+    """The leading principal components of past hours, which smooth a row of all zones.
 
-    Rides of one zone in one hour are few, and noisy. What the zones have in common is not: a row
-    projected on the leading directions of the past keeps that, and loses most of the noise
-    (principal component analysis, not centred: Jolliffe, "Principal Component Analysis").
+    Rides of one zone in one hour are few and noisy. Projecting a row on the leading directions of
+    the past keeps what zones have in common and removes most of the noise (principal component
+    analysis, not centred: Jolliffe, "Principal Component Analysis").
+
+    Parameters
+    ----------
+    rank
+        Number of directions.
     """
 
     def __init__(self, rank: int) -> None:
@@ -23,10 +28,7 @@ class Subspace:
         self._directions = vectors[:, -self._rank :]
 
     def smooth(self, row: Floats) -> Floats:
-        """Return a row of all zones without what is not along the directions.
-
-        Until there are any, the row itself.
-        """
+        """Return the projection of `row`, `float64[zones]`; before the first fit, `row` itself."""
         if self._directions is None:
             return row
         return self._directions @ (self._directions.T @ row)

@@ -9,18 +9,18 @@ from rushhour.core.hours import HOURS_PER_DAY
 
 
 class HourRegression:
-    """One regression over all zones for every two hours of the day.
+    """One regression over all zones for each two hours of the day.
 
-    Each keeps 90 % of what it knew with every hour that it learns, which is about 81 % a day.
+    Each learns two hours a day, so its forgetting factor of 0.9 per hour is 0.81 per day.
     """
 
     name = "hour_regression"
     _HOURS_EACH = 2
-    _KEPT_PER_HOUR = 0.9
+    _FORGETTING_FACTOR = 0.9  # per hour learned
 
     def __init__(self) -> None:
         self._regressions = [
-            RootCountRegression(self._KEPT_PER_HOUR)
+            RootCountRegression(self._FORGETTING_FACTOR)
             for _ in range(HOURS_PER_DAY // self._HOURS_EACH)
         ]
 

@@ -1,4 +1,4 @@
-"""Baselines: what anybody could predict without a model."""
+"""Baselines: forecasts without a model."""
 
 import numpy as np
 import pandas as pd
@@ -7,14 +7,22 @@ from rushhour.core.arrays import Counts, Floats
 
 
 class Repeat:
-    """A baseline that repeats one past hour: it has nothing to learn."""
+    """A baseline that predicts the rides of one past hour.
+
+    Parameters
+    ----------
+    name
+        Name of the model.
+    column
+        The feature that holds the rides of that hour.
+    """
 
     def __init__(self, name: str, column: str) -> None:
         self.name = name
         self._column = column
 
     def predict_many(self, x: pd.DataFrame) -> Floats:
-        """Return the rides of that past hour; NaN while there is none."""
+        """Return the rides of the past hour; NaN where the history does not reach back to it."""
         return x[self._column].to_numpy(np.float64)
 
     def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:

@@ -9,8 +9,8 @@ Floats = npt.NDArray[np.float64]
 
 
 def changes(predicted: Floats, rides: npt.NDArray[np.int64]) -> Floats:
-    watch = DriftDetector()
-    return np.array([watch.learn(p, r) for p, r in zip(predicted, rides, strict=True)])
+    detector = DriftDetector()
+    return np.array([detector.update(r, p) for p, r in zip(predicted, rides, strict=True)])
 
 
 def steady(hours: int, level: float = 50.0) -> tuple[Floats, npt.NDArray[np.int64]]:

@@ -36,7 +36,7 @@ def history_of(rides: Counts) -> RideHistory:
 
 
 def squares(hours: int) -> RideHistory:
-    """A history whose levels are 1, 2, 3, ...: hour `i` has (i + 1)^2 rides in each zone."""
+    """A history whose root counts are 1, 2, 3, ...: hour `i` has (i + 1)^2 rides in each zone."""
     column = np.arange(1, hours + 1, dtype=np.int64) ** 2
     return history_of(np.repeat(column[:, None], ZONE_COUNT, axis=1))
 
@@ -88,7 +88,7 @@ def test_no_hour_knows_of_itself_with_a_full_memory_either() -> None:
 def test_features_have_their_columns_and_no_gap_at_any_length(hours: int) -> None:
     history = history_of(poisson(hours, hours))
     table = history.features(START + hours * HOUR_MS)
-    assert list(table.columns) == [*MODEL_FEATURES, "surprise_1", HOUR_OF_DAY, *RAW]
+    assert list(table.columns) == [*MODEL_FEATURES, "residual_1", HOUR_OF_DAY, *RAW]
     assert set(ZONE_FEATURES) <= set(table.columns)
     assert set(table[HOUR_OF_DAY]) == {hours % 24}
     assert len(table) == ZONE_COUNT
@@ -125,21 +125,21 @@ def test_lags_and_means_of_a_simple_history_are_exact() -> None:
             "mean_past_weeks": 33,
             # Tue 8, Mon 7, Fri 4, Thu 3, Wed 2 and Tue 1; not Sun 6 and Sat 5
             "mean_same_day_type": np.mean([177, 153, 81, 57, 33, 9]),
-            # each level was 168 above that of the week before
-            "surprise_1": 168,
-            "surprise_2": 168,
-            "surprise_3": 168,
-            "surprise_yesterday": 168,
-            "surprise_24h": 168,
-            "city_surprise": 168 * np.mean(range(33, 201)),
+            # each root count is 168 above that of the week before
+            "residual_1": 168,
+            "residual_2": 168,
+            "residual_3": 168,
+            "residual_yesterday": 168,
+            "residual_24h": 168,
+            "city_residual": 168 * np.mean(range(33, 201)),
             "expected_step": 1,
             "expected_step_day_type": 1,
             "next_past_weeks": 34,
             "next_day_type": np.mean([178, 154, 82, 58, 34, 10]),
             # all zones move together: nothing is lost by smoothing
             "smooth_past_weeks": 33,
-            "smooth_surprise": 168,
-            # yesterday is by far the most similar: levels grow with the hours
+            "smooth_residual": 168,
+            # yesterday is by far the most similar: root counts grow with the hours
             "similar_days": 177,
             "expected_step_similar": 1,
             HOUR_OF_DAY: 8,
@@ -168,7 +168,7 @@ def test_past_weeks_are_four() -> None:
 def test_before_any_hour_all_is_zero_but_the_constant() -> None:
     found = features_at(RideHistory(), START)
     assert found.pop("constant") == 1
-    assert all(found[name] == 0 for name in (*MODEL_FEATURES[1:], "surprise_1"))
+    assert all(found[name] == 0 for name in (*MODEL_FEATURES[1:], "residual_1"))
 
 
 def test_a_short_history_falls_back_from_weeks_to_days_to_the_last_hour() -> None:
@@ -180,21 +180,21 @@ def test_a_short_history_falls_back_from_weeks_to_days_to_the_last_hour() -> Non
     assert two_days["next_past_weeks"] == 26  # the hour after that of yesterday
 
 
-def test_the_first_day_holds_no_surprise() -> None:
+def test_the_first_day_has_no_residuals() -> None:
     found = features_at(history_of(poisson(24, 1)[:, :1].repeat(ZONE_COUNT, 1)), START)
-    surprises = [name for name in found if "surprise" in name]
-    assert len(surprises) == 7
-    assert {found[name] for name in surprises} == {0.0}
+    residuals = [name for name in found if "residual" in name]
+    assert len(residuals) == 7
+    assert {found[name] for name in residuals} == {0.0}
 
 
-def test_the_citys_surprise_is_the_mean_by_level_times_each_zones_level() -> None:
+def test_the_citys_residual_is_the_weighted_mean_times_each_zones_mean() -> None:
     rides = np.zeros((400, ZONE_COUNT), np.int64)
-    rides[:, 0], rides[:, 1] = 100, 400  # levels 10 and 20; all other zones are empty
-    rides[-1, 0] = 169  # zone 1 surprises by 3
+    rides[:, 0], rides[:, 1] = 100, 400  # root counts 10 and 20; all other zones are empty
+    rides[-1, 0] = 169  # the residual of zone 1 is 3
     table = history_of(rides).features(START)
-    level = np.sqrt(rides[-168:]).mean(axis=0)
-    expected = level[0] * 3 / (level[0] + 20) * level
-    assert table["city_surprise"].to_numpy() == pytest.approx(expected)
+    mean = np.sqrt(rides[-168:]).mean(axis=0)
+    expected = mean[0] * 3 / (mean[0] + 20) * mean
+    assert table["city_residual"].to_numpy() == pytest.approx(expected)
 
 
 def city_like(hours: int, seed: int) -> Counts:
@@ -218,8 +218,8 @@ def test_no_feature_is_a_combination_of_others() -> None:
     stacked = np.concatenate(rows)
     scaled = stacked / np.linalg.norm(stacked, axis=0)
     assert np.linalg.matrix_rank(scaled) == len(MODEL_FEATURES)
-    # The test can fail: the surprise of the last hour would be such a feature.
+    # The test can fail: the residual of the last hour would be such a feature.
     named = dict(zip(MODEL_FEATURES, stacked.T, strict=True))
-    surprise = named["lag_1"] - named["mean_past_weeks"] + named["expected_step"]
-    extended = np.column_stack((scaled, surprise / np.linalg.norm(surprise)))
+    residual = named["lag_1"] - named["mean_past_weeks"] + named["expected_step"]
+    extended = np.column_stack((scaled, residual / np.linalg.norm(residual)))
     assert np.linalg.matrix_rank(extended) == len(MODEL_FEATURES)

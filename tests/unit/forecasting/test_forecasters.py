@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dataflows.forecasting.features import HOUR_OF_DAY, LEVEL, MODEL_FEATURES, ZONE_FEATURES
+from dataflows.forecasting.features import (
+    HOUR_OF_DAY,
+    MODEL_FEATURES,
+    SEASONAL_MEAN,
+    ZONE_FEATURES,
+)
 from dataflows.forecasting.forecasters import baselines, learners, model_names
 from dataflows.forecasting.forecasters.base import RootCountRegression
 from dataflows.forecasting.forecasters.city_regression import CityRegression
@@ -25,8 +30,8 @@ def features(seed: int = 1, **columns: float | Floats) -> pd.DataFrame:
     return x.assign(**(given | columns))
 
 
-def counts(levels: Floats) -> Counts:
-    return np.round(np.square(levels)).astype(np.int64)
+def counts(root_counts: Floats) -> Counts:
+    return np.round(np.square(root_counts)).astype(np.int64)
 
 
 def test_the_served_model_comes_first_and_every_name_is_fit_for_a_key() -> None:
@@ -97,11 +102,12 @@ def test_a_busy_zone_weighs_more_than_a_quiet_one() -> None:
     busy = np.arange(ZONE_COUNT) < ZONE_COUNT // 2
     regression = RootCountRegression(0.95)
     for seed in range(60):  # in busy zones rides go with the last hour, in quiet ones against it
-        x = features(seed, **{LEVEL: np.where(busy, 20.0, 5.0)})
+        x = features(seed, **{SEASONAL_MEAN: np.where(busy, 20.0, 5.0)})
         step = np.where(busy, 1, -1) * x["lag_1"].to_numpy()
-        regression.learn_many(x, counts(x[LEVEL].to_numpy() + step))
+        regression.learn_many(x, counts(x[SEASONAL_MEAN].to_numpy() + step))
     low, high = (
-        regression.predict_many(features(99, lag_1=lag, **{LEVEL: 10.0})) for lag in (0.0, 10.0)
+        regression.predict_many(features(99, lag_1=lag, **{SEASONAL_MEAN: 10.0}))
+        for lag in (0.0, 10.0)
     )
     assert (high - low > 2).all()  # were they to weigh the same, it would be about 0
 

@@ -22,7 +22,7 @@ def run(predicted: Floats, rides: npt.NDArray[np.int64]) -> tuple[Floats, Floats
         lower, upper = intervals.predict(START + i * HOUR_MS, row)
         lowers.append(lower)
         uppers.append(upper)
-        intervals.learn(START + i * HOUR_MS, row, came)
+        intervals.update(START + i * HOUR_MS, came, row)
     lower, upper = np.array(lowers), np.array(uppers)
     return lower, upper, (lower <= rides) & (rides <= upper)
 

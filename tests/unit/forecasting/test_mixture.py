@@ -19,15 +19,14 @@ def test_each_zone_trusts_whoever_was_right_there() -> None:
     low, high = np.full(ZONE_COUNT, 10.0), np.full(ZONE_COUNT, 20.0)
     rides = np.where(np.arange(ZONE_COUNT) % 2, 10, 20)
     for _ in range(20):
-        mixture.learn(np.stack((low, high)), rides)
+        mixture.update(rides, np.stack((low, high)))
     assert mixture.predict(np.stack((low, high))) == pytest.approx(rides, abs=0.01)
 
 
 def test_one_that_is_a_tenth_worse_weighs_about_a_third() -> None:
     mixture = Mixture(2)
-    mixture.learn(
-        np.stack((np.full(ZONE_COUNT, 10.0), np.full(ZONE_COUNT, 11.0))), np.zeros(1, np.int64)
-    )
+    forecasts = np.stack((np.full(ZONE_COUNT, 10.0), np.full(ZONE_COUNT, 11.0)))
+    mixture.update(np.zeros(ZONE_COUNT, np.int64), forecasts)
     first, second = mixture.weights()[:, 0]
     assert second / first == pytest.approx(np.exp(-10 * 1 / 10.5))
 
@@ -36,10 +35,10 @@ def test_old_losses_fade() -> None:
     mixture = Mixture(2)
     forecasts = np.stack((np.full(ZONE_COUNT, 0.0), np.full(ZONE_COUNT, 5.0)))
     for _ in range(50):
-        mixture.learn(forecasts, np.zeros(ZONE_COUNT, np.int64))
+        mixture.update(np.zeros(ZONE_COUNT, np.int64), forecasts)
     assert mixture.predict(forecasts)[0] < 0.1
     for _ in range(500):
-        mixture.learn(forecasts, np.full(ZONE_COUNT, 5))
+        mixture.update(np.full(ZONE_COUNT, 5), forecasts)
     assert mixture.predict(forecasts)[0] > 4.9
 
 
@@ -49,7 +48,7 @@ def test_a_mixture_lies_between_its_forecasts(seed: int, count: int, hours: int)
     mixture = Mixture(count)
     for _ in range(hours):
         forecasts = random.gamma(0.3, 20, (count, ZONE_COUNT))
-        mixture.learn(forecasts, random.poisson(3, ZONE_COUNT))
+        mixture.update(random.poisson(3, ZONE_COUNT), forecasts)
     weights = mixture.weights()
     assert (weights >= 0).all()
     assert weights.sum(axis=0) == pytest.approx(1.0)
@@ -61,5 +60,5 @@ def test_a_mixture_lies_between_its_forecasts(seed: int, count: int, hours: int)
 
 def test_zones_where_nobody_errs_keep_all_forecasts() -> None:
     mixture = Mixture(3)
-    mixture.learn(np.zeros((3, ZONE_COUNT)), np.zeros(ZONE_COUNT, np.int64))
+    mixture.update(np.zeros(ZONE_COUNT, np.int64), np.zeros((3, ZONE_COUNT)))
     assert mixture.weights() == pytest.approx(1 / 3)

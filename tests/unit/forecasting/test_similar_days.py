@@ -5,24 +5,24 @@ from dataflows.forecasting.similar_days import DAYS, SimilarDays
 from dataflows.forecasting.subspace import Subspace
 
 
-def weights_after(levels: np.ndarray) -> np.ndarray:
+def weights_after(root_counts: np.ndarray) -> np.ndarray:
     similar = SimilarDays()
-    for i in range(len(levels)):
-        similar.append(levels[: i + 1])
+    for i in range(len(root_counts)):
+        similar.append(root_counts[: i + 1])
     return similar.weights()
 
 
 def test_there_is_no_similar_day_before_three_hours_of_the_second() -> None:
-    levels = np.random.default_rng(1).uniform(0, 5, (27, 4))
-    assert len(weights_after(levels[:26])) == 0
-    assert weights_after(levels).tolist() == [1.0]
+    root_counts = np.random.default_rng(1).uniform(0, 5, (27, 4))
+    assert len(weights_after(root_counts[:26])) == 0
+    assert weights_after(root_counts).tolist() == [1.0]
 
 
 def test_the_day_that_went_the_same_way_weighs_most() -> None:
-    levels = np.random.default_rng(1).uniform(0, 5, (24 * 10, 30))
-    today = levels[-3:]
-    levels[-3 - 24 * 4 : -24 * 4] = today  # four days ago it went just like today
-    weights = weights_after(levels)
+    root_counts = np.random.default_rng(1).uniform(0, 5, (24 * 10, 30))
+    today = root_counts[-3:]
+    root_counts[-3 - 24 * 4 : -24 * 4] = today  # four days ago it went just like today
+    weights = weights_after(root_counts)
     assert len(weights) == 9
     assert weights.sum() == pytest.approx(1.0)
     assert weights.argmax() == 3
