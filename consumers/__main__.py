@@ -16,7 +16,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import PREDICTIONS
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.process import run_part
+from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.redis_client import connect, read_hash, redis_failures
 from rushhour.storage.runs import load_offsets, load_run
 
@@ -65,4 +65,4 @@ def _consume(
 
 
 if __name__ == "__main__":
-    run_part("consumer", main)
+    run_pipeline_process("consumer", main)

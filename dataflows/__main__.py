@@ -24,7 +24,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.process import causes, run_part
+from rushhour.runtime.process import causes, run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import is_finished
 from rushhour.storage.runs import load_offsets, load_run
@@ -112,4 +112,4 @@ def _addresses(settings: Settings, processes: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_part("dataflow", main)
+    run_pipeline_process("dataflow", main)

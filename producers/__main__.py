@@ -17,7 +17,7 @@ from rushhour.core.settings import Settings
 from rushhour.core.speed import Speed
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.process import run_part
+from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures, write_hash
 from rushhour.storage.clock import first_open_hour, load_status
 from rushhour.storage.runs import load_offsets, load_run
@@ -66,4 +66,4 @@ def _write_quality(client: redis.Redis, trips: TripTable) -> None:
 
 
 if __name__ == "__main__":
-    run_part("producer", main)
+    run_pipeline_process("producer", main)

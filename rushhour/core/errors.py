@@ -1,51 +1,53 @@
-"""Errors that a user can cause, each with the exit code of the process that it ends."""
+"""Errors for the user, each with the exit code of the process that it ends."""
+
+INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
 
 
 class RushhourError(Exception):
-    """A failure to tell the user in one line: what, where, and what to do."""
+    """A failure that is reported in one line: what failed, where, and what to do."""
 
     exit_code = 1
 
 
 class UsageError(RushhourError):
-    """A flag, an environment variable or an argument has a value that cannot be used."""
+    """A flag, an environment variable or an argument has an invalid value."""
 
     exit_code = 2
 
 
 class DataError(RushhourError):
-    """A trip file is missing, unreadable, or not what it was said to be."""
+    """A trip file is missing, unreadable, or not of the expected kind."""
 
     exit_code = 3
 
 
 class UnreachableError(DataError):
-    """A trip file is not on this machine and its server cannot be reached."""
+    """A trip file is not on this machine and its server is unreachable."""
 
 
 class KafkaFailure(RushhourError):
-    """The Kafka cluster cannot be reached, or holds something that cannot be read."""
+    """Kafka is unreachable, or a topic holds something that cannot be read."""
 
     exit_code = 4
 
 
 class RedisFailure(RushhourError):
-    """Redis cannot be reached, or holds no run."""
+    """Redis is unreachable, or holds no run."""
 
     exit_code = 5
 
 
 class StackError(RushhourError):
-    """A part of the running line died, or could not be started."""
+    """A process of the pipeline died, or could not be started."""
 
     exit_code = 6
 
 
 class VerificationError(RushhourError):
-    """`rushhour verify` found a difference between the run and the file."""
+    """`rushhour verify` found a difference between the run and the trip file."""
 
     exit_code = 7
 
 
 class EventError(KafkaFailure):
-    """An event on a topic is not valid for its schema."""
+    """An event on a topic does not match its schema."""

@@ -1,4 +1,4 @@
-"""What every process shares beside the contracts: Kafka and Redis clients, leases, health, metrics.
+"""What every process uses: Kafka and Redis clients, leases, logging, health, metrics.
 
 Imports `rushhour.core` only.
 """

@@ -1,4 +1,4 @@
-"""How every part connects to Kafka: one place for client settings."""
+"""How every process connects to Kafka: the settings of all clients."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from rushhour.core.topics import TOPICS
 _METADATA_TIMEOUT_S = 10.0
 _CREATE_TIMEOUT_S = 30.0
 
-# What a broker says of a topic that was created a moment ago.
+# Errors of a broker for a topic that was created a moment ago.
 _NO_LEADER_YET = frozenset(
     {
         ck.KafkaError.LEADER_NOT_AVAILABLE,
@@ -29,10 +29,9 @@ Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset
 
 
 def producer_config(bootstrap: str) -> dict[str, Any]:
-    """Return the settings of every producer: idempotent, batched, errors reported.
+    """Return the settings of every producer: idempotent, batched.
 
-    Only failed deliveries are reported back: a report for each message would cost more than
-    the message.
+    Only failed deliveries are reported: a report per message would cost more than the message.
     """
     return _common(bootstrap) | {
         "enable.idempotence": True,
@@ -46,14 +45,14 @@ def producer_config(bootstrap: str) -> dict[str, Any]:
 
 
 def consumer_config(bootstrap: str) -> dict[str, Any]:
-    """Return the settings of every consumer: offsets are ours, and a gap is an error."""
+    """Return the settings of every consumer: explicit offsets, and a gap is an error."""
     return _common(bootstrap) | {
-        "group.id": "rushhour",  # required by the client; no group is ever joined
+        "group.id": "rushhour",  # the client requires one; no group is joined
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
-        # A quiet stream answers within 3 ms instead of 500: the closed loop waits for this. A
-        # full local queue is looked at again after 5 ms instead of a second.
+        # An idle stream answers within 3 ms instead of 500, because the closed loop waits for it;
+        # a full local queue is polled again after 5 ms instead of a second.
         "fetch.wait.max.ms": 3,
         "fetch.queue.backoff.ms": 5,
         "queued.max.messages.kbytes": 16 * 1024,
@@ -61,7 +60,7 @@ def consumer_config(bootstrap: str) -> dict[str, Any]:
 
 
 def ensure_topics(bootstrap: str, partitions: int) -> None:
-    """Create the topics that do not exist yet.
+    """Create the topics that do not exist yet; existing ones keep their partitions.
 
     Raises
     ------
@@ -70,8 +69,8 @@ def ensure_topics(bootstrap: str, partitions: int) -> None:
     """
     admin = AdminClient(_common(bootstrap))
     try:
-        there = admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics
-        missing = [NewTopic(topic, partitions) for topic in TOPICS if topic not in there]
+        existing = admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics
+        missing = [NewTopic(topic, partitions) for topic in TOPICS if topic not in existing]
         if not missing:
             return
         for future in admin.create_topics(missing, operation_timeout=_CREATE_TIMEOUT_S).values():
@@ -139,8 +138,8 @@ def check_messages(messages: Sequence[ck.Message]) -> None:
     Raises
     ------
     KafkaFailure
-        Names topic, partition, offset and what Kafka said. A gap (an offset that the broker
-        no longer has) ends here too, because `auto.offset.reset` is `error`.
+        Names topic, partition, offset and the error of Kafka. Raised for a gap as well (an offset
+        that the broker no longer has), because `auto.offset.reset` is `error`.
     """
     for message in messages:
         error = message.error()
@@ -154,25 +153,27 @@ def next_offset(messages: Sequence[ck.Message]) -> int:
 
 
 def lag(consumer: ck.Consumer, topic: str, partition: int, offset: int) -> int:
-    """Return how many messages a partition holds from `offset` on, as far as is known by now."""
+    """Return how many messages a partition holds from `offset` on, as of the last fetch."""
     marks = consumer.get_watermark_offsets(ck.TopicPartition(topic, partition), cached=True)
     return max(0, int(marks[1]) - offset)
 
 
 def message_position(message: ck.Message) -> str:
-    """Name the place of a message for a person."""
+    """Return topic, partition and offset of a message, for an error message."""
     return f"topic '{message.topic()}' partition {message.partition()} offset {message.offset()}"
 
 
 def kafka_failure(bootstrap: str, error: ck.KafkaException) -> KafkaFailure:
-    """Return a failure of the Kafka client as one line for the user."""
+    """Return an error of the Kafka client as one line for the user."""
     reason = error.args[0]
-    hint = " (does a broker listen there?)" if reason.code() in _UNREACHABLE else ""
+    hint = (
+        ": check the address and that a broker runs there" if reason.code() in _UNREACHABLE else ""
+    )
     return KafkaFailure(f"Kafka at {bootstrap}: {reason.str()}{hint}")
 
 
 class BatchProducer:
-    """Sends batches of messages, and fails loudly if one of them was not delivered."""
+    """Sends batches of messages; a failed delivery raises on the next call."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -182,7 +183,7 @@ class BatchProducer:
     def send(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:
         """Queue messages ({"key": ..., "value": ...}) for one partition, in order.
 
-        Waits while the client's queue is full.
+        Blocks while the queue of the client is full.
 
         Raises
         ------
@@ -201,7 +202,7 @@ class BatchProducer:
                 message.pop("_error", None)
 
     def flush(self) -> None:
-        """Wait until all that was queued is on the broker.
+        """Wait until every queued message is on the broker.
 
         Raises
         ------
@@ -226,5 +227,5 @@ class BatchProducer:
 
 
 def _common(bootstrap: str) -> dict[str, Any]:
-    # Failures come back as errors and are told in one line; the client need not print them too.
+    # Only critical messages on stderr: errors are raised, and reported once.
     return {"bootstrap.servers": bootstrap, "log_level": 2}

@@ -1,6 +1,6 @@
-"""Which parts of a line are alive, as Redis knows it: a key for each, which expires.
+"""Leases of the processes of a run: one Redis key per process, which expires unless renewed.
 
-It keeps two processes from doing the same work, and a new run from starting over a live one.
+A lease keeps two processes from doing the same work, and a new run from replacing a live one.
 """
 
 import os
@@ -19,96 +19,103 @@ from rushhour.runtime.redis_client import connect, redis_failures
 
 LEASE_S = 5.0
 _RENEW_S = 1.0
-_LOOK_S = 0.1
+_POLL_S = 0.1
 _MS = 1000
 
 
 class Lease(AbstractContextManager[None]):
-    """Holds the name of a part, such as `consumer-1`, for as long as it is entered.
+    """Holds the lease of a process, such as `consumer-1`, while the context is entered.
 
-    A part that was killed leaves its name behind for up to `LEASE_S`. On the same host that is
-    found out at once; elsewhere whoever takes its place waits for it.
+    The lease of a process that was killed expires after `LEASE_S`. Its successor waits for that,
+    except on the same host, where a dead owner is detected at once.
+
+    Parameters
+    ----------
+    url
+        URL of Redis.
+    process
+        Name of the process: `producer-0`, `dataflow-1` and so on.
     """
 
-    def __init__(self, url: str, part: str) -> None:
+    def __init__(self, url: str, process: str) -> None:
         self._url = url
-        self._part = part
-        self._key = keys.lease(part)
-        self._me = f"{socket.gethostname()}:{os.getpid()}"
+        self._process = process
+        self._key = keys.lease(process)
+        self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._client = connect(url)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="presence", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> None:
-        """Take the name.
+        """Acquire the lease.
 
         Raises
         ------
         StackError
-            If another process that is alive has it.
+            If a live process holds it.
         """
         with redis_failures(self._url):
-            self._take()
+            self._acquire()
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
         with suppress(redis.RedisError):
-            if self._client.get(self._key) == self._me:
+            if self._client.get(self._key) == self._owner:
                 self._client.delete(self._key)
         self._client.close()
 
-    def _take(self) -> None:
+    def _acquire(self) -> None:
         deadline = time.monotonic() + LEASE_S + _RENEW_S
-        while not self._client.set(self._key, self._me, nx=True, px=int(LEASE_S * _MS)):
+        while not self._client.set(self._key, self._owner, nx=True, px=int(LEASE_S * _MS)):
             owner = cast(str | None, self._client.get(self._key))
-            if owner is not None and _is_gone(owner):
+            if owner is not None and _is_dead(owner):
                 self._client.delete(self._key)
             elif time.monotonic() > deadline:
                 raise StackError(
-                    f"another {self._part} is running on {mask_password(self._url)} ({owner}): "
+                    f"another {self._process} is running on {mask_password(self._url)} ({owner}): "
                     "stop it first"
                 )
             else:
-                time.sleep(_LOOK_S)
+                time.sleep(_POLL_S)
 
     def _renew(self) -> None:
         while not self._stop.wait(_RENEW_S):
-            with suppress(redis.RedisError):  # the part itself will say that Redis is gone
-                self._client.set(self._key, self._me, px=int(LEASE_S * _MS))
+            with suppress(redis.RedisError):  # the process itself reports that Redis is gone
+                self._client.set(self._key, self._owner, px=int(LEASE_S * _MS))
 
 
 def wait_until_alone(client: redis.Redis) -> None:
-    """Return once no part is alive; parts that were killed are waited for.
+    """Wait until no process of a run is alive: at most until the leases of killed ones expire.
 
     Raises
     ------
     StackError
-        If one is and stays so.
+        If a process is still alive then.
     """
     deadline = time.monotonic() + LEASE_S + _RENEW_S
     while alive := live_processes(client):
         if time.monotonic() > deadline:
-            who = ", ".join(f"{part} ({owner})" for part, owner in sorted(alive.items()))
+            who = ", ".join(f"{process} ({owner})" for process, owner in sorted(alive.items()))
             raise StackError(f"a run is live on this Redis: {who}: stop it first")
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
 
 
 def live_processes(client: redis.Redis) -> dict[str, str]:
-    """Return the parts that are alive, each with its host and process id."""
+    """Return the live processes of a run: name -> host and process id."""
     found = {}
     for key in client.scan_iter(match=keys.lease("*"), count=1000):
         owner = cast(str | None, client.get(key))
-        if owner is not None and not _is_gone(owner):
+        if owner is not None and not _is_dead(owner):
             found[key.removeprefix(keys.lease(""))] = owner
     return found
 
 
-def _is_gone(owner: str) -> bool:
-    """Whether a process of this host is no more; of another host's, nothing can be said.
+def _is_dead(owner: str) -> bool:
+    """Whether the owner is a process of this host that has ended. Unknown for other hosts: False.
 
-    A container that starts again is the same host, and its process often has the same id.
+    An owner with the id of this process is its predecessor in a restarted container.
     """
     host, _, pid = owner.rpartition(":")
     if host != socket.gethostname():

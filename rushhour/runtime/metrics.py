@@ -1,37 +1,49 @@
-"""Metrics that more than one part exports. Each part has its own beside these."""
+"""Metrics that more than one process exports."""
 
 import time
 from collections.abc import Mapping
+from importlib.metadata import version
 
 import confluent_kafka as ck
 from prometheus_client import Gauge
 
 from rushhour.runtime.kafka import lag
 
-_EVERY_S = 1.0
+_INTERVAL_S = 1.0
 
+BUILD_INFO = Gauge("rushhour_build_info", "Version of rushhour; the value is always 1", ["version"])
 LAG = Gauge(
     "rushhour_lag_messages",
-    "Messages on a partition that this process has not read yet",
+    "Messages of a partition that this process has not read yet",
     ["topic", "partition"],
 )
 
 
+def show_version() -> None:
+    """Export the installed version."""
+    BUILD_INFO.labels(version("rushhour")).set(1)
+
+
 class LagMeter:
-    """Shows the lag of one consumer, not more often than anybody looks."""
+    """Exports the lag of one Kafka consumer, measured at most once a second."""
 
     def __init__(self, consumer: ck.Consumer) -> None:
         self._consumer = consumer
-        self._next = 0.0
+        self._due = 0.0
 
     def measure(self, offsets: Mapping[tuple[str, int], int], *, now: bool = False) -> None:
-        """Show the lag, given the next offset to read of each partition: if it is time, or `now`.
+        """Export the lag, if a second has passed since the last time, or with `now` in any case.
 
         The consumer must be open.
+
+        Parameters
+        ----------
+        offsets
+            Next offset to read of each topic and partition.
         """
         moment = time.monotonic()
-        if moment < self._next and not now:
+        if moment < self._due and not now:
             return
-        self._next = moment + _EVERY_S
+        self._due = moment + _INTERVAL_S
         for (topic, partition), offset in offsets.items():
             LAG.labels(topic, partition).set(lag(self._consumer, topic, partition, offset))

@@ -1,4 +1,4 @@
-"""What a running part tells the world over HTTP: `/metrics` for Prometheus, and `/healthz`."""
+"""The HTTP endpoints of a process: `/metrics` for Prometheus, and `/healthz`."""
 
 import json
 import threading
@@ -12,17 +12,17 @@ from prometheus_client import make_wsgi_app
 
 from rushhour.core.errors import StackError
 
-# Longer than any honest pause of a loop, such as waiting for a broker.
+# Longer than any legitimate pause of a loop, such as waiting for a broker.
 STUCK_AFTER_S = 60.0
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Health:
-    """Whether a part's loop still turns. The loop calls `beat` each time around.
+    """Whether the main loop of a process is alive. The loop calls `beat` once per iteration.
 
-    Before the first beat there is no loop to judge: a part may be reading a month of trips, or
-    waiting for its peers.
+    A process without a heartbeat so far is alive: it may be reading a month of trips, or waiting
+    for other processes.
 
     >>> health = Health(wall=iter([100.0, 159.0, 161.0]).__next__)
     >>> health.is_alive(), health.beat(), health.is_alive(), health.is_alive()
@@ -34,20 +34,20 @@ class Health:
         self._last: float | None = None
 
     def beat(self) -> None:
-        """Note that the loop has come around."""
+        """Record a heartbeat."""
         self._last = self._wall()
 
     def done(self) -> None:
-        """Note that the work is done: from now on, standing still is right."""
+        """Record that the work is done: no further heartbeat is expected."""
         self._last = None
 
     def is_alive(self) -> bool:
-        """Whether the loop has come around lately, if there is one."""
+        """Whether the last heartbeat is less than `STUCK_AFTER_S` ago, if one is expected."""
         return self._last is None or self._wall() - self._last < STUCK_AFTER_S
 
 
 def application(name: str, health: Health) -> Application:
-    """Return the WSGI application of a part."""
+    """Return the WSGI application of the process `name`."""
     metrics = make_wsgi_app()
 
     def respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -57,10 +57,10 @@ def application(name: str, health: Health) -> Application:
         if path == "/healthz":
             alive = health.is_alive()
             status = "200 OK" if alive else "503 Service Unavailable"
-            answer = {"part": name, "status": "ok" if alive else "stuck"}
+            answer = {"process": name, "status": "ok" if alive else "stuck"}
         else:
-            status, answer = "404 Not Found", {"error": "there are /metrics and /healthz"}
-        # A new list each time: wsgiref adds the length of this answer to it.
+            status, answer = "404 Not Found", {"error": "not found: use /metrics or /healthz"}
+        # A new list for each response, because wsgiref appends Content-Length to it.
         start_response(status, [("Content-Type", "application/json")])
         return [json.dumps(answer).encode()]
 
@@ -68,12 +68,12 @@ def application(name: str, health: Health) -> Application:
 
 
 def serve(name: str, host: str, port: int, health: Health) -> None:
-    """Serve `/metrics` and `/healthz` from a thread, for as long as the process lives.
+    """Serve `/metrics` and `/healthz` from a daemon thread.
 
     Raises
     ------
     StackError
-        If the address cannot be listened on.
+        If the address cannot be bound.
     """
     try:
         server = make_server(
@@ -96,4 +96,4 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing: a scrape every other second is no news."""
+        """Suppress access logs."""

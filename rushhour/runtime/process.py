@@ -1,4 +1,4 @@
-"""What every process of the line does around its work: quiet exits, one-line errors."""
+"""The frame of every process: logging, exit codes, and errors as one line."""
 
 import logging
 import signal
@@ -8,26 +8,31 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-from rushhour.core.errors import RushhourError
+from rushhour.core.errors import INTERRUPTED, RushhourError
 from rushhour.core.settings import Settings
 from rushhour.runtime.lease import Lease
+from rushhour.runtime.logs import set_up_logging
+from rushhour.runtime.metrics import show_version
 from rushhour.runtime.monitor import Health, serve
 
-INTERRUPTED = 130
+_DEFECT = 1
+
+_log = logging.getLogger(__name__)
 
 
 class Terminated(BaseException):
-    """The process was asked to stop."""
+    """The process received SIGTERM."""
 
 
 def run_process(name: str, work: Callable[[], None]) -> NoReturn:
-    """Run one part of the line to its end and exit.
+    """Run a process to its end and exit.
 
-    A user's error becomes one line on stderr and its exit code; SIGTERM and Ctrl-C end the
-    process quietly. Any other exception keeps its traceback: it is a defect.
+    A `RushhourError` is logged in one line and ends the process with its exit code. SIGTERM and
+    Ctrl-C end it without a message. Any other exception is a defect: it is logged with its
+    traceback and ends the process with exit code 1.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    logging.basicConfig(level=logging.INFO, format=f"{name}: %(message)s")
+    set_up_logging(name)
     try:
         work()
     except (KeyboardInterrupt, Terminated):
@@ -35,21 +40,25 @@ def run_process(name: str, work: Callable[[], None]) -> NoReturn:
     except Exception as error:
         user_error = _find_user_error(error)
         if user_error is None:
-            raise
-        _fail(name, user_error)
+            _log.exception("unexpected %s: %s", type(error).__name__, error)
+            sys.exit(_DEFECT)
+        _log.error("%s", user_error)
+        sys.exit(user_error.exit_code)
     sys.exit(0)
 
 
-def run_part(name: str, main: Callable[[Settings, Health], None]) -> NoReturn:
-    """Run one part of the line with its settings, watched over HTTP if they say so, and exit.
+def run_pipeline_process(name: str, main: Callable[[Settings, Health], None]) -> NoReturn:
+    """Run one process of the pipeline and exit once its work is done.
 
-    `main` returns when its work is done.
+    Loads the settings, serves `/metrics` and `/healthz` if a port is set, and holds the lease of
+    the process while `main` runs. `main` returns when its work is done.
     """
 
     def work() -> None:
         settings = Settings.load()
         health = Health()
         _, redis_url = settings.servers(name)
+        show_version()
         if settings.metrics_port is not None:
             serve(name, settings.metrics_host, settings.metrics_port, health)
         with Lease(redis_url, f"{name}-{settings.process}"):
@@ -61,22 +70,17 @@ def run_part(name: str, main: Callable[[Settings, Health], None]) -> NoReturn:
     run_process(name, work)
 
 
-def _fail(name: str, error: RushhourError) -> NoReturn:
-    print(f"{name}: {error}", file=sys.stderr, flush=True)
-    sys.exit(error.exit_code)
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes, the last one raised first."""
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ or current.__context__
 
 
 def _find_user_error(error: BaseException) -> RushhourError | None:
-    """Return a user's error, be it behind a library's wrapping, such as Bytewax's."""
+    """Return the `RushhourError` among the causes: libraries such as Bytewax wrap it."""
     return next((cause for cause in causes(error) if isinstance(cause, RushhourError)), None)
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what led to it, from the last to the first."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from rushhour.runtime.process import INTERRUPTED
+from rushhour.core.errors import INTERRUPTED
 
 
 def run() -> None:

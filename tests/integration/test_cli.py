@@ -646,7 +646,7 @@ def test_a_redis_that_goes_away_ends_the_run_with_one_line(
     try:
         running, _ = begin(rushhour, wait_until, file, "--redis", server.url)
     finally:
-        server.part.stop()
+        server.process.stop()
     ended = running.end()
 
     assert "Redis" in ended.one_line() or "redis" in ended.one_line()

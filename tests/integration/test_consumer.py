@@ -492,7 +492,7 @@ def test_a_consumer_without_a_partition_ends_and_says_so(consumer: Consumer) -> 
     part = consumer.start(4)
     consumer.end(part)
 
-    assert part.last_words() == "consumer: there is no partition for consumer 4 of 5"
+    assert part.last_message() == "there is no partition for consumer 4 of 5"
 
 
 @pytest.mark.also_on_kafka
@@ -638,7 +638,7 @@ def test_a_gap_in_the_events_stops_the_consumer(consumer: Consumer) -> None:
 
     assert part.wait(30.0)
     assert part.exit_code == 4
-    assert f"consumer: topic '{HOURLY_RIDES}' partition 1" in part.last_words()
+    assert f"topic '{HOURLY_RIDES}' partition 1" in part.last_message()
 
 
 def test_a_redis_without_a_run_stops_the_consumer(consumer: Consumer) -> None:
@@ -646,4 +646,4 @@ def test_a_redis_without_a_run_stops_the_consumer(consumer: Consumer) -> None:
 
     assert part.wait(30.0)
     assert part.exit_code == 5
-    assert part.last_words().startswith("consumer: this Redis holds no run")
+    assert part.last_message().startswith("this Redis holds no run")

@@ -79,8 +79,8 @@ def test_health_is_200_while_the_loop_turns_and_503_once_it_is_stuck(monitored: 
         status, kind, body = monitored.get("/healthz")
         return status, kind, json.loads(body)
 
-    ok = (200, "application/json", {"part": "consumer", "status": "ok"})
-    stuck = (503, "application/json", {"part": "consumer", "status": "stuck"})
+    ok = (200, "application/json", {"process": "consumer", "status": "ok"})
+    stuck = (503, "application/json", {"process": "consumer", "status": "stuck"})
     monitored.health.beat()
     assert healthz() == ok
     monitored.wall.now += STUCK_AFTER_S
@@ -93,7 +93,7 @@ def test_health_is_200_while_the_loop_turns_and_503_once_it_is_stuck(monitored: 
 def test_there_is_nothing_else(monitored: Monitored, path: str) -> None:
     status, kind, body = monitored.get(path)
     assert (status, kind) == (404, "application/json")
-    assert json.loads(body) == {"error": "there are /metrics and /healthz"}
+    assert json.loads(body) == {"error": "not found: use /metrics or /healthz"}
 
 
 def test_one_who_says_nothing_does_not_keep_others_waiting(monitored: Monitored) -> None:

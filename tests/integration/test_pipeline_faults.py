@@ -18,10 +18,10 @@ from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.kafka import end_offsets
 from rushhour.simulator.commands.controls import give
-from rushhour.simulator.stack import processes as processes_module
+from rushhour.simulator.stack import process_specs as specs_module
 from rushhour.simulator.stack import stack as stack_module
 from rushhour.simulator.stack.child_process import ChildProcess
-from rushhour.simulator.stack.processes import ProcessSpec, process_specs
+from rushhour.simulator.stack.process_specs import ProcessSpec, process_specs
 from rushhour.simulator.stack.stack import Stack
 from rushhour.storage.runs import load_run
 from tests.fixtures.pipeline import (
@@ -85,8 +85,8 @@ def kill(stack: Stack, name: str, wait: WaitUntil, closed: int = 16) -> None:
         return hours_closed(stack) >= closed
 
     wait(enough, f"{closed} hours are closed")
-    os.kill(stack.parts[name].pid, signal.SIGKILL)
-    wait(lambda: stack.parts[name].poll() == -signal.SIGKILL, f"the {name} is gone")
+    os.kill(stack.processes[name].pid, signal.SIGKILL)
+    wait(lambda: stack.processes[name].poll() == -signal.SIGKILL, f"the {name} is gone")
     assert hours_closed(stack) < 40
 
 
@@ -97,7 +97,7 @@ def restart(stack: Stack, *names: str, **changes: object) -> None:
     for spec in process_specs(settings, load_run(stack.client)):
         if spec.name in names:
             again = replace(spec, name=f"{spec.name}-again")
-            stack.parts[spec.name] = start_process(again, stack.directory)
+            stack.processes[spec.name] = start_process(again, stack.directory)
 
 
 @pytest.mark.also_on_kafka
@@ -126,7 +126,7 @@ runpy.run_module("dataflows", run_name="__main__", alter_sys=True)
 def start_process(spec: ProcessSpec, directory: Path) -> ChildProcess:
     """Start a process of a line; a dataflow with short epochs."""
     if spec.module != "dataflows":
-        return processes_module.start_process(spec, directory)
+        return specs_module.start_process(spec, directory)
     command = [sys.executable, "-P", "-c", SHORT_EPOCHS]
     log = directory / f"{spec.name}.log"
     return ChildProcess(spec.name, command, log, spec.settings.as_environment())
@@ -181,9 +181,9 @@ def test_a_dataflow_goes_on_from_its_last_snapshot(
         ends = end_offsets(stack.bootstrap, [TRIPS])[TRIPS]
         wait_until(lambda: stored(recovery, dataflows) == ends, "there is a snapshot of it")
         for name in names:
-            os.kill(stack.parts[name].pid, signal.SIGKILL)
+            os.kill(stack.processes[name].pid, signal.SIGKILL)
         for name in names:
-            assert stack.parts[name].wait(10.0)
+            assert stack.processes[name].wait(10.0)
         restart(stack, *names)
         give(stack.client, Command("resume"))
         wait_until(stack.is_done, "the line is done")
@@ -226,7 +226,7 @@ def test_a_cluster_of_which_one_was_killed_ends_and_goes_on_when_all_restart(
     def disturb(stack: Stack) -> None:
         wait_until(lambda: any(stored(recovery, 2).values()), "there is a snapshot")
         kill(stack, f"dataflow-{killed}", wait_until)
-        other = stack.parts[f"dataflow-{1 - killed}"]
+        other = stack.processes[f"dataflow-{1 - killed}"]
         assert other.wait(20.0)
         assert other.exit_code == 6
         said = other.log.read_text("utf-8").splitlines()
@@ -254,20 +254,20 @@ def test_a_dataflow_that_starts_again_after_its_end_sends_nothing(
     """First while the consumer is not done, so that only its store can tell; then when all is."""
 
     def disturb(stack: Stack) -> None:
-        consumer = stack.parts["consumer"].pid
+        consumer = stack.processes["consumer"].pid
         os.kill(consumer, signal.SIGSTOP)
-        wait_until(lambda: stack.parts["dataflow"].poll() == 0, "the dataflow is done")
+        wait_until(lambda: stack.processes["dataflow"].poll() == 0, "the dataflow is done")
         events = [messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)]
         for again in (1, 2):
             restart(stack, "dataflow")
-            wait_until(lambda: stack.parts["dataflow"].poll() == 0, "the next one is too")
+            wait_until(lambda: stack.processes["dataflow"].poll() == 0, "the next one is too")
             assert [messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)] == events
             if again == 1:
                 assert hours_closed(stack) < 48
                 os.kill(consumer, signal.SIGCONT)
                 wait_until(stack.is_done, "the line is done")
-        said = stack.parts["dataflow"].last_words()
-        assert said == "dataflow: nothing to do: the run is finished"
+        said = stack.processes["dataflow"].last_message()
+        assert said == "nothing to do: the run is finished"
 
     found = pipeline(trip_file, TWO_DAYS, disturb, ahead_hours=168, recovery_dir=recovery)
     assert_same(found, undisturbed)
@@ -283,7 +283,7 @@ def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
 
     def disturb(stack: Stack) -> None:
         """The consumer sleeps meanwhile, so that the second producer takes up hours before."""
-        consumer = stack.parts["consumer"].pid
+        consumer = stack.processes["consumer"].pid
         wait_until(lambda: stack.client.hget(keys.QUALITY, "hours_closed"), "an hour is closed")
         os.kill(consumer, signal.SIGSTOP)
         wait_until(lambda: ahead(stack), "the replay has run ahead")
@@ -292,7 +292,7 @@ def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
         before = messages_on(stack, TRIPS)
         wait_until(lambda: messages_on(stack, TRIPS) > before, "the second producer sends")
         os.kill(consumer, signal.SIGCONT)
-        logs.append(stack.parts["dataflow"].log)
+        logs.append(stack.processes["dataflow"].log)
 
     logs: list[Path] = []
     found = pipeline(trip_file, TWO_DAYS, disturb, speed="1d/s")

@@ -18,11 +18,11 @@ from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.lease import live_processes
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.runs import describe_run
-from rushhour.simulator.stack import processes as processes_module
+from rushhour.simulator.stack import process_specs as specs_module
 from rushhour.simulator.stack import stack as stack_module
 from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.ports import HOST, free_ports
-from rushhour.simulator.stack.processes import ProcessSpec, process_specs
+from rushhour.simulator.stack.process_specs import ProcessSpec, process_specs
 from rushhour.simulator.stack.stack import open_stack
 from tests.fixtures.pipeline import TWO_DAYS, hours_closed
 from tests.fixtures.recount import MODELS
@@ -94,7 +94,7 @@ def lingering(
     def start(spec: ProcessSpec, directory: Path) -> ChildProcess:
         """As an orchestrator does that restarts what ends; under `up` no part lingers."""
         lingers = spec.settings.model_copy(update={"stay_alive": True})
-        return processes_module.start_process(replace(spec, settings=lingers), directory)
+        return specs_module.start_process(replace(spec, settings=lingers), directory)
 
     with pytest.MonkeyPatch.context() as patch, open_stack(ours, ours.state_dir) as stack:
         patch.setattr(stack_module, "start_process", start)
@@ -115,7 +115,7 @@ def test_each_process_exports_what_is_documented_of_it(
 def test_a_process_that_lingers_is_healthy_and_says_who_it_is(lingering: Lingering) -> None:
     for name, port in lingering.ports.items():
         part = name.partition("-")[0]
-        assert json.loads(get(port, "/healthz")) == {"part": part, "status": "ok"}
+        assert json.loads(get(port, "/healthz")) == {"process": part, "status": "ok"}
 
 
 def test_the_figures_of_all_processes_add_up(lingering: Lingering) -> None:

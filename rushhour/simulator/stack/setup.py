@@ -1,32 +1,47 @@
-"""Make Kafka and Redis ready for a run: its data found, old keys gone, start offsets noted."""
+"""Set up Kafka and Redis for a run: topics, start offsets, and what is replayed."""
+
+from dataclasses import replace
 
 import redis
 
 from rushhour.core import keys
-from rushhour.core.errors import KafkaFailure
+from rushhour.core.errors import KafkaFailure, StackError
 from rushhour.core.run import RunInfo
-from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, TOPICS
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS
 from rushhour.runtime.kafka import end_offsets, ensure_topics
 from rushhour.runtime.lease import wait_until_alone
-from rushhour.runtime.redis_client import write_hash
-from rushhour.storage.runs import save_run
+from rushhour.runtime.redis_client import read_hash, write_hash
+from rushhour.storage.runs import load_run, save_run
 
+_JOINED = (HOURLY_RIDES, PREDICTIONS, ALERTS)  # a consumer joins them partition by partition
 _SCAN_COUNT = 1000
 
 
 def prepare(
     client: redis.Redis, bootstrap: str, partitions: int, run: RunInfo, *, create: bool
 ) -> None:
-    """Clear the keys of an earlier run and write where this one starts.
+    """Start a new run: delete the keys of an earlier one and write where this one starts.
 
-    With `create`, topics are created if they are missing (the embedded broker has them and
-    cannot be asked to). Messages of earlier runs stay on them: the run
-    starts behind them.
+    Messages of earlier runs stay on the topics; the run starts after them.
+
+    Parameters
+    ----------
+    client
+        Client of Redis.
+    bootstrap
+        Bootstrap servers of Kafka.
+    partitions
+        Partitions of each topic that is created.
+    run
+        What is replayed.
+    create
+        Create missing topics. The embedded broker has them, and does not support it.
 
     Raises
     ------
     KafkaFailure
-        If the cluster does not answer or refuses the topics, or has them in another shape.
+        If Kafka does not answer, refuses the topics, or has joined topics with different numbers
+        of partitions.
     StackError
         If a run is live on this Redis.
     """
@@ -34,11 +49,12 @@ def prepare(
     if create:
         ensure_topics(bootstrap, partitions)
     offsets = end_offsets(bootstrap, TOPICS)
-    rides, predictions = len(offsets[HOURLY_RIDES]), len(offsets[PREDICTIONS])
-    if rides != predictions:
+    counts = {topic: len(offsets[topic]) for topic in _JOINED}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"'{topic}' {count}" for topic, count in counts.items())
         raise KafkaFailure(
-            f"Kafka at {bootstrap}: topics '{HOURLY_RIDES}' and '{PREDICTIONS}' have {rides} and "
-            f"{predictions} partitions, and must have as many: delete them"
+            f"Kafka at {bootstrap}: topics that are joined need the same number of partitions "
+            f"({found}): delete them, and they are created again"
         )
     clear(client)
     write_hash(
@@ -53,8 +69,29 @@ def prepare(
     save_run(client, run)
 
 
+def resume(client: redis.Redis, wanted: RunInfo) -> RunInfo | None:
+    """Return the run that Redis holds, if it replays the same as the wanted one; else None.
+
+    Changed numbers of processes are saved, unless a process of the run is live: the live ones
+    rely on the numbers.
+    """
+    if not read_hash(client, keys.RUN):
+        return None
+    existing = load_run(client)
+    if not wanted.replays_the_same_as(existing):
+        return None
+    run = replace(wanted, run_id=existing.run_id)
+    if run != existing:
+        try:
+            wait_until_alone(client)
+        except StackError:
+            return existing
+        save_run(client, run)
+    return run
+
+
 def clear(client: redis.Redis) -> None:
     """Delete all keys of rushhour, and no others."""
-    ours = [key for key in client.scan_iter(count=_SCAN_COUNT) if keys.is_of_a_run(key)]
-    for start in range(0, len(ours), _SCAN_COUNT):
-        client.unlink(*ours[start : start + _SCAN_COUNT])
+    found = [key for key in client.scan_iter(count=_SCAN_COUNT) if keys.is_of_a_run(key)]
+    for start in range(0, len(found), _SCAN_COUNT):
+        client.unlink(*found[start : start + _SCAN_COUNT])

@@ -1,5 +1,6 @@
-"""The running line: servers (embedded or given) and the three processes between them."""
+"""A running pipeline: its servers, embedded or given, and the processes between them."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -15,20 +16,22 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.child_process import ChildProcess, Cost
-from rushhour.simulator.stack.processes import process_specs, start_process
+from rushhour.simulator.stack.process_specs import process_specs, start_process
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.stack.session import Session
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import load_status, save_status
 
 _BROKER_START_S = 20.0
+_POLL_S = 0.02
 
 
 @dataclass
 class Stack:
-    """The servers of a run and, once started, its parts, from the end of the line to its start.
+    """The servers of a run and, once started, its processes by name.
 
-    That is the order in which they start, so that nothing is sent before it is read.
+    `processes` is in the order of starting, which is against the flow of data: consumers, dataflow
+    processes, producer. So nothing is sent before its reader runs.
     """
 
     directory: Path
@@ -37,59 +40,70 @@ class Stack:
     redis_url: str
     client: redis.Redis
     servers: list[ChildProcess]
-    parts: dict[str, ChildProcess] = field(default_factory=dict)
+    processes: dict[str, ChildProcess] = field(default_factory=dict)
 
     def start_pipeline(self, run: RunInfo) -> None:
-        """Prepare Kafka and Redis for the run and start the line."""
+        """Prepare Kafka and Redis for the run and start its processes.
+
+        Raises
+        ------
+        KafkaFailure
+            If Kafka does not answer, or its topics cannot be used.
+        StackError
+            If a run is live on this Redis, or a process cannot be started.
+        """
         embedded = self.settings.kafka is None
         prepare(self.client, self.bootstrap, self.settings.partitions, run, create=not embedded)
-        Session.of(run, self.redis_url, self.bootstrap).save(self.directory)
+        previous = Session.load(self.directory)
+        saved_by = previous.saved_by if previous is not None else None
+        session = Session(os.getpid(), run.run_id, self.redis_url, self.bootstrap, saved_by)
+        session.save(self.directory)
         servers = {"kafka": self.bootstrap, "redis": self.redis_url}
-        line = process_specs(self.settings.model_copy(update=servers), run)
-        for member in reversed(line):
-            self.parts[member.name] = start_process(member, self.directory)
+        specs = process_specs(self.settings.model_copy(update=servers), run)
+        for spec in reversed(specs):
+            self.processes[spec.name] = start_process(spec, self.directory)
 
     def stop_pipeline(self) -> None:
-        """Stop the parts, from the start of the line on; say so if the replay had not finished."""
-        for part in reversed(self.parts.values()):
-            part.stop()
+        """Stop the processes, the producer first; mark an unfinished replay as stopped."""
+        for process in reversed(self.processes.values()):
+            process.stop()
         with suppress(redis.RedisError):
             status = load_status(self.client)
             if status is not None and status.state != "finished":
                 save_status(self.client, replace(status, state="stopped"))
 
     def is_done(self) -> bool:
-        """Whether every part has done its work.
+        """Whether every process has done its work.
 
         Raises
         ------
         StackError
-            If a part or a server died. Says which and why.
+            If a process or a server died. Names it, with its last message and its log.
         """
-        for part in (*self.parts.values(), *self.servers):
-            part.check()
+        for process in (*self.processes.values(), *self.servers):
+            process.check()
         for server in self.servers:
             if server.poll() is not None:
-                raise StackError(f"the {server.name} ended on its own (log: {server.log})")
-        return all(part.poll() == 0 for part in self.parts.values())
+                raise StackError(f"the {server.name} ended unexpectedly (log: {server.log})")
+        return all(process.poll() == 0 for process in self.processes.values())
 
     def costs(self) -> dict[str, Cost | None]:
-        """Return what each process has used, in the order of the line."""
-        parts = (*reversed(self.parts.values()), *self.servers)
-        return {part.name: part.cost_so_far() for part in parts}
+        """Return the resources that each process has used, in the order of the data flow."""
+        processes = (*reversed(self.processes.values()), *self.servers)
+        return {process.name: process.cost_so_far() for process in processes}
 
 
 @contextmanager
 def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
-    """Yield the stack with its servers up; stop all of it at the end, however that comes.
+    """Yield a stack with running servers; stop everything on exit, after errors as well.
 
-    An embedded Redis saves its data when it stops, so that the run can still be looked at; if
-    not a single hour was closed, the run saved before it is kept instead.
+    An embedded Redis saves its data when it stops, so that the run can be read later. If no hour
+    was closed, the run saved before is kept instead.
 
     Raises
     ------
     StackError
-        If a server cannot be started.
+        If a server cannot be started, or the data cannot be saved.
     RedisFailure
         If the given Redis does not answer.
     """
@@ -99,14 +113,17 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
         redis_url = settings.redis
         if settings.kafka is None:
             broker = ChildProcess.python(
-                "broker", "rushhour.simulator.stack.broker", directory / "broker.log", {}
+                "broker",
+                "rushhour.simulator.stack.broker",
+                directory / "broker.log",
+                settings.as_environment(),
             )
             stops.callback(broker.stop)
             servers.append(broker)
         if redis_url is None:
             embedded = EmbeddedRedis(directory, settings.redis_port)
-            stops.push(_SaveAndStop(embedded))
-            servers.append(embedded.part)
+            stops.push(_SaveAndStop(embedded, directory))
+            servers.append(embedded.process)
             redis_url = embedded.url
         bootstrap = settings.kafka or _address_of(broker)
         stack = Stack(directory, settings, bootstrap, redis_url, connect(redis_url), servers)
@@ -115,10 +132,11 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
 
 
 class _SaveAndStop(AbstractContextManager[None]):
-    """Stops the embedded Redis; a failure to save never hides what went wrong before."""
+    """Stops the embedded Redis; a failure to save does not replace an earlier error."""
 
-    def __init__(self, server: EmbeddedRedis) -> None:
+    def __init__(self, server: EmbeddedRedis, directory: Path) -> None:
         self._server = server
+        self._directory = directory
 
     def __exit__(
         self,
@@ -127,10 +145,18 @@ class _SaveAndStop(AbstractContextManager[None]):
         _trace: TracebackType | None,
     ) -> None:
         try:
-            self._server.stop(save=self._is_worth_saving())
+            self._stop()
         except StackError:
-            if error is None:
+            # Ctrl-C is no error: the user expects the run to be saved.
+            if error is None or isinstance(error, KeyboardInterrupt):
                 raise
+
+    def _stop(self) -> None:
+        save = self._is_worth_saving()
+        self._server.stop(save=save)
+        session = Session.load(self._directory)
+        if save and session is not None:
+            replace(session, saved_by=self._server.binary).save(self._directory)
 
     def _is_worth_saving(self) -> bool:
         try:
@@ -145,8 +171,8 @@ def _address_of(broker: ChildProcess | None) -> str:
     deadline = time.monotonic() + _BROKER_START_S
     while time.monotonic() < deadline:
         broker.check()
-        lines = broker.log.read_text("utf-8", "replace").splitlines(keepends=True)
-        if lines and lines[0].endswith("\n"):
-            return lines[0].strip()
-        time.sleep(0.02)
-    raise StackError(f"the broker did not come up (log: {broker.log})")
+        first, newline, _ = broker.log.read_text("utf-8", "replace").partition("\n")
+        if newline:
+            return first
+        time.sleep(_POLL_S)
+    raise StackError(f"the broker did not start (log: {broker.log})")

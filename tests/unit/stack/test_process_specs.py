@@ -1,7 +1,7 @@
 import pytest
 
 from rushhour.core.run import RunInfo
-from rushhour.simulator.stack.processes import process_specs
+from rushhour.simulator.stack.process_specs import process_specs
 from tests.fixtures.settings import SettingsFactory
 
 

@@ -1,0 +1,177 @@
+"""What a new run clears away, what it leaves alone, and where it starts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import redis
+
+from rushhour.core import keys
+from rushhour.core.clock import ClockStatus
+from rushhour.core.errors import KafkaFailure
+from rushhour.core.run import RunInfo
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
+from rushhour.runtime import kafka
+from rushhour.runtime.kafka import BatchProducer
+from rushhour.simulator.stack.setup import prepare
+from rushhour.storage.clock import (
+    first_open_hour,
+    is_finished,
+    last_hour_closed,
+    load_status,
+    save_status,
+)
+from rushhour.storage.runs import load_offsets, load_run, save_run
+
+pytestmark = pytest.mark.integration
+
+START = 1_727_910_000_000  # 2024-10-02 23:00
+NEW = RunInfo("new", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
+OF_RUSHHOUR = (
+    keys.CLOCK,
+    keys.RUN,
+    keys.OFFSETS,
+    keys.CLOSED,
+    keys.DUPLICATES,
+    keys.COMMANDS,
+    keys.CITY,
+    keys.CITY_HOURLY,
+    keys.QUALITY,
+    keys.BOARD_MAE,
+    keys.BOARD_RIDES,
+    keys.zone(132),
+    keys.rides("2024-10-02T23"),
+    keys.predictions("2024-10-02T23"),
+    keys.model_predictions("last_hour", "2024-10-02T23"),
+    keys.errors("2024-10-02T23"),
+    keys.model("last_hour"),
+    keys.ALERTS,
+    keys.COVERAGE,
+    keys.lower("2024-10-02T23"),
+    keys.upper("2024-10-02T23"),
+    keys.hour_alerts("2024-10-02T23"),
+)
+
+
+@pytest.mark.also_on_kafka
+def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
+    broker: str, client: redis.Redis
+) -> None:
+    others = {"mine", "zones", "cities:1", "sim:mine", "zone:east", "errors:of-another-app"}
+    for key in (*OF_RUSHHOUR, *others):
+        client.set(key, "old")
+
+    prepare(client, broker, 4, NEW, create=False)
+
+    assert set(client.scan_iter()) == {
+        keys.RUN,
+        keys.OFFSETS,
+        *others,
+    }
+    assert load_run(client) == NEW
+
+
+@pytest.mark.also_on_kafka
+def test_a_new_run_starts_behind_the_messages_of_earlier_ones(
+    broker: str, client: redis.Redis
+) -> None:
+    producer = BatchProducer(broker)
+    producer.send(TRIPS, 2, [{"value": b"old"}] * 5)
+    producer.send(PREDICTIONS, 0, [{"value": b"old"}])
+    producer.flush()
+
+    prepare(client, broker, 4, NEW, create=False)
+
+    assert load_offsets(client, TRIPS) == {0: 0, 1: 0, 2: 5, 3: 0}
+    assert load_offsets(client, HOURLY_RIDES) == {0: 0, 1: 0, 2: 0, 3: 0}
+    assert load_offsets(client, PREDICTIONS) == {0: 1, 1: 0, 2: 0, 3: 0}
+
+
+@pytest.mark.also_on_kafka
+def test_topics_that_are_there_already_are_taken_as_they_are(
+    broker: str, client: redis.Redis
+) -> None:
+    prepare(client, broker, 12, NEW, create=True)
+
+    assert {topic: len(load_offsets(client, topic)) for topic in TOPICS} == dict.fromkeys(TOPICS, 4)
+
+
+def test_topics_that_are_joined_must_be_partitioned_alike(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four: dict[str, dict[int, int]] = {topic: dict.fromkeys(range(4), 0) for topic in TOPICS}
+    monkeypatch.setattr(
+        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {PREDICTIONS: {0: 0}}
+    )
+    said = f"topics 'hourly_rides' and '{PREDICTIONS}' have 4 and 1 partitions, and must have as"
+    with pytest.raises(KafkaFailure, match=said):
+        prepare(client, "127.0.0.1:1", 4, NEW, create=False)
+    # Nothing is joined with alerts: on a Kafka of before there were any they are made anew.
+    monkeypatch.setattr(
+        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {ALERTS: {0: 0}}
+    )
+    prepare(client, "127.0.0.1:1", 4, NEW, create=False)
+    assert len(load_offsets(client, ALERTS)) == 1
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_without_kafka_the_last_run_is_left_as_it_was(
+    client: redis.Redis,
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    create: bool,
+) -> None:
+    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)
+    for key in OF_RUSHHOUR:
+        client.set(key, "old")
+
+    with pytest.raises(KafkaFailure, match=r"^Kafka at 127\.0\.0\.1:"):
+        prepare(client, f"127.0.0.1:{free_port()}", 4, NEW, create=create)
+
+    assert set(client.scan_iter()) == set(OF_RUSHHOUR)
+
+
+# What each part reads back.
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        NEW,
+        replace(NEW, dataflows=3, consumers=2),
+        replace(NEW, source="synthetic", file=""),
+        replace(NEW, models=("mixture", "last_hour")),
+        replace(NEW, surge="79:0.5@2024-10-02 23:00,132:2@2024-10-20 00:00"),
+    ],
+)
+def test_a_run_comes_back_from_redis_as_it_was(client: redis.Redis, run: RunInfo) -> None:
+    save_run(client, run)
+    assert load_run(client) == run
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        ClockStatus(START, "6h/s", "running", 12),
+        ClockStatus(START + 1, "max", "paused", 0, "7-0", "no such speed", speed_setting="1h/s"),
+    ],
+)
+def test_the_clock_comes_back_from_redis_as_it_was(
+    client: redis.Redis, status: ClockStatus
+) -> None:
+    assert load_status(client) is None
+    save_status(client, status)
+    assert load_status(client) == status
+
+
+def test_a_run_is_over_once_its_last_hour_is_closed(client: redis.Redis) -> None:
+    run = replace(NEW, end_ts=START + 2 * 3_600_000)
+    found = []
+    for closed in (None, START, START + 3_600_000):
+        if closed is not None:
+            client.hset(keys.CLOCK, "last_hour_closed_ts", closed)
+        assert last_hour_closed(client) == closed
+        found.append(
+            ((first_open_hour(client, START) - START) // 3_600_000, is_finished(client, run))
+        )
+    assert found == [(0, False), (1, False), (2, True)]
