@@ -1,4 +1,4 @@
-"""`rushhour prepare`: a run made ready, gone on with, or started over, and who may do so."""
+"""`rushhour prepare`: sets up a new run, resumes an existing one, and spares a live one."""
 
 import socket
 import subprocess
@@ -13,7 +13,7 @@ from dataflows.forecasting.forecasters import model_names
 from rushhour.core import keys
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TOPICS, TRIPS
-from rushhour.runtime import lease as presence
+from rushhour.runtime import lease
 from rushhour.runtime.kafka import BatchProducer, end_offsets
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
@@ -36,9 +36,9 @@ def file(write_trips: TripWriter, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, client: redis.Redis) -> None:
-    """An empty Redis, and parts that are not waited for for long."""
-    monkeypatch.setattr(presence, "LEASE_S", 0.2)
-    monkeypatch.setattr(presence, "_RENEW_S", 0.1)
+    """An empty Redis, and short leases."""
+    monkeypatch.setattr(lease, "LEASE_S", 0.2)
+    monkeypatch.setattr(lease, "_RENEW_S", 0.1)
 
 
 @pytest.fixture
@@ -57,16 +57,16 @@ def prepare(
 
 
 @pytest.fixture
-def someone() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that lives, which may be a part of a run."""
+def other_process() -> Iterator[subprocess.Popen[bytes]]:
+    """A live process, which may hold a lease."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     yield process
     process.kill()
     process.communicate()
 
 
-def take_part(client: redis.Redis, process: subprocess.Popen[bytes]) -> str:
-    """Let a process be a consumer at work; return who it is."""
+def hold_lease(client: redis.Redis, process: subprocess.Popen[bytes]) -> str:
+    """Give a process the lease of a consumer; return the owner."""
     owner = f"{socket.gethostname()}:{process.pid}"
     client.set(keys.lease("consumer-0"), owner)
     return owner
@@ -77,13 +77,13 @@ def run_id(client: redis.Redis) -> str:
 
 
 def close_hours(client: redis.Redis, count: int) -> None:
-    """As the consumer leaves it, as far as `prepare` looks."""
+    """Write what `prepare` reads of closed hours."""
     client.hset(keys.CLOCK, mapping={"last_hour_closed_ts": START + (count - 1) * HOUR})
     client.hset(keys.QUALITY, mapping={"hours_closed": count})
 
 
 @pytest.mark.also_on_kafka
-def test_a_new_run_is_described_and_begins_behind_what_the_topics_hold(
+def test_a_new_run_is_described_and_starts_after_old_messages(
     prepare: Prepare, client: redis.Redis, module_broker: str, file: Path
 ) -> None:
     producer = BatchProducer(module_broker)
@@ -117,7 +117,9 @@ def test_a_new_run_is_described_and_begins_behind_what_the_topics_hold(
     assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS, "mine"}
 
 
-def test_how_many_share_the_run_is_part_of_it(prepare: Prepare, client: redis.Redis) -> None:
+def test_the_numbers_of_processes_are_saved_with_the_run(
+    prepare: Prepare, client: redis.Redis
+) -> None:
     done = prepare("--consumers", 2, RUSHHOUR_DATAFLOWS="3")
 
     assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
@@ -126,15 +128,15 @@ def test_how_many_share_the_run_is_part_of_it(prepare: Prepare, client: redis.Re
 
 
 @pytest.mark.parametrize(
-    ("closed", "said"),
+    ("closed", "last_line"),
     [
         (0, "the run starts"),
         (7, "the run goes on: 7 hours are closed"),
         (48, "the run is finished already; to start over: rushhour prepare --new"),
     ],
 )
-def test_a_run_that_is_there_goes_on(
-    prepare: Prepare, client: redis.Redis, module_broker: str, closed: int, said: str
+def test_an_existing_run_is_resumed(
+    prepare: Prepare, client: redis.Redis, module_broker: str, closed: int, last_line: str
 ) -> None:
     prepare()
     if closed:
@@ -147,15 +149,13 @@ def test_a_run_that_is_there_goes_on(
     done = prepare()
 
     assert (done.code, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == said
+    assert done.stdout.splitlines()[-1] == last_line
     assert {key: read_hash(client, key) for key in client.scan_iter()} == before
 
 
 @pytest.mark.parametrize("closed", [0, 7, 48])
 @pytest.mark.also_on_kafka
-def test_new_starts_over_whatever_is_there(
-    prepare: Prepare, client: redis.Redis, closed: int
-) -> None:
+def test_new_starts_over(prepare: Prepare, client: redis.Redis, closed: int) -> None:
     prepare()
     first = run_id(client)
     if closed:
@@ -187,7 +187,7 @@ def test_other_hours_are_another_run(
     assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
 
 
-def test_another_surge_is_another_run_and_is_said(prepare: Prepare, client: redis.Redis) -> None:
+def test_another_surge_is_another_run_and_is_shown(prepare: Prepare, client: redis.Redis) -> None:
     surges = (None, "132:2.0@2024-10-02", "132:2.5@2024-10-02", "132:2.5@2024-10-02 01:00", None)
     ids = set()
     for surge in surges:
@@ -200,7 +200,7 @@ def test_another_surge_is_another_run_and_is_said(prepare: Prepare, client: redi
     assert len(ids) == len(surges)
 
 
-def test_the_same_surges_in_other_words_are_the_same_run(
+def test_the_same_surges_written_differently_are_the_same_run(
     prepare: Prepare, client: redis.Redis
 ) -> None:
     prepare("--surge", "132:2.0@2024-10-02,7:0.50@2024-10-01 05:00")
@@ -230,7 +230,9 @@ def test_another_file_is_another_run(
     assert run_id(client) != first
 
 
-def test_a_run_that_goes_on_may_be_shared_by_others(prepare: Prepare, client: redis.Redis) -> None:
+def test_a_resumed_run_may_have_other_numbers_of_processes(
+    prepare: Prepare, client: redis.Redis
+) -> None:
     prepare()
     first = run_id(client)
     close_hours(client, 7)
@@ -246,27 +248,27 @@ def test_a_run_that_goes_on_may_be_shared_by_others(prepare: Prepare, client: re
 # Runs that are live.
 
 
-def test_a_live_run_goes_on_undisturbed(
-    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes]
+def test_a_live_run_is_unchanged(
+    prepare: Prepare, client: redis.Redis, other_process: subprocess.Popen[bytes]
 ) -> None:
     prepare("--dataflows", 2)
-    take_part(client, someone)
+    hold_lease(client, other_process)
     before = read_hash(client, keys.RUN)
 
     done = prepare("--consumers", 3)
 
     assert done.code == 0
-    # How it is shared stays as it is: the parts that live rely on it.
+    # The numbers of processes are unchanged: the live ones rely on them.
     assert "line 4 partitions, dataflow processes: 2, consumers: 1" in done.words
     assert read_hash(client, keys.RUN) == before
 
 
 @pytest.mark.parametrize("args", [["--new"], ["--until", "2024-10-03"]])
 def test_a_live_run_is_not_started_over(
-    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes], args: list[str]
+    prepare: Prepare, client: redis.Redis, other_process: subprocess.Popen[bytes], args: list[str]
 ) -> None:
     prepare()
-    owner = take_part(client, someone)
+    owner = hold_lease(client, other_process)
     before = {key: client.dump(key) for key in client.scan_iter()}
 
     done = prepare(*args)
@@ -278,24 +280,24 @@ def test_a_live_run_is_not_started_over(
     assert {key: client.dump(key) for key in client.scan_iter()} == before
 
 
-def test_parts_of_a_run_that_was_killed_do_not_keep_it_from_starting_over(
-    prepare: Prepare, client: redis.Redis, someone: subprocess.Popen[bytes]
+def test_killed_processes_do_not_keep_a_run_from_starting_over(
+    prepare: Prepare, client: redis.Redis, other_process: subprocess.Popen[bytes]
 ) -> None:
     prepare()
     first = run_id(client)
-    take_part(client, someone)
-    someone.kill()
-    someone.wait()
+    hold_lease(client, other_process)
+    other_process.kill()
+    other_process.wait()
 
     assert prepare("--new").code == 0
     assert run_id(client) != first
 
 
-# What cannot be made ready.
+# Refusals.
 
 
 @pytest.mark.also_on_kafka
-def test_topics_that_are_there_keep_their_partitions_and_that_is_said(
+def test_existing_topics_keep_their_partitions_with_a_note(
     prepare: Prepare, client: redis.Redis
 ) -> None:
     done = prepare(RUSHHOUR_PARTITIONS="12")
@@ -306,7 +308,7 @@ def test_topics_that_are_there_keep_their_partitions_and_that_is_said(
 
 
 @pytest.mark.parametrize(
-    ("env", "code", "said"),
+    ("env", "code", "message"),
     [
         ({"RUSHHOUR_KAFKA": ""}, 2, "the run needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS"),
         ({"RUSHHOUR_REDIS": ""}, 2, "the run needs RUSHHOUR_KAFKA and RUSHHOUR_REDIS"),
@@ -315,8 +317,8 @@ def test_topics_that_are_there_keep_their_partitions_and_that_is_said(
         ({"RUSHHOUR_CONSUMERS": "0"}, 2, "consumers '0'"),
     ],
 )
-def test_what_is_missing_is_one_line_and_changes_nothing(
-    prepare: Prepare, client: redis.Redis, env: dict[str, str], code: int, said: str
+def test_a_failure_is_one_line_and_changes_nothing(
+    prepare: Prepare, client: redis.Redis, env: dict[str, str], code: int, message: str
 ) -> None:
     prepare()
     before = read_hash(client, keys.RUN)
@@ -324,12 +326,12 @@ def test_what_is_missing_is_one_line_and_changes_nothing(
     done = prepare("--new", **env)
 
     assert done.code == code
-    assert said in done.one_line()
+    assert message in done.one_line()
     assert read_hash(client, keys.RUN) == before
 
 
 @pytest.mark.parametrize("command", [["status"], ["watch"], ["zone", "132"], ["verify"]])
-def test_before_a_run_is_prepared_there_is_none_to_look_at(
+def test_before_a_run_is_set_up_there_is_none_to_read(
     cli: Cli, rushhour: Rushhour, redis_server: EmbeddedRedis, command: list[str]
 ) -> None:
     done = cli(rushhour, *command, "--redis", redis_server.url)

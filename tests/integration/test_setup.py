@@ -1,4 +1,4 @@
-"""What a new run clears away, what it leaves alone, and where it starts."""
+"""The setup of a run: which keys are deleted, where it starts, and what is read back."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,7 +54,7 @@ OF_RUSHHOUR = (
 
 
 @pytest.mark.also_on_kafka
-def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
+def test_a_new_run_deletes_every_key_of_the_last_one_and_no_other(
     broker: str, client: redis.Redis
 ) -> None:
     others = {"mine", "zones", "cities:1", "sim:mine", "zone:east", "errors:of-another-app"}
@@ -72,7 +72,7 @@ def test_a_new_run_clears_every_key_of_the_last_one_and_no_other(
 
 
 @pytest.mark.also_on_kafka
-def test_a_new_run_starts_behind_the_messages_of_earlier_ones(
+def test_a_new_run_starts_after_the_messages_of_earlier_ones(
     broker: str, client: redis.Redis
 ) -> None:
     producer = BatchProducer(broker)
@@ -88,34 +88,39 @@ def test_a_new_run_starts_behind_the_messages_of_earlier_ones(
 
 
 @pytest.mark.also_on_kafka
-def test_topics_that_are_there_already_are_taken_as_they_are(
-    broker: str, client: redis.Redis
-) -> None:
+def test_existing_topics_keep_their_partitions(broker: str, client: redis.Redis) -> None:
     prepare(client, broker, 12, NEW, create=True)
 
     assert {topic: len(load_offsets(client, topic)) for topic in TOPICS} == dict.fromkeys(TOPICS, 4)
 
 
-def test_topics_that_are_joined_must_be_partitioned_alike(
+@pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS, ALERTS])
+def test_joined_topics_need_the_same_number_of_partitions(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch, topic: str
+) -> None:
+    four: dict[str, dict[int, int]] = {name: dict.fromkeys(range(4), 0) for name in TOPICS}
+    monkeypatch.setattr(
+        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {topic: {0: 0}}
+    )
+    client.set(keys.CITY, "old")
+    with pytest.raises(KafkaFailure, match=rf"same number of partitions \(.*'{topic}' 1"):
+        prepare(client, "127.0.0.1:1", 4, NEW, create=False)
+    assert client.get(keys.CITY) == "old"
+
+
+def test_the_topic_of_trips_may_have_another_number_of_partitions(
     client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    four: dict[str, dict[int, int]] = {topic: dict.fromkeys(range(4), 0) for topic in TOPICS}
+    four: dict[str, dict[int, int]] = {name: dict.fromkeys(range(4), 0) for name in TOPICS}
     monkeypatch.setattr(
-        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {PREDICTIONS: {0: 0}}
-    )
-    said = f"topics 'hourly_rides' and '{PREDICTIONS}' have 4 and 1 partitions, and must have as"
-    with pytest.raises(KafkaFailure, match=said):
-        prepare(client, "127.0.0.1:1", 4, NEW, create=False)
-    # Nothing is joined with alerts: on a Kafka of before there were any they are made anew.
-    monkeypatch.setattr(
-        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {ALERTS: {0: 0}}
+        "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {TRIPS: {0: 0}}
     )
     prepare(client, "127.0.0.1:1", 4, NEW, create=False)
-    assert len(load_offsets(client, ALERTS)) == 1
+    assert (len(load_offsets(client, TRIPS)), len(load_offsets(client, ALERTS))) == (1, 4)
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_without_kafka_the_last_run_is_left_as_it_was(
+def test_without_kafka_the_last_run_is_unchanged(
     client: redis.Redis,
     free_port: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
@@ -131,7 +136,7 @@ def test_without_kafka_the_last_run_is_left_as_it_was(
     assert set(client.scan_iter()) == set(OF_RUSHHOUR)
 
 
-# What each part reads back.
+# What each process reads back.
 
 
 @pytest.mark.parametrize(
@@ -144,7 +149,7 @@ def test_without_kafka_the_last_run_is_left_as_it_was(
         replace(NEW, surge="79:0.5@2024-10-02 23:00,132:2@2024-10-20 00:00"),
     ],
 )
-def test_a_run_comes_back_from_redis_as_it_was(client: redis.Redis, run: RunInfo) -> None:
+def test_a_run_is_read_back_as_it_was_saved(client: redis.Redis, run: RunInfo) -> None:
     save_run(client, run)
     assert load_run(client) == run
 
@@ -156,9 +161,7 @@ def test_a_run_comes_back_from_redis_as_it_was(client: redis.Redis, run: RunInfo
         ClockStatus(START + 1, "max", "paused", 0, "7-0", "no such speed", speed_setting="1h/s"),
     ],
 )
-def test_the_clock_comes_back_from_redis_as_it_was(
-    client: redis.Redis, status: ClockStatus
-) -> None:
+def test_the_clock_is_read_back_as_it_was_saved(client: redis.Redis, status: ClockStatus) -> None:
     assert load_status(client) is None
     save_status(client, status)
     assert load_status(client) == status
