@@ -1,5 +1,4 @@
-"""Count rides per zone and hour, forecast the next hour, and learn: the Bytewax dataflow.
+"""The Bytewax dataflow: counts rides per zone and hour, forecasts the next hour and learns.
 
-Pure parts: `counting`, `features`, `forecasters`, `forecasting`. Kafka edges: `source`, `sink`.
-Wiring: `flow`. Imports `core` only.
+Pure modules: `counting`, `events`, `forecasting`. Kafka: `source`, `sink`. Wiring: `flow`.
 """

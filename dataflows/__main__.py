@@ -1,9 +1,9 @@
-"""Entry point of a dataflow process: `python -m dataflows`, set by `RUSHHOUR_*`."""
+"""Entry point of a dataflow process: `python -m dataflows`, configured by `RUSHHOUR_*`."""
 
 import os
 
-# One thread for linear algebra: results must not depend on the number of cores, and 265
-# rows are too few to share out. Set before numpy loads.
+# One thread for linear algebra: results must not depend on the number of cores, and 265 rows are
+# too few to parallelize. Set before numpy loads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -15,6 +15,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
 from dataflows.flow import build_flow
+from dataflows.metrics import total
 from dataflows.recovery import EPOCH, recovery_config
 from dataflows.sink import ZoneEventsSink
 from dataflows.source import TripsSource
@@ -29,7 +30,7 @@ from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import is_finished
 from rushhour.storage.runs import load_offsets, load_run
 
-# What is written to each topic.
+# The codec of each topic that is written.
 _CODECS: dict[str, Callable[[], Codec[Any]]] = {
     HOURLY_RIDES: rides_codec,
     PREDICTIONS: prediction_codec,
@@ -46,14 +47,24 @@ def main(settings: Settings, health: Health) -> None:
         run = load_run(client)
         start = load_offsets(client, TRIPS)
         sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
-        over = is_finished(client, run)
+        finished = is_finished(client, run)
     client.close()
-    if over or settings.process >= run.dataflows:
+    if finished or settings.process >= run.dataflows:
         _log.info(
-            "nothing to do: the run %s",
-            "is finished" if over else f"has {run.dataflows} dataflow processes",
+            "nothing to do: run %s %s",
+            run.run_id,
+            "is finished" if finished else f"has {run.dataflows} dataflow processes",
         )
         return
+    _log.info(
+        "run %s: process %d (of %d), %d partitions of %s, recovery store: %s",
+        run.run_id,
+        settings.process,
+        run.dataflows,
+        len(start),
+        TRIPS,
+        settings.recovery_dir or "none",
+    )
     flow = build_flow(
         TripsSource(kafka, start, health),
         len(start),
@@ -63,6 +74,12 @@ def main(settings: Settings, health: Health) -> None:
         },
     )
     execute(flow, settings, run)
+    _log.info(
+        "finished: %d hours forecast, %d trips counted, %d duplicate trips",
+        total("rushhour_forecast_duration_seconds_count"),
+        total("rushhour_trips_counted_total"),
+        total("rushhour_duplicate_trips_total"),
+    )
 
 
 def execute(flow: Dataflow, settings: Settings, run: RunInfo) -> None:
@@ -71,44 +88,47 @@ def execute(flow: Dataflow, settings: Settings, run: RunInfo) -> None:
     Raises
     ------
     UsageError
-        If the cluster's addresses are not given.
+        If fewer addresses are set than the cluster has processes.
     StackError
-        If another process of the cluster is gone.
+        If another process of the cluster has ended.
     """
-    how: dict[str, Any] = {"workers_per_process": settings.workers}
+    options: dict[str, Any] = {"workers_per_process": settings.workers}
     if run.dataflows > 1:
-        how |= {"process_id": settings.process, "addresses": _addresses(settings, run.dataflows)}
+        options |= {
+            "process_id": settings.process,
+            "addresses": _addresses(settings, run.dataflows),
+        }
     if settings.recovery_dir is not None:
-        how |= {
+        options |= {
             "epoch_interval": EPOCH,
             "recovery_config": recovery_config(settings.recovery_dir, run, settings.process),
         }
     try:
-        cli_main(flow, **how)  # type: ignore[no-untyped-call]
+        cli_main(flow, **options)  # type: ignore[no-untyped-call]
     except BaseException as error:
         if run.dataflows > 1 and _is_panic(error):
             raise StackError(
-                "the connection to another process of the dataflow's cluster broke: all of them "
-                "have to start again, each with its own recovery directory"
+                "lost the connection to another dataflow process: restart all of them, each with "
+                "its own recovery directory"
             ) from None
         raise
 
 
 def _is_panic(error: BaseException) -> bool:
-    """Whether Bytewax found that a peer had hung up: a panic of Rust, which is no Exception."""
+    """Return whether Bytewax lost a peer: a panic of Rust, which is not an Exception."""
     return any(type(cause).__name__ == "PanicException" for cause in causes(error)) and not any(
         isinstance(cause, RushhourError) for cause in causes(error)
     )
 
 
 def _addresses(settings: Settings, processes: int) -> list[str]:
-    given = [address.strip() for address in settings.addresses.split(",") if address.strip()]
-    if len(given) < processes:
+    addresses = [address.strip() for address in settings.addresses.split(",") if address.strip()]
+    if len(addresses) < processes:
         raise UsageError(
             f"the run has {processes} dataflow processes, {settings.env_name('addresses')} "
-            f"names {len(given)}"
+            f"has {len(addresses)} addresses: set one for each process"
         )
-    return given[:processes]
+    return addresses[:processes]
 
 
 if __name__ == "__main__":

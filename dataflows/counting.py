@@ -1,7 +1,7 @@
-"""Rides per zone and hour, closed by ticks: the event-time heart of the dataflow.
+"""Rides per zone and hour in event time, with ticks as watermarks.
 
-Each partition counts on its own and closes an hour when a tick passes it. The city closes
-an hour when all partitions have. Nothing here knows Kafka, Bytewax or the wall clock.
+Each partition is counted separately and closes an hour when a tick reaches the hour's end. The
+city closes an hour when all partitions have. Independent of Kafka, Bytewax and the wall clock.
 """
 
 import copy
@@ -11,17 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from rushhour.core.arrays import Counts
-from rushhour.core.errors import EventError
 from rushhour.core.events import Tick, Trip, TripEvent
 from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
 
 
+class LateTripError(ValueError):
+    """A trip arrived after a tick that excluded it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TripBatch:
-    """Trips and ticks of one partition, in offset order, as columns.
+    """Trips and ticks of one partition, in stream order, as columns.
 
-    `ticks` are pairs of a tick and the number of trips in the batch before it.
+    `seq`, `pickup_ts` (epoch milliseconds) and `zone` (location id) have one value per trip.
+    `ticks` are pairs of the number of trips in the batch before a tick, and the tick.
     """
 
     partition: int
@@ -32,7 +36,7 @@ class TripBatch:
 
     @classmethod
     def of(cls, partition: int, events: list[TripEvent]) -> "TripBatch":
-        """Turn decoded events into columns."""
+        """Return decoded events as columns."""
         trips: list[Trip] = []
         ticks: list[tuple[int, Tick]] = []
         for event in events:
@@ -52,9 +56,10 @@ class TripBatch:
 
 @dataclass(frozen=True, slots=True)
 class PartitionProgress:
-    """What one partition has closed: `closed[h]` holds the rides of all zones in hour `h`.
+    """A step of one partition: its new watermark, and the hours that it closed.
 
-    `watermark` is the event time (epoch ms) that the partition has passed.
+    `watermark` is epoch milliseconds. `closed` has the rides of all zones, `int64[zones]`, by the
+    start of the hour.
     """
 
     partition: int
@@ -66,9 +71,9 @@ class PartitionProgress:
 class PartitionCounter:
     """Counts the trips of one partition into hours, and closes hours on its ticks.
 
-    A trip whose `seq` is not above the highest one seen was sent twice, by a producer that
-    started again: it is dropped and counted in `duplicates`. State is all that is needed to
-    go on after a restart; `snapshot` copies it.
+    A trip whose `seq` is not above the highest one seen is a duplicate, sent again by a producer
+    that restarted: it is dropped and counted in `duplicates`. The fields are the whole state;
+    `snapshot` copies it.
     """
 
     partition: int
@@ -82,8 +87,8 @@ class PartitionCounter:
 
         Raises
         ------
-        EventError
-            If a trip lies before a tick that came before it: the stream broke its promise.
+        LateTripError
+            If a trip arrives after a tick later than its pickup, or before the first tick.
         """
         closed: dict[int, Counts] = {}
         before = self.watermark
@@ -98,7 +103,7 @@ class PartitionCounter:
         return PartitionProgress(self.partition, self.watermark, closed)
 
     def snapshot(self) -> "PartitionCounter":
-        """Return a copy of the state that later updates do not touch."""
+        """Return a copy of the state, independent of later updates."""
         return copy.deepcopy(self)
 
     def _count(self, batch: TripBatch, start: int, end: int) -> None:
@@ -106,10 +111,10 @@ class PartitionCounter:
             return
         seq, ts, zone = batch.seq[start:end], batch.pickup_ts[start:end], batch.zone[start:end]
         highest_before = np.maximum.accumulate(np.concatenate(([self.last_seq], seq[:-1])))
-        fresh = seq > highest_before
-        if not fresh.all():
-            self.duplicates += int((~fresh).sum())
-            seq, ts, zone = seq[fresh], ts[fresh], zone[fresh]
+        new = seq > highest_before
+        if not new.all():
+            self.duplicates += int((~new).sum())
+            seq, ts, zone = seq[new], ts[new], zone[new]
             if not len(seq):
                 return
         self.last_seq = int(seq[-1])
@@ -120,10 +125,7 @@ class PartitionCounter:
                 if self.watermark is None
                 else f"after the tick for {clock_label(self.watermark)}"
             )
-            raise EventError(
-                f"topic 'trips' partition {self.partition}: a trip picked up at "
-                f"{clock_label(earliest)} came {when}: is something else writing to the topic?"
-            )
+            raise LateTripError(f"a trip picked up at {clock_label(earliest)} arrived {when}")
         hours = ts - ts % HOUR_MS
         for hour in np.unique(hours).tolist():
             counts = np.bincount(zone[hours == hour] - FIRST_ZONE, minlength=ZONE_COUNT)
@@ -144,10 +146,10 @@ class PartitionCounter:
 
 @dataclass(frozen=True, slots=True)
 class CityHour:
-    """The rides of all zones in one closed hour, or, at the start, the hour about to begin.
+    """The rides of all zones in one closed hour, or the opening of a replay.
 
-    `rides` is None for the opening of a replay: no hour is closed yet, and `hour_ts` is the
-    first hour to come.
+    `hour_ts` is the start of the hour, epoch milliseconds, `rides` is `int64[zones]`. For the
+    opening `rides` is None and `hour_ts` is the first hour of the replay.
     """
 
     hour_ts: int
@@ -156,7 +158,7 @@ class CityHour:
 
 @dataclass
 class HourJoiner:
-    """Adds up the partitions' hours and closes an hour for the city once all have passed it."""
+    """Sums the hours of all partitions, and closes an hour for the city when all have closed it."""
 
     partitions: int
     watermarks: dict[int, int] = field(default_factory=dict)
@@ -164,7 +166,7 @@ class HourJoiner:
     next_hour: int | None = None
 
     def update(self, progress: PartitionProgress) -> list[CityHour]:
-        """Take in one partition's progress; return the city's newly closed hours, in order."""
+        """Add one partition's progress; return the hours that the city closes with it, in order."""
         self.watermarks[progress.partition] = progress.watermark
         for hour, counts in progress.closed.items():
             self.sums[hour] = self.sums[hour] + counts if hour in self.sums else counts
@@ -181,5 +183,5 @@ class HourJoiner:
         return out
 
     def snapshot(self) -> "HourJoiner":
-        """Return a copy of the state that later updates do not touch."""
+        """Return a copy of the state, independent of later updates."""
         return copy.deepcopy(self)

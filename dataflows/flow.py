@@ -4,7 +4,7 @@
                                                               |
                                predictions, alerts <- forecast (one key)
 
-Each step is a small shell around a pure class; any number of workers gives the same output.
+Each step is a thin wrapper of a pure class; any number of workers gives the same output.
 """
 
 import logging
@@ -21,18 +21,20 @@ from bytewax.outputs import Sink
 from dataflows.counting import (
     CityHour,
     HourJoiner,
+    LateTripError,
     PartitionCounter,
     PartitionProgress,
     TripBatch,
 )
 from dataflows.events import alert_events, prediction_events, rides_events
 from dataflows.forecasting.engine import ForecastEngine
-from dataflows.metrics import FORECAST, TRIPS_COUNTED, TRIPS_REPEATED
+from dataflows.metrics import DUPLICATE_TRIPS, FORECAST_DURATION, TRIPS_COUNTED
 from rushhour.core.arrays import Floats
+from rushhour.core.errors import EventError
 from rushhour.core.events import AlertEvent, Prediction
 from rushhour.core.forecast import Forecast
-from rushhour.core.hours import HOUR_MS
-from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
+from rushhour.core.hours import DAY_MS, HOUR_MS, to_datetime
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_COUNT
 
 # A forecast, and the relative changes of the zones with drift in the hour before it.
@@ -49,31 +51,49 @@ class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCount
         self._counter = counter
 
     def on_batch(self, values: list[TripBatch]) -> tuple[Iterable[PartitionProgress], bool]:
-        """Count batches in order."""
+        """Count batches in order.
+
+        Raises
+        ------
+        EventError
+            If a trip arrives after a tick that excluded it.
+        """
         out: list[PartitionProgress] = []
         for batch in values:
             if self._counter is None:
                 self._counter = PartitionCounter(batch.partition)
-            before = self._counter.duplicates
-            progress = self._counter.update(batch)
-            repeated = self._counter.duplicates - before
-            TRIPS_COUNTED.inc(len(batch.seq) - repeated)
-            if repeated:
-                TRIPS_REPEATED.inc(repeated)
-                _log.info(
-                    "partition %d: dropped %d trips that were sent twice, %d in all",
-                    batch.partition,
-                    repeated,
-                    self._counter.duplicates,
-                )
+            progress = _count(self._counter, batch)
             if progress is not None:
                 out.append(progress)
         return out, self.RETAIN
 
     def snapshot(self) -> PartitionCounter:
-        """Return the counter as it stands."""
+        """Return a copy of the counter."""
         assert self._counter is not None  # Bytewax snapshots a key only after a batch
         return self._counter.snapshot()
+
+
+def _count(counter: PartitionCounter, batch: TripBatch) -> PartitionProgress | None:
+    before = counter.duplicates
+    try:
+        progress = counter.update(batch)
+    except LateTripError as error:
+        raise EventError(
+            f"topic '{TRIPS}' partition {batch.partition}: {error}: is another producer writing "
+            "to the topic?"
+        ) from None
+    duplicates = counter.duplicates - before
+    TRIPS_COUNTED.inc(len(batch.seq) - duplicates)
+    if duplicates:
+        DUPLICATE_TRIPS.inc(duplicates)
+        _log.warning(
+            "partition %d of %s: dropped %d duplicate trips, %d in total",
+            batch.partition,
+            TRIPS,
+            duplicates,
+            counter.duplicates,
+        )
+    return progress
 
 
 class JoinLogic(StatefulBatchLogic[PartitionProgress, CityHour, HourJoiner]):
@@ -83,11 +103,11 @@ class JoinLogic(StatefulBatchLogic[PartitionProgress, CityHour, HourJoiner]):
         self._joiner = joiner
 
     def on_batch(self, values: list[PartitionProgress]) -> tuple[Iterable[CityHour], bool]:
-        """Take in progress of partitions."""
+        """Add the progress of partitions."""
         return [hour for value in values for hour in self._joiner.update(value)], self.RETAIN
 
     def snapshot(self) -> HourJoiner:
-        """Return the joiner as it stands."""
+        """Return a copy of the joiner."""
         return self._joiner.snapshot()
 
 
@@ -96,21 +116,46 @@ class ForecastLogic(StatefulBatchLogic[CityHour, ForecastStep, ForecastEngine]):
 
     def __init__(self, engine: ForecastEngine) -> None:
         self._engine = engine
+        self._day = DayLog()
 
     def on_batch(self, values: list[CityHour]) -> tuple[Iterable[ForecastStep], bool]:
         """Learn and forecast, hour by hour."""
         return [self._update(hour) for hour in values], self.RETAIN
 
     def _update(self, hour: CityHour) -> ForecastStep:
-        with FORECAST.time():
+        with FORECAST_DURATION.time():
             if hour.rides is None:
                 return self._engine.predict_one(hour.hour_ts), np.full(ZONE_COUNT, np.nan)
             changes = self._engine.learn_one(hour.hour_ts, hour.rides)
-            return self._engine.predict_one(hour.hour_ts + HOUR_MS), changes
+            step = self._engine.predict_one(hour.hour_ts + HOUR_MS), changes
+        self._day.add(hour.hour_ts, int(hour.rides.sum()), int((~np.isnan(changes)).sum()))
+        return step
 
     def snapshot(self) -> ForecastEngine:
-        """Return a copy of the models and their history."""
+        """Return a copy of the engine."""
         return self._engine.snapshot()
+
+
+class DayLog:
+    """Logs one line for each simulated day: the hours that this process closed, and their sums."""
+
+    def __init__(self) -> None:
+        self._hours = self._rides = self._alerts = 0
+
+    def add(self, hour_ts: int, rides: int, alerts: int) -> None:
+        """Add a closed hour; log the day with its last hour."""
+        self._hours += 1
+        self._rides += rides
+        self._alerts += alerts
+        if (hour_ts + HOUR_MS) % DAY_MS == 0:
+            _log.info(
+                "closed %s: %d hours, %d rides, %d alerts",
+                to_datetime(hour_ts).date(),
+                self._hours,
+                self._rides,
+                self._alerts,
+            )
+            self._hours = self._rides = self._alerts = 0
 
 
 def build_flow(
@@ -118,10 +163,17 @@ def build_flow(
     partitions: int,
     sinks: Mapping[str, Sink[Any]],
 ) -> Dataflow:
-    """Return the dataflow over a source of `partitions` partitions of trips.
+    """Return the dataflow.
 
-    `sinks` has one for each topic that is written. They receive pairs of a key and a list: the
-    events of all zones of one hour; for `alerts`, the alerts of the closed hour and then a tick.
+    Parameters
+    ----------
+    source
+        The batches of all partitions of `trips`.
+    partitions
+        Number of these partitions.
+    sinks
+        One sink per topic that is written. They receive pairs of a key and a list: the events of
+        all zones of one hour; for `alerts`, the alerts of the closed hour and then a tick.
     """
     flow = Dataflow("rushhour")
     batches = op.input("trips", flow, source)

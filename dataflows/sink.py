@@ -51,7 +51,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
             self._producer.send(self._topic, partition, batch)
 
     def snapshot(self) -> None:
-        """Wait for the broker; there is no state to keep.
+        """Wait for the broker to acknowledge all events; there is no state.
 
         Raises
         ------
@@ -61,14 +61,14 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
         self._producer.flush()
 
     def close(self) -> None:
-        """Wait for the broker at the end of the stream."""
+        """Wait for the broker to acknowledge all events at the end of the stream."""
         self._producer.flush()
 
 
 class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
-    """A topic of events per zone, with as many partitions as it was created with.
+    """A topic of events per zone.
 
-    One writer in the whole cluster, so that hours stay in order on every partition.
+    It has one writer in the whole cluster, so that hours stay in order on every partition.
     """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, codec: Codec[E]) -> None:
@@ -78,7 +78,7 @@ class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
         self._codec: Codec[E] = codec
 
     def list_parts(self) -> list[str]:
-        """Return the name of the one writer."""
+        """Return the name of the only writer."""
         return [_ONE_WRITER]
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> ZoneEventsPartition[E]:

@@ -1,5 +1,6 @@
-"""The Kafka edge on the way in: each partition of `trips` as a Bytewax source partition."""
+"""The Kafka source: each partition of `trips` as a Bytewax source partition."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +16,14 @@ from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
 
 _MAX_MESSAGES = 10_000
-# Long enough for a batch to gather under load, short against a simulated hour.
+# Long enough for a batch to accumulate under load, short compared to a simulated hour.
 _IDLE = timedelta(milliseconds=3)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition has been read to: the next offset, and whether the final tick has come."""
+    """The position in a partition: the next offset, and whether the final tick has been read."""
 
     offset: int
     ended: bool = False
@@ -42,14 +44,14 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         self._idle = False
 
     def next_batch(self) -> list[TripBatch]:
-        """Return all that has arrived as one batch, without waiting.
+        """Return the messages that have arrived as one batch, without waiting.
 
         Raises
         ------
         StopIteration
             After the final tick.
         KafkaFailure
-            If the broker no longer has the next offset, or cannot be reached for good.
+            If the broker no longer has the next offset, or fails permanently.
         EventError
             If a message is not a trip or a tick.
         """
@@ -70,15 +72,15 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         return [batch]
 
     def next_awake(self) -> datetime | None:
-        """Look again at once under load, after a short rest when there was nothing."""
+        """Poll again immediately under load, after a short pause if nothing had arrived."""
         return datetime.now(UTC) + _IDLE if self._idle else None
 
     def snapshot(self) -> Position:
-        """Return where to read on."""
+        """Return the position to resume from."""
         return self._position
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Close the connection to the broker."""
         self._measure_lag(now=True)
         self._consumer.close()
 
@@ -87,7 +89,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
 
 
 class TripsSource(FixedPartitionedSource[TripBatch, Position]):
-    """All partitions of `trips`, each from its start offset or from where a snapshot left it."""
+    """All partitions of `trips`, each from its start offset or the position of its snapshot."""
 
     def __init__(self, bootstrap: str, offsets: Mapping[int, int], health: Health) -> None:
         self._bootstrap = bootstrap
@@ -104,4 +106,11 @@ class TripsSource(FixedPartitionedSource[TripBatch, Position]):
         """Open one partition."""
         partition = int(for_part)
         position = resume_state or Position(self._offsets[partition])
+        _log.info(
+            "partition %d of %s: %s offset %d",
+            partition,
+            TRIPS,
+            "start at" if resume_state is None else "resume at",
+            position.offset,
+        )
         return TripsPartition(self._bootstrap, partition, position, self._health)

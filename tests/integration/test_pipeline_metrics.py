@@ -127,8 +127,8 @@ def test_the_figures_of_all_processes_add_up(lingering: Lingering) -> None:
     trips = float(read_hash(lingering.client, keys.CLOCK)["trips"])
     assert sums["rushhour_trips_sent_total", ""] == trips
     assert sums["rushhour_trips_counted_total", ""] == trips
-    assert sums["rushhour_trips_repeated_total", ""] == 0.0
-    assert sums["rushhour_forecast_seconds_count", ""] == 49.0
+    assert sums["rushhour_duplicate_trips_total", ""] == 0.0
+    assert sums["rushhour_forecast_duration_seconds_count", ""] == 49.0
     assert sums["rushhour_events_read_total", "topic=hourly_rides"] == 48.0 * len(ZONE_IDS)
     assert sums["rushhour_events_read_total", "topic=predictions"] == 49.0 * len(ZONE_IDS)
     assert sums["rushhour_events_repeated_total", ""] == 0.0

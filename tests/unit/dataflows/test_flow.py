@@ -1,3 +1,4 @@
+import logging
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from dataflows.counting import CityHour, TripBatch
 from dataflows.events import alert_events, prediction_events
-from dataflows.flow import ForecastLogic, build_flow
+from dataflows.flow import CountLogic, DayLog, ForecastLogic, build_flow
 from dataflows.forecasting.engine import ForecastEngine
 from rushhour.core.arrays import Counts
+from rushhour.core.errors import EventError
 from rushhour.core.events import (
     Alert,
     AlertEvent,
@@ -165,6 +167,37 @@ def forecasts_of(rides: Counts) -> list[list[Prediction]]:
     hours = [CityHour(START + i * HOUR_MS, row) for i, row in enumerate(rides)]
     steps, _ = logic.on_batch([CityHour(START, None), *hours])
     return [prediction_events(forecast) for forecast, _ in steps]
+
+
+def test_a_late_trip_is_an_error_that_names_topic_and_partition() -> None:
+    events: list[TripEvent] = [Tick(START), Tick(START + HOUR_MS), Trip(0, START, 1)]
+    with pytest.raises(EventError) as caught:
+        CountLogic(None).on_batch([TripBatch.of(2, events)])
+    assert str(caught.value) == (
+        "topic 'trips' partition 2: a trip picked up at 2024-10-01 00:00 arrived after the tick "
+        "for 2024-10-01 01:00: is another producer writing to the topic?"
+    )
+    assert caught.value.exit_code == 4
+
+
+def test_duplicate_trips_are_logged_with_their_partition(caplog: pytest.LogCaptureFixture) -> None:
+    trips = [Trip(i, START + i, 1) for i in range(3)]
+    logic = CountLogic(None)
+    with caplog.at_level(logging.INFO, logger="dataflows"):
+        logic.on_batch([TripBatch.of(2, [Tick(START), *trips])])
+        assert caplog.messages == []
+        logic.on_batch([TripBatch.of(2, [*trips[1:], Tick(START + HOUR_MS)])])
+    assert caplog.messages == ["partition 2 of trips: dropped 2 duplicate trips, 2 in total"]
+
+
+def test_each_simulated_day_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    day = DayLog()
+    with caplog.at_level(logging.INFO, logger="dataflows"):
+        for i in range(10, 47):  # a process that resumed at 10:00
+            day.add(START + i * HOUR_MS, 100, i % 2)
+        assert caplog.messages == ["closed 2024-10-01: 14 hours, 1400 rides, 7 alerts"]
+        day.add(START + 47 * HOUR_MS, 5, 0)
+    assert caplog.messages[1:] == ["closed 2024-10-02: 24 hours, 2305 rides, 11 alerts"]
 
 
 @pytest.mark.parametrize("workers", [2, 3])

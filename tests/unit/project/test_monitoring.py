@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from consumers.metrics import RunCollector
 from consumers.rolling_errors import WINDOWS
 from dataflows.forecasting.forecasters import model_names
-from dataflows.metrics import FORECAST
+from dataflows.metrics import FORECAST_DURATION
 from producers.metrics import TRIPS_SENT
 from rushhour.core.clock import State
 from rushhour.core.hours import HOUR_MS
@@ -43,7 +43,11 @@ def exported_names() -> set[str]:
     run = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", 0, HOUR_MS)
     of_the_run = RunCollector(cast(Any, SomeRun()), run)
     own = [family for family in REGISTRY.collect() if family.name.startswith("rushhour_")]
-    for metric in (LAG, FORECAST, TRIPS_SENT):  # one of each module that fills the registry
+    for metric in (
+        LAG,
+        FORECAST_DURATION,
+        TRIPS_SENT,
+    ):  # one of each module that fills the registry
         assert next(iter(metric.describe())).name in {family.name for family in own}
     found: set[str] = set()
     for family in (*own, *of_the_run.collect()):
