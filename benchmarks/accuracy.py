@@ -32,7 +32,8 @@ import numpy.typing as npt
 
 from dataflows.forecasting.features import RideHistory
 from dataflows.forecasting.forecasters import learners
-from dataflows.forecasting.forecasters.base import Forecaster
+from dataflows.forecasting.forecasters.city_regression import CityRegression
+from dataflows.forecasting.forecasters.zone_regression import ZoneRegression
 from producers.datasets import locate
 from rushhour.core import models
 from rushhour.core.errors import RushhourError, UsageError
@@ -221,14 +222,21 @@ def _rows(x: Floats) -> Floats:
     return x.reshape(-1, x.shape[2])
 
 
-def alone(start_ts: int, rides: Counts, forecaster: Forecaster) -> Floats:
-    """Return what a forecaster predicts by itself, with the features made for it alone."""
+def alone(start_ts: int, rides: Counts, name: str) -> Floats:
+    """Return the predictions of one learner, with features computed for it alone.
+
+    The zones' regression corrects the city's, so the city's runs with it.
+    """
+    by_name = {learner.name: learner for learner in learners()}
+    forecaster = by_name[name]
+    needed = [by_name[CityRegression.name]] if name == ZoneRegression.name else []
     history = RideHistory()
     predicted = []
     for i, hour in enumerate(rides):
         x = history.features(start_ts + i * HOUR_MS)
         predicted.append(forecaster.predict_many(x))
-        forecaster.learn_many(x, hour)
+        for one in (*needed, forecaster):
+            one.learn_many(x, hour)
         history.append(hour)
     return np.array(predicted)
 
@@ -258,7 +266,7 @@ def measure(
         others[name], seconds[name] = timed(predict)
         _progress(f"{name}: {seconds[name]:.1f} CPU s")
     for learner in learners():
-        _, seconds[learner.name] = timed(partial(alone, start_ts, rides, learner))
+        _, seconds[learner.name] = timed(partial(alone, start_ts, rides, learner.name))
     served, seconds[models.SERVED] = timed(partial(replay, start_ts, rides))
     forecasts = served.forecasts
     return evaluate(replace(forecasts, by_model=forecasts.by_model | others)), seconds

@@ -13,6 +13,7 @@ from benchmarks.accuracy import (
     LAGS,
     Boosting,
     Floats,
+    alone,
     boosted,
     common_features,
     expected,
@@ -21,8 +22,11 @@ from benchmarks.accuracy import (
     mean_of_weeks,
     own_features,
 )
+from dataflows.forecasting.forecasters import learners
 from rushhour.core.hours import parse_from
+from rushhour.core.models import DECIMALS
 from rushhour.core.zones import ZONE_COUNT
+from rushhour.simulator.evaluation.offline import replay
 
 START = parse_from("2024-10-01")
 WEEK = 168
@@ -51,6 +55,14 @@ def test_features_know_nothing_of_their_hour_or_later(
     np.testing.assert_array_equal(after[: hour + 1], before[: hour + 1])
     if hour < hours - 1:  # else no feature could tell
         assert not np.array_equal(after[hour + 1], before[hour + 1], equal_nan=True)
+
+
+def test_each_learner_alone_predicts_as_it_does_among_all() -> None:
+    rides = made_up(30, 1).astype(np.int64)
+    together = replay(START, rides).forecasts.by_model
+    for learner in learners():
+        predicted = np.round(alone(START, rides, learner.name), DECIMALS)
+        np.testing.assert_array_equal(predicted, together[learner.name])
 
 
 @settings(max_examples=15)
