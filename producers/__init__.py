@@ -1,4 +1,1 @@
-"""Where trips come from: a TLC file, its download, or a synthetic month.
-
-Nothing here imports `dataflows`, `consumers` or `simulator`.
-"""
+"""The replay producer: reads the trips of a month and sends them in event time."""

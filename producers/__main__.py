@@ -1,5 +1,6 @@
 """Entry point of the replay producer: `python -m producers`, set by `RUSHHOUR_*`."""
 
+import logging
 from pathlib import Path
 
 import redis
@@ -11,7 +12,8 @@ from producers.stream import KafkaStream
 from producers.surge import apply_surges
 from producers.trips import TripTable, read_trips, synthetic_table
 from rushhour.core import keys
-from rushhour.core.hours import HOUR_MS
+from rushhour.core.hours import HOUR_MS, clock_label
+from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.speed import Speed
@@ -22,14 +24,17 @@ from rushhour.runtime.redis_client import connect, redis_failures, write_hash
 from rushhour.storage.clock import first_open_hour, load_status
 from rushhour.storage.runs import load_offsets, load_run
 
+_log = logging.getLogger(__name__)
+
 
 def main(settings: Settings, health: Health) -> None:
-    """Replay the run that Redis describes, to its end."""
+    """Replay the run in Redis to its end."""
     kafka, redis_url = settings.servers("producer")
     client = connect(redis_url)
     with redis_failures(redis_url):
         run = load_run(client)
         trips = load_trips(run)
+        _log.info("run %s: %s", run.run_id, source_label(run))
         _write_quality(client, trips)
         plan = Plan(
             trips, run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours
@@ -39,16 +44,25 @@ def main(settings: Settings, health: Health) -> None:
         resume_at = first_open_hour(client, run.start_ts)
         last_command = status.command if status else "0-0"
         control = RedisControl(client, last_command, resume_at - HOUR_MS, health)
-        Replay(plan, stream, control, resume_at=resume_at, status=status).run()
+        replay = Replay(plan, stream, control, resume_at=resume_at, status=status)
+        _log.info(
+            "%d hours from %s to %s at %s%s",
+            run.hours,
+            clock_label(run.start_ts),
+            clock_label(run.end_ts),
+            replay.clock.speed,
+            f", resumed at {clock_label(resume_at)}" if resume_at > run.start_ts else "",
+        )
+        replay.run()
 
 
 def load_trips(run: RunInfo) -> TripTable:
-    """Return the trips of a run, with its surges.
+    """Return the trips of a run, after its surges.
 
     Raises
     ------
     DataError
-        If the file cannot be used.
+        If the file cannot be read or holds no trip of the month.
     """
     if run.synthetic:
         trips = synthetic_table(run.dataset, run.month)
@@ -63,6 +77,13 @@ def _write_quality(client: redis.Redis, trips: TripTable) -> None:
     write_hash(client, keys.QUALITY, fields)
     for reason, count in trips.rejected.items():
         ROWS_REJECTED.labels(reason).set(count)
+    rejected = ", ".join(f"{reason} {count:,}" for reason, count in trips.rejected.items() if count)
+    _log.info(
+        "%s trips of %s rows, rejected: %s",
+        f"{len(trips.zone):,}",
+        f"{trips.rows:,}",
+        rejected or "none",
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""The simulated clock: one straight line from wall time to event time, anchored at a point.
+"""The simulated clock: a linear map from wall time to event time through an anchor.
 
-Everything that the replay does is due at an absolute wall time read off this line, so
-lateness never adds up. Changing speed, pausing, or being held back by a slow line moves
-the anchor; nothing else does.
+Everything that the replay sends is due at an absolute wall time of this map, so lateness does not
+add up. Only a new speed, a pause or a rebase moves the anchor.
 """
 
 import math
@@ -16,8 +15,8 @@ from rushhour.core.speed import Speed
 class SimClock:
     """Maps wall time (seconds, monotonic) to simulated time (epoch milliseconds) and back.
 
-    Immutable: each change returns a new clock. A clock at speed `max` stands at its anchor
-    and everything on it is due at once; the replay re-anchors it as it goes.
+    Immutable: each change returns a new clock. At speed `max` the clock stands at its anchor and
+    everything is due at once; the replay rebases it as it proceeds.
 
     >>> from rushhour.core.speed import Speed
     >>> clock = SimClock(anchor_wall=100.0, anchor_sim=0, speed=Speed(3600.0))
@@ -49,20 +48,20 @@ class SimClock:
         return self.anchor_wall + (sim_ts - self.anchor_sim) / (self.speed.factor * SECOND_MS)
 
     def at_speed(self, speed: Speed, wall: float) -> "SimClock":
-        """Return the clock running at another speed from now on."""
+        """Return the clock with another speed from `wall` on."""
         return replace(self, anchor_wall=wall, anchor_sim=self.now(wall), speed=speed)
 
     def pause(self, wall: float) -> "SimClock":
-        """Return the clock standing still."""
+        """Return the clock paused at `wall`."""
         return replace(self, anchor_wall=wall, anchor_sim=self.now(wall), paused=True)
 
     def resume(self, wall: float) -> "SimClock":
-        """Return the clock running again from where it stood."""
+        """Return the clock running again from where it was paused."""
         return replace(self, anchor_wall=wall, paused=False) if self.paused else self
 
     def rebase(self, sim_ts: int, wall: float) -> "SimClock":
-        """Return the clock re-anchored at `sim_ts` now.
+        """Return the clock anchored at `sim_ts` and `wall`.
 
-        For a line that cannot keep up: simulated time slows down instead of owing a backlog.
+        For a pipeline that cannot keep up: simulated time slows down and no backlog is due.
         """
         return replace(self, anchor_wall=wall, anchor_sim=sim_ts)

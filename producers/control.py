@@ -1,11 +1,11 @@
-"""The Redis edge: commands and closed hours in, the status of the clock out."""
+"""The Redis side of the replay: reads commands and closed hours, writes the status."""
 
 import time
 from typing import Any
 
 import redis
 
-from producers.metrics import show
+from producers.metrics import export
 from producers.replay import Updates
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
@@ -20,8 +20,19 @@ _MILLISECOND_S = 0.001
 class RedisControl:
     """Waits on two streams at once: the commands of users and the hours that the consumer closes.
 
-    `city:hourly` has one entry per closed hour, with the hour as its id; so waiting for the
+    `city:hourly` has one entry per closed hour, with the hour as its id, so that waiting for the
     consumer needs no polling.
+
+    Parameters
+    ----------
+    client
+        Client of Redis.
+    last_command
+        Id of the last command that was processed.
+    last_closed
+        The last closed hour (epoch ms).
+    health
+        Gets a heartbeat from each wait.
     """
 
     def __init__(
@@ -36,9 +47,9 @@ class RedisControl:
         }
 
     def wait(self, seconds: float) -> Updates:
-        """Return what has come in, waiting up to `seconds` for the first thing."""
+        """Return news, waiting up to `seconds` for the first."""
         self._health.beat()
-        if 0 < seconds < _MILLISECOND_S:  # Redis waits in whole milliseconds
+        if 0 < seconds < _MILLISECOND_S:  # Redis blocks for whole milliseconds
             time.sleep(seconds)
         block = int(seconds * SECOND_MS) or None
         replies: Any = self._client.xread(self._last_ids, block=block)
@@ -53,9 +64,9 @@ class RedisControl:
         return Updates(tuple(commands), last_closed)
 
     def publish(self, status: ClockStatus) -> None:
-        """Write the status to `sim:clock`, and show it to Prometheus."""
+        """Write the status to `sim:clock` and export it to Prometheus."""
         save_status(self._client, status)
-        show(status, self._last_closed + HOUR_MS)
+        export(status, self._last_closed + HOUR_MS)
 
 
 def _read_command(fields: dict[str, str]) -> Command | UsageError:

@@ -1,7 +1,7 @@
-"""What is known about the official TLC files, and where a copy may already be.
+"""The official TLC files: names, URLs, known sizes and hashes, and where local copies are.
 
-A month whose size and hash are not listed here can be downloaded too: then only the size that
-the server states is checked.
+Months without a known size and hash can be downloaded too: then only the size that the server
+states is checked.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class OfficialFile:
-    """One file of the TLC. `size` is in bytes; None where size or hash are not known."""
+    """One file of the TLC. `size` is in bytes; size and hash are None if unknown."""
 
     name: str
     url: str
@@ -47,7 +47,7 @@ class OfficialFile:
 
 
 def file_name(dataset: str, month: str) -> str:
-    """Return the name that the TLC gives to a month of a dataset.
+    """Return the file name of the TLC for a month of a dataset.
 
     >>> file_name("green", "2024-10")
     'green_tripdata_2024-10.parquet'
@@ -56,30 +56,28 @@ def file_name(dataset: str, month: str) -> str:
 
 
 def pickup_column(dataset: str) -> str:
-    """Return the column that holds the pickup time.
+    """Return the column of the pickup time.
 
     Raises
     ------
     DataError
-        If the dataset is none that rushhour can read.
+        If the dataset is unknown.
     """
     try:
         return PICKUP_COLUMNS[dataset]
     except KeyError:
-        raise DataError(
-            f"dataset '{dataset}' is not known: use {' or '.join(PICKUP_COLUMNS)}"
-        ) from None
+        raise DataError(f"unknown dataset '{dataset}': use {' or '.join(PICKUP_COLUMNS)}") from None
 
 
 def official_file(dataset: str, month: str) -> OfficialFile:
-    """Return what is known about the official file of a month.
+    """Return the official file of a month.
 
     Raises
     ------
     DataError
-        If the dataset is none that rushhour can read.
+        If the dataset is unknown.
     UsageError
-        If the month is not a month.
+        If the month is invalid.
     """
     pickup_column(dataset)
     parse_month(month)
@@ -89,19 +87,20 @@ def official_file(dataset: str, month: str) -> OfficialFile:
 
 
 def locate(settings: Settings) -> Path | None:
-    """Return the trip file to replay if it is on this machine, or None.
+    """Return the trip file to replay if it is on this machine, else None.
 
-    Looks at `data`, then in `data_dir`, then in `cache_dir`. A file that is found is taken as
-    it is: its hash is not checked, because a user may replay a file of their own.
+    Looks at `data`, then in `data_dir`, then in `cache_dir`. Hashes are not checked, because users
+    may replay files of their own.
 
     Raises
     ------
     DataError
-        If `data` names no file, or a directory cannot be searched.
+        If `data` is not a file, or a directory cannot be searched.
     """
     if settings.data is not None:
         if not _is_file(settings.data):
-            raise DataError(f"{settings.data}: no such file: check --data")
+            is_directory = settings.data.is_dir()
+            raise is_a_directory(settings.data) if is_directory else no_such_file(settings.data)
         return settings.data
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise DataError(f"{settings.data_dir}: no such directory: check --data-dir")
@@ -110,6 +109,19 @@ def locate(settings: Settings) -> Path | None:
         if directory is not None and _is_file(directory / name):
             return directory / name
     return None
+
+
+def is_a_directory(path: Path) -> DataError:
+    """Return the error of a directory where a trip file is expected."""
+    return DataError(
+        f"{path}: is a directory: pass a TLC trip file (Parquet) as --data, "
+        "or this directory as --data-dir"
+    )
+
+
+def no_such_file(path: Path) -> DataError:
+    """Return the error of a trip file that does not exist."""
+    return DataError(f"{path}: no such file: check --data and --data-dir")
 
 
 def _is_file(path: Path) -> bool:

@@ -1,7 +1,7 @@
-"""Download one official trip file: resumed where it stopped, checked, and put in place at once.
+"""Download one official trip file: resumable, checked, and renamed atomically.
 
-Bytes go to `NAME.part`. Only a file whose size and hash are right gets its real name, so a
-file with that name is always whole.
+Bytes go to `NAME.part`. Only a file with the expected size and hash gets its real name, so a file
+with that name is always complete.
 """
 
 import errno
@@ -31,7 +31,7 @@ _MISSING = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND)
 
 
 class _TryAgainError(Exception):
-    """The server is in trouble for now."""
+    """The server has a temporary problem."""
 
 
 def download(
@@ -42,27 +42,25 @@ def download(
 ) -> Path:
     """Download a file into a directory and return its path.
 
-    Returns at once if the file is there with the right size. Otherwise goes on from an earlier
-    attempt that was cut off.
+    Returns at once if the file exists with the right size. Otherwise resumes an earlier attempt.
 
     Parameters
     ----------
     file
-        What to download, with the size and hash to check if they are known.
+        What to download, with size and hash to check if they are known.
     directory
-        Where to put it; made if it does not exist.
+        Where to put it; created if it does not exist.
     progress
-        Called with the bytes that are here and the bytes in all (None if not known).
+        Called with the bytes received and the bytes in total (None if unknown).
     client
-        The HTTP client to use; by default one that honours the proxy settings of the
-        environment.
+        The HTTP client; by default one that uses the proxy settings of the environment.
 
     Raises
     ------
     UnreachableError
-        If the server cannot be reached.
+        If the server is unreachable.
     DataError
-        If the file does not exist there, cannot be written, or is not the expected one.
+        If the file does not exist there, cannot be written, or differs from the expected one.
     """
     target = directory / file.name
     part = directory / f"{file.name}.part"
@@ -70,7 +68,7 @@ def download(
         directory.mkdir(parents=True, exist_ok=True)
         if target.is_file() and file.size in (None, target.stat().st_size):
             return target
-    # A client that was passed in stays open: it is the caller's.
+    # A client that was passed in stays open: it belongs to the caller.
     with nullcontext(client) if client else _new_client() as session, _disk_errors(directory):
         transfer = _Transfer(file, part, progress, session)
         if file.size is None or transfer.size != file.size:
@@ -82,7 +80,7 @@ def download(
 
 @dataclass(slots=True)
 class _Transfer:
-    """Bytes on their way from the server to the part file; `received` counts those that came."""
+    """A transfer from the server to the part file; `received` counts bytes of this process."""
 
     file: OfficialFile
     part: Path
@@ -95,14 +93,14 @@ class _Transfer:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def run(self) -> None:
-        """Try until the part is whole, a few times."""
-        problem = "the server sent less than it has"
+        """Try a few times to complete the part file."""
+        problem = "the server sent an incomplete file"
         for wait in (*_WAITS_S, None):
             try:
                 if self._attempt():
                     return
             except (httpx.TransportError, _TryAgainError) as error:
-                # Nothing at all came: no network, most likely. Say so now, not after retries.
+                # No byte so far: most likely there is no network. Report it without retries.
                 silent = isinstance(error, httpx.TransportError) and not self.received
                 problem = _one_line(error)
                 if silent or wait is None:
@@ -116,7 +114,7 @@ class _Transfer:
         )
 
     def _attempt(self) -> bool:
-        """Ask for what is missing; return whether the part is whole now."""
+        """Request the missing bytes; return whether the part file is complete now."""
         offset = self.size
         headers = _HEADERS | ({"Range": f"bytes={offset}-"} if offset else {})
         with self.client.stream(
@@ -135,7 +133,7 @@ class _Transfer:
         return total is None or self.size == total
 
     def _answer(self, response: httpx.Response, offset: int) -> tuple[int | None, int | None]:
-        """Return where the body starts (None: there is none) and the bytes in all."""
+        """Return where the body starts (None: no body) and the bytes in total."""
         status = response.status_code
         if status == httpx.codes.OK:
             length = response.headers.get("Content-Length", "")
@@ -147,15 +145,15 @@ class _Transfer:
             return None, stated[1]
         if status in _MISSING:
             raise DataError(
-                f"there is no {self.file.name} at {self.file.url} (HTTP {status}): "
-                "check the dataset and the month"
+                f"{self.file.name} does not exist at {self.file.url} (HTTP {status}): "
+                "check --dataset and --month"
             )
         if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
             raise _TryAgainError(f"HTTP {status}")
         raise DataError(f"{self.file.url} answered HTTP {status}: try again later")
 
     def _start_over(self) -> bool:
-        """Drop what cannot be resumed; the part is not whole."""
+        """Delete a part file that cannot be resumed; return that it is incomplete."""
         self.part.unlink()
         return False
 
@@ -173,7 +171,7 @@ class _Transfer:
 
 
 def content_range(header: str) -> tuple[int | None, int | None]:
-    """Return the first byte that an answer holds and the bytes in all; None where not said.
+    """Return the first byte of a response and the bytes in total; None if not stated.
 
     >>> content_range("bytes 100-199/200"), content_range("bytes */200")
     ((100, 200), (None, 200))
@@ -199,7 +197,7 @@ def _check_content(file: OfficialFile, part: Path) -> None:
 def _unexpected(file: OfficialFile, part: Path, found: str, expected: str) -> DataError:
     part.unlink(missing_ok=True)
     return DataError(
-        f"{file.url} is not the expected file: {found}, not {expected}; what came was deleted: "
+        f"{file.url} is not the expected file: {found}, not {expected}; the download was deleted: "
         "try again, or download the file yourself and pass it as --data"
     )
 

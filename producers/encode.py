@@ -1,4 +1,4 @@
-"""Trips and ticks as Kafka messages, sorted into partitions."""
+"""Trips and ticks as Kafka messages, grouped by partition."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Message = dict[str, Any]
 
 
 class TripEncoder:
-    """Encodes ranges of a trip table, each trip to the partition of its zone."""
+    """Encodes ranges of a trip table; each trip goes to the partition of its zone."""
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
@@ -30,5 +30,5 @@ class TripEncoder:
         return out
 
     def tick(self, sim_ts: int, *, final: bool) -> Message:
-        """Return the message of a tick; it has no key, for it concerns all zones."""
+        """Return the message of a tick; it has no key, because it concerns all zones."""
         return {"value": self._codec.encode(Tick(sim_ts, final))}

@@ -1,4 +1,4 @@
-"""The Kafka edge: trips and ticks onto the topic `trips`."""
+"""The Kafka side of the replay: sends trips and ticks to the topic `trips`."""
 
 from producers.encode import TripEncoder
 from producers.metrics import TRIPS_SENT
@@ -15,7 +15,7 @@ class KafkaStream:
         self._encoder = TripEncoder(partitions)
 
     def send_trips(self, table: TripTable, first: int, end: int) -> None:
-        """Put trips [`first`, `end`) on the stream.
+        """Send trips [`first`, `end`).
 
         Raises
         ------
@@ -27,11 +27,11 @@ class KafkaStream:
         TRIPS_SENT.inc(end - first)
 
     def send_tick(self, sim_ts: int, *, final: bool = False) -> None:
-        """Put a tick on every partition."""
+        """Send a tick to every partition."""
         message = self._encoder.tick(sim_ts, final=final)
         for partition in range(self._encoder.partitions):
             self._producer.send(TRIPS, partition, [dict(message)])
 
     def flush(self) -> None:
-        """Wait until all is on the broker."""
+        """Wait until every message is on the broker."""
         self._producer.flush()

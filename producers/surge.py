@@ -1,4 +1,4 @@
-"""What-if surges on the trips themselves: some are left out, some come more than once."""
+"""What-if surges on trips: drop or repeat the trips of a zone from an hour on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from rushhour.core.surges import Surge
 
 
 def apply_surges(table: TripTable, surges: Sequence[Surge]) -> TripTable:
-    """Return the trips as they would be with these surges, at most one a zone.
+    """Return the trips with these surges applied, at most one per zone.
 
     The k-th trip of a surge, from 0, becomes floor(factor * (k + 1)) - floor(factor * k) trips of
     the same zone and pickup time, in its place. `rows` and `rejected` stay those of the file.
@@ -21,7 +21,7 @@ def apply_surges(table: TripTable, surges: Sequence[Surge]) -> TripTable:
     for surge in surges:
         first = int(np.searchsorted(table.pickup_ts, surge.from_ts))
         trips = first + np.flatnonzero(table.zone[first:] == surge.zone)
-        # A ratio of whole numbers: as a float, 0.29 would leave 28 of 100 trips.
+        # A ratio of integers: with a float, 0.29 would keep 28 of 100 trips.
         times, per = surge.factor.as_integer_ratio()
         copies[trips] = np.diff(np.arange(len(trips) + 1, dtype=np.int64) * times // per)
     return replace(

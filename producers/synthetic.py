@@ -1,8 +1,8 @@
-"""A made-up month with the rhythm of a real one, for when there is no trip file.
+"""A synthetic month with the weekly pattern of a real one, for use without a trip file.
 
 `producers/data/rates_*.csv.gz` hold, for each zone and hour of the week, the mean rides of
 October 2024 (`tools/make_rates.py` writes them). Rides of a zone in an hour are Poisson with
-that mean, at seconds drawn evenly from the hour.
+that mean, at seconds drawn uniformly from the hour.
 """
 
 import gzip
@@ -23,7 +23,7 @@ _ZONE_BITS = 9  # enough for 265
 
 @cache
 def rates(dataset: str) -> npt.NDArray[np.float64]:
-    """Return the mean rides an hour: one row per hour of the week, column `i` is zone `i + 1`.
+    """Return mean rides per hour: one row per hour of the week, column `i` is zone `i + 1`.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def rates(dataset: str) -> npt.NDArray[np.float64]:
     """
     resource = files("producers") / "data" / f"rates_{dataset}.csv.gz"
     if not resource.is_file():
-        raise DataError(f"there are no synthetic rates for '{dataset}': use yellow or green")
+        raise DataError(f"no synthetic rates for dataset '{dataset}': use yellow or green")
     table = np.zeros((HOURS_PER_WEEK, ZONE_COUNT))
     for line in gzip.decompress(resource.read_bytes()).decode().splitlines()[1:]:
         zone, *means = line.split(",")
@@ -54,18 +54,18 @@ def synthetic_trips(
     DataError
         If there are no rates for the dataset.
     UsageError
-        If the month is not a month.
+        If the month is invalid.
     """
     start, end = parse_month(month)
     weekly = rates(dataset)
-    # RandomState, because NumPy promises that its draws never change between versions.
+    # RandomState, because NumPy guarantees the same draws in all versions.
     random = np.random.RandomState(zlib.crc32(f"{dataset} {month}".encode()))
     hours_of_week = [hour_of_week(ts) for ts in range(start, end, HOUR_MS)]
     counts = random.poisson(weekly[hours_of_week])
     hour, column = np.divmod(np.repeat(np.arange(counts.size), counts.ravel()), ZONE_COUNT)
     within = random.randint(0, _SECONDS_PER_HOUR, len(hour), dtype=np.int64)
     second = hour * _SECONDS_PER_HOUR + within
-    # One number for both, because sorting numbers is far faster than sorting an index.
+    # Sorting one combined number is far faster than sorting an index.
     both = np.sort((second << _ZONE_BITS) | (column + FIRST_ZONE))
     pickup_ts = start + (both >> _ZONE_BITS) * SECOND_MS
     return pickup_ts.astype(np.int64), (both & ((1 << _ZONE_BITS) - 1)).astype(np.int16)

@@ -1,7 +1,7 @@
 """Trips of one month, as arrays ordered by pickup time.
 
-Times are epoch milliseconds. The TLC writes New York wall-clock times without a zone: they
-are kept as they are and labelled UTC, here and nowhere else.
+Times are epoch milliseconds. TLC files hold New York wall-clock times without a time zone: they
+are kept and labelled UTC, here and nowhere else.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from producers.datasets import PICKUP_COLUMNS, ZONE_COLUMN, pickup_column
+from producers.datasets import (
+    PICKUP_COLUMNS,
+    ZONE_COLUMN,
+    is_a_directory,
+    no_such_file,
+    pickup_column,
+)
 from producers.synthetic import synthetic_trips
 from rushhour.core.errors import DataError
 from rushhour.core.hours import parse_month
@@ -25,17 +31,18 @@ from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 Ints = npt.NDArray[np.integer[Any]]
 Mask = npt.NDArray[np.bool_]
 
-# Why a row is rejected, in the order of the checks: a row counts for the first that applies.
+# Reasons to reject a row, in the order of the checks: a row counts for the first that applies.
 REASONS = ("null_time", "outside_month", "null_zone", "unknown_zone")
+_MAGIC = b"PAR1"
 _TICKS_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TripTable:
-    """The accepted trips of a month. The index of a trip is its `seq`.
+    """The selected trips of a month. The index of a trip is its `seq`.
 
-    `pickup_ts` is epoch milliseconds, ascending; `zone` is 1 to 265. `rows` is how many rows
-    were read, `rejected` how many of them were left out for each of `REASONS`.
+    `pickup_ts` is epoch milliseconds, ascending; `zone` is 1 to 265. `rows` is the number of rows
+    read, `rejected` the number of rows rejected for each of `REASONS`.
     """
 
     pickup_ts: npt.NDArray[np.int64]
@@ -52,16 +59,16 @@ class TripTable:
         return int(first), int(end)
 
 
-def accept(
+def select_trips(
     pickup_ms: Ints,
     zone: Ints,
     window: tuple[int, int],
     null_time: Mask | None = None,
     null_zone: Mask | None = None,
 ) -> TripTable:
-    """Keep the rows that are trips of the window, and order them by pickup time.
+    """Select the rows that are trips of a window, ordered by pickup time.
 
-    Rows with the same pickup time stay in the order in which they were given.
+    Rows with the same pickup time keep their order.
 
     Parameters
     ----------
@@ -70,9 +77,9 @@ def accept(
     zone
         Pickup zone of each row.
     window
-        First instant, and the end (exclusive), epoch milliseconds.
+        First instant and end (exclusive), epoch milliseconds.
     null_time, null_zone
-        Which rows have no time or no zone; what stands in the arrays there does not matter.
+        Which rows have no time or no zone; their values in the arrays are ignored.
     """
     start, end = window
     never = np.zeros(len(pickup_ms), np.bool_)
@@ -100,11 +107,11 @@ def read_trips(path: Path, dataset: str, month: str) -> TripTable:
     DataError
         If the file cannot be read, is not a file of this dataset, or has no trip of the month.
     UsageError
-        If the month is not a month.
+        If the month is invalid.
     """
     window = parse_month(month)
     times, zones = _read_columns(path, dataset)
-    table = accept(
+    table = select_trips(
         _epoch_ms(times),
         _to_numpy(zones),
         window,
@@ -114,32 +121,32 @@ def read_trips(path: Path, dataset: str, month: str) -> TripTable:
     if not len(table):
         counts = ", ".join(f"{reason} {count}" for reason, count in table.rejected.items())
         raise DataError(
-            f"{path}: none of its {table.rows} rows is a trip of {month} ({counts}): check --month"
+            f"{path}: no trip of {month} in {table.rows} rows (rejected: {counts}): check --month"
         )
     return table
 
 
 def synthetic_table(dataset: str, month: str) -> TripTable:
-    """Return a made-up month as if it had been read from a file.
+    """Return a synthetic month as if it had been read from a file.
 
     Raises
     ------
     DataError
         If there are no rates for the dataset.
     UsageError
-        If the month is not a month.
+        If the month is invalid.
     """
     pickup_ts, zone = synthetic_trips(dataset, month)
     return TripTable(pickup_ts, zone, len(pickup_ts), dict.fromkeys(REASONS, 0))
 
 
 def check_file(path: Path, dataset: str) -> None:
-    """Check, without reading the rows, that a file is a TLC file of this dataset.
+    """Check the columns of a TLC file of this dataset, without reading its rows.
 
     Raises
     ------
     DataError
-        If it is not, or cannot be read.
+        If the file is of another kind, or cannot be read.
     """
     with _open(path, dataset):
         pass
@@ -156,18 +163,28 @@ def _read_columns(path: Path, dataset: str) -> tuple[Any, Any]:
 def _open(path: Path, dataset: str) -> Iterator[Any]:
     """Yield a Parquet file whose columns have been checked."""
     if path.is_dir():
-        raise DataError(f"{path}: is a directory: pass a file, or the directory as --data-dir")
+        raise is_a_directory(path)
     try:
         with pq.ParquetFile(path) as file:
             _check_schema(path, file.schema_arrow, dataset)
             yield file
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file: check --data and --data-dir") from None
+        raise no_such_file(path) from None
     except (OSError, pa.ArrowException) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"{path}: not a readable Parquet file ({reason}): download it again"
+            f"{path}: damaged Parquet file ({reason}): download it again"
+            if _starts_as_parquet(path)
+            else f"{path}: not a Parquet file: pass a TLC trip file in Parquet format as --data"
         ) from error
+
+
+def _starts_as_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
 
 
 def _check_schema(path: Path, schema: Any, dataset: str) -> None:
@@ -179,7 +196,7 @@ def _check_schema(path: Path, schema: Any, dataset: str) -> None:
         if name not in schema.names:
             raise DataError(f"{path}: has no column {name}: pass a TLC {dataset} trip file")
     time, zone = schema.field(column).type, schema.field(ZONE_COLUMN).type
-    # Any other zone than UTC would make these instants instead of wall-clock times.
+    # With any other time zone these would be instants, not wall-clock times.
     if not pa.types.is_timestamp(time) or time.tz not in (None, "UTC"):
         raise DataError(
             f"{path}: column {column} is {time}, not a timestamp without a zone: "
@@ -201,7 +218,7 @@ def _epoch_ms(times: Any) -> npt.NDArray[np.int64]:
 def _to_numpy(column: Any) -> npt.NDArray[Any]:
     if column.null_count:
         column = pc.fill_null(column, 0)
-    # Not to_numpy() of Arrow: it imports pandas, which takes longer than reading the file.
+    # to_numpy() of Arrow imports pandas, which takes longer than reading the file.
     return np.from_dlpack(column.combine_chunks())
 
 

@@ -1,4 +1,4 @@
-"""The simulated clock as others see it: the commands that it takes, and what it says of itself."""
+"""The interface of the simulated clock: the commands that it accepts, and its status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,31 +13,36 @@ CommandName = Literal["pause", "resume", "speed"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command to the simulated clock; `value` is the new speed for `speed`."""
+    """One command to the simulated clock; `value` is the new speed of the command `speed`."""
 
     name: CommandName
     value: str = ""
 
     def __post_init__(self) -> None:
         if self.name not in get_args(CommandName):
-            raise UsageError(f"'{self.name}' is not a command: {', '.join(get_args(CommandName))}")
+            raise UsageError(
+                f"unknown command '{self.name}': use {', '.join(get_args(CommandName))}"
+            )
         if self.name == "speed":
             Speed.parse(self.value)
 
     def to_fields(self) -> dict[str, str]:
-        """Return the fields of the stream entry."""
+        """Return the command as the fields of a stream entry."""
         return {"command": self.name, "value": self.value}
 
     @classmethod
     def from_fields(cls, fields: dict[str, str]) -> "Command":
-        """Read a stream entry, whoever wrote it.
+        """Read a stream entry; any client may have written it.
 
         Raises
         ------
         UsageError
-            If the entry is not a command.
+            If the entry is not a valid command.
         """
         return cls(cast(CommandName, fields.get("command", "")), fields.get("value", ""))
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}".rstrip()
 
 
 State = Literal["starting", "running", "throttled", "paused", "stopped", "finished"]
@@ -45,13 +50,13 @@ State = Literal["starting", "running", "throttled", "paused", "stopped", "finish
 
 @dataclass(frozen=True, slots=True)
 class ClockStatus:
-    """Where the replay stands.
+    """The status of the replay.
 
-    `now_ts` is the simulated time (epoch ms) up to which trips are on the stream. `throttled`
-    means that the line is slower than the asked speed, so simulated time slows down;
-    `stopped`, that the run was ended before its time.
-    `command` is the id of the last command obeyed; `command_error` says why one was not.
-    `speed_setting` is the speed that the replay was started with, before any command.
+    `now_ts` is the simulated time (epoch ms) up to which trips have been sent. In the state
+    `throttled`, the pipeline is slower than `speed` and simulated time slows down; in `stopped`,
+    the run was ended before its last hour. `command` is the id of the last command processed,
+    `command_error` the reason if it was refused. `speed_setting` is the speed that the replay was
+    started with, before any command.
     """
 
     now_ts: int
@@ -77,7 +82,7 @@ class ClockStatus:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "ClockStatus | None":
-        """Return the status that `to_fields` has written; None if the hash has none."""
+        """Return the status that `to_fields` has written; None if there is none."""
         if "now_ts" not in fields:
             return None
         return cls(

@@ -257,7 +257,7 @@ def test_a_month_that_does_not_exist_is_reported_once(
     server: TripServer, tmp_path: Path, status: int
 ) -> None:
     server.statuses = [status]
-    missing = f"there is no {NAME} at {server.url} (HTTP {status})"
+    missing = f"{NAME} does not exist at {server.url} (HTTP {status})"
     assert missing in message(official(server), tmp_path)
     assert len(server.asked) == 1
 

@@ -20,14 +20,14 @@ def test_the_fields_are_those_of_the_documented_entry() -> None:
 
 @pytest.mark.parametrize("name", ["", "stop", "PAUSE", "pause "])
 def test_an_unknown_command_is_refused_with_the_known_ones(name: Any) -> None:
-    with pytest.raises(UsageError, match=f"^'{name}' is not a command: pause, resume, speed$"):
+    with pytest.raises(UsageError, match=f"^unknown command '{name}': use pause, resume, speed$"):
         Command(name)
     with pytest.raises(UsageError, match="pause, resume, speed"):
         Command.from_fields({"command": name})
 
 
 def test_an_entry_without_a_command_is_refused() -> None:
-    with pytest.raises(UsageError, match="'' is not a command"):
+    with pytest.raises(UsageError, match="unknown command ''"):
         Command.from_fields({"value": "1h/s", "other": "field"})
 
 

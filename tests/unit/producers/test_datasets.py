@@ -53,7 +53,7 @@ def test_every_known_hash_looks_like_one() -> None:
 
 
 def test_an_unknown_dataset_or_month_is_refused() -> None:
-    with pytest.raises(DataError, match="'fhv' is not known: use yellow or green"):
+    with pytest.raises(DataError, match="unknown dataset 'fhv': use yellow or green"):
         official_file("fhv", "2024-10")
     with pytest.raises(UsageError, match="2024-13"):
         official_file("green", "2024-13")
@@ -105,6 +105,13 @@ def test_data_that_does_not_exist_is_an_error(directories: tuple[Path, Path]) ->
     missing = directories[0] / "missing.parquet"
     with pytest.raises(DataError, match=r"missing\.parquet: no such file: check --data"):
         locate(settings(directories, data=missing))
+
+
+def test_a_directory_as_data_is_an_error_that_names_data_dir(
+    directories: tuple[Path, Path],
+) -> None:
+    with pytest.raises(DataError, match=r"is a directory: .*Parquet.*as --data-dir"):
+        locate(settings(directories, data=directories[0]))
 
 
 def test_a_path_that_the_system_refuses_is_an_error(directories: tuple[Path, Path]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.trips import REASONS, TripTable, accept, read_trips, synthetic_table
+from producers.trips import REASONS, TripTable, read_trips, select_trips, synthetic_table
 from rushhour.core.errors import DataError
 from rushhour.core.hours import DAY_MS, HOUR_MS, parse_month
 
@@ -42,7 +42,7 @@ def test_accept_keeps_the_good_rows_in_stable_order_and_counts_the_rest(
     given_rows: list[tuple[int, int, bool, bool]],
 ) -> None:
     columns = list(zip(*given_rows, strict=True)) or [(), (), (), ()]
-    table = accept(
+    table = select_trips(
         np.array(columns[0], np.int64),
         np.array(columns[1], np.int64),
         (START, END),
@@ -61,7 +61,7 @@ def test_accept_keeps_the_good_rows_in_stable_order_and_counts_the_rest(
 def test_many_trips_of_one_instant_stay_in_row_order() -> None:
     # Short arrays are sorted in a way that is always stable, so the test above cannot tell.
     zone = np.random.RandomState(1).randint(1, 266, 10_000)
-    table = accept(np.tile([NOON_TS, START], 5_000), zone, (START, END))
+    table = select_trips(np.tile([NOON_TS, START], 5_000), zone, (START, END))
     assert np.array_equal(table.zone, np.concatenate((zone[1::2], zone[::2])))
 
 
@@ -163,18 +163,22 @@ def test_a_file_of_another_month_is_refused_with_the_counts(tmp_path: Path) -> N
         PULocationID=[1, 1, 1],
     )
     with pytest.raises(
-        DataError, match=r"none of its 3 rows is a trip of 2024-09 .*null_time 1, outside_month 2"
+        DataError, match=r"no trip of 2024-09 in 3 rows .*null_time 1, outside_month 2"
     ):
         read_trips(path, "yellow", "2024-09")
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PAR1" + b"x" * 99 + b"PAR1"])
-def test_a_file_that_is_not_parquet_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "page.parquet"
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"time,zone\n1,2\n"])
+def test_a_file_that_is_not_parquet_is_refused_with_the_accepted_format(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "own.csv"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="not a readable Parquet file") as caught:
+    with pytest.raises(DataError) as caught:
         read_trips(path, "yellow", MONTH)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == (
+        f"{path}: not a Parquet file: pass a TLC trip file in Parquet format as --data"
+    )
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
@@ -184,7 +188,11 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4:2_000] = bytes(1_996)
     path.write_bytes(content)
-    with pytest.raises(DataError, match="not a readable Parquet file"):
+    with pytest.raises(DataError, match=r"damaged Parquet file .*: download it again") as caught:
+        read_trips(path, "yellow", MONTH)
+    assert "\n" not in str(caught.value)
+    path.write_bytes(content[:1_000])
+    with pytest.raises(DataError, match="damaged Parquet file"):
         read_trips(path, "yellow", MONTH)
 
 
