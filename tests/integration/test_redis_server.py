@@ -15,6 +15,7 @@ import redis
 from rushhour.core.errors import StackError
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack import redis_server
+from rushhour.simulator.stack.ports import free_ports
 from rushhour.simulator.stack.redis_binary import RedisBinary
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 
@@ -149,6 +150,17 @@ def test_no_free_port_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(redis_server, "_PORTS_TO_TRY", 1)
     with taken_port() as port, pytest.raises(StackError, match=f"no free port from {port} on"):
         EmbeddedRedis(tmp_path, port)
+
+
+def test_a_port_that_another_server_takes_first_is_left_to_it(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path_factory.mktemp("other"), ANY_PORT) as other:
+        (free,) = free_ports(1)
+        ports = iter([other.port, free])
+        monkeypatch.setattr(redis_server, "_free_port", lambda _: next(ports))
+        with running(tmp_path, ANY_PORT) as server:
+            assert server.port == free
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems let both listen")

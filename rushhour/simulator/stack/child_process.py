@@ -177,4 +177,5 @@ def _peak_bytes(pid: int) -> int | None:
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # SIGKILL: the broker dies too, and a dataflow that ends orderly would wait minutes for it.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

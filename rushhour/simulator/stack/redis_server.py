@@ -66,16 +66,15 @@ class EmbeddedRedis:
     ) -> None:
         self._directory = directory
         self.binary = find_binary(saved_by)
-        self.port = _free_port(port)
-        self.url = f"redis://{HOST}:{self.port}"
         if not saved:
             (directory / _NEXT_DUMP).unlink(missing_ok=True)
-        command = [self.binary.path, "--port", str(self.port), "--bind", HOST]
-        command += ["--dir", str(directory), "--dbfilename", DUMP if saved else _NEXT_DUMP]
-        command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
-        self.process = ChildProcess("redis", command, directory / "redis.log")
+        options = ["--bind", HOST, "--dir", str(directory)]
+        options += ["--dbfilename", DUMP if saved else _NEXT_DUMP]
+        options += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
         try:
-            self._wait_until_up()
+            # Another server may take the port before ours does.
+            while not self._start(_free_port(port), options):
+                pass
         except StackError as error:
             if saved_by is not None and self.binary.is_older_than(saved_by):
                 raise StackError(
@@ -112,22 +111,27 @@ class EmbeddedRedis:
             except OSError as error:
                 raise StackError(f"the run could not be saved: {error}") from None
 
-    def _wait_until_up(self) -> None:
+    def _start(self, port: int, options: list[str]) -> bool:
+        """Start the server and wait until it answers; return False if the port is taken."""
+        self.port = port
+        self.url = f"redis://{HOST}:{port}"
+        command = [self.binary.path, "--port", str(port), *options]
+        self.process = ChildProcess("redis", command, self._directory / "redis.log")
         client = redis.Redis.from_url(self.url)
         deadline = time.monotonic() + _START_S
-        while True:
-            try:
-                client.ping()
-                return
-            except redis.RedisError:
-                if self.process.poll() is None and time.monotonic() < deadline:
-                    time.sleep(_POLL_S)
-                    continue
-            self.process.stop()
-            cause = _cause(self.process.log_lines()) or self.process.last_message()
-            raise StackError(
-                f"redis-server did not start: {cause} ({self.binary}; log: {self.process.log})"
-            )
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with suppress(redis.RedisError):
+                if client.info("server")["process_id"] == self.process.pid:
+                    return True
+            time.sleep(_POLL_S)
+        self.process.stop()
+        lines = self.process.log_lines()
+        if any("Address already in use" in line for line in lines):
+            return False
+        cause = _cause(lines) or self.process.last_message()
+        raise StackError(
+            f"redis-server did not start: {cause} ({self.binary}; log: {self.process.log})"
+        )
 
 
 def _cause(log: list[str]) -> str:
