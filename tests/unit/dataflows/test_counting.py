@@ -28,7 +28,7 @@ Difference = tuple[int, int, int, int]  # hour, zone, counted, expected
 
 @dataclass(frozen=True)
 class Month:
-    """A very short month: its trips, in pickup order, and what each partition gets."""
+    """A very short month: its trips, in pickup order, and the stream of each partition."""
 
     hours: int
     trips: list[Trip]
@@ -36,7 +36,7 @@ class Month:
 
 
 def month_of(hours: int, partitions: int, pickups: Iterable[tuple[int, int]]) -> Month:
-    """Number trips in pickup order and lay them out as the replay does: ticks at each hour."""
+    """Number trips in pickup order and build the streams as the replay does: a tick per hour."""
     ordered = sorted(pickups)
     trips = [Trip(seq, START + offset, zone) for seq, (offset, zone) in enumerate(ordered)]
     streams: list[list[TripEvent]] = []
@@ -97,8 +97,8 @@ class City:
                 out += self.joiner.update(progress)
         return out
 
-    def restarted(self) -> "City":
-        """Return the city as it comes back from its snapshots."""
+    def restored(self) -> "City":
+        """Return the city as restored from its snapshots."""
         other = City(0)
         other.counters = {
             partition: pickle.loads(pickle.dumps(counter.snapshot()))
@@ -117,7 +117,7 @@ def count(month: Month, batches: Iterable[TripBatch]) -> list[CityHour]:
 
 
 def differences(outputs: Sequence[CityHour], trips: Iterable[Trip], hours: int) -> list[Difference]:
-    """Compare the city's hours, all zones, with a count that cannot be wrong."""
+    """Compare the city's hours, all zones, with a plain count of the trips."""
     expected = Counter(
         (trip.pickup_ts - trip.pickup_ts % HOUR_MS, trip.pickup_location_id) for trip in trips
     )
@@ -175,16 +175,16 @@ def test_an_hour_closes_only_when_every_partition_has_ticked_past_it(
             if hour.rides is not None:
                 assert min(ticked.values()) >= hour.hour_ts + HOUR_MS
                 closed = hour.hour_ts + HOUR_MS
-        # and it closes as soon as they have
+        # and it closes as soon as all of them have
         if min(ticked.values()) >= START:
             assert closed == min(ticked.values())
 
 
 @given(months(), seeds)
 @settings(max_examples=100)
-def test_trips_sent_twice_are_dropped_and_counted(month: Month, chance: random.Random) -> None:
-    # A producer died somewhere, each partition at its own place, and began again at an hour
-    # that every partition had reached.
+def test_duplicate_trips_are_dropped_and_counted(month: Month, chance: random.Random) -> None:
+    # A producer stopped, on each partition at another position, and restarted at an hour that
+    # every partition had reached.
     prefixes = [stream[: chance.randint(0, len(stream))] for stream in month.streams]
     ticked = [[e.sim_ts for e in prefix if isinstance(e, Tick)] for prefix in prefixes]
     reached = min(max(ticks, default=START) for ticks in ticked)
@@ -202,7 +202,7 @@ def test_trips_sent_twice_are_dropped_and_counted(month: Month, chance: random.R
     assert city.duplicates == sent - len(month.trips)
 
 
-def test_trips_sent_twice_without_a_tick_between_are_dropped_too() -> None:
+def test_duplicate_trips_without_a_tick_between_are_dropped_too() -> None:
     trips = [Trip(i, START + i, 1 + i) for i in range(3)]
     counter = PartitionCounter(0)
     counter.update(TripBatch.of(0, [Tick(START), *trips[:2], *trips[:2], trips[2], trips[0]]))
@@ -230,9 +230,9 @@ def test_a_restart_from_snapshots_at_any_point_changes_nothing(
     cut = chance.randint(0, len(batches))
     city = City(len(month.streams))
     before = city.feed(batches[:cut])
-    restarted = city.restarted()
-    city.feed(batches[cut:])  # the old one lives on, and must not touch the new one
-    assert same([*before, *restarted.feed(batches[cut:])], whole)
+    restored = city.restored()
+    city.feed(batches[cut:])  # the old city continues, and must not change the new one
+    assert same([*before, *restored.feed(batches[cut:])], whole)
 
 
 def test_a_snapshot_does_not_change_with_later_updates() -> None:
@@ -263,7 +263,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("fault", PLANTED)
-def test_a_planted_off_by_one_is_seen_by_the_comparison(fault: str) -> None:
+def test_the_comparison_detects_a_planted_off_by_one(fault: str) -> None:
     month = month_of(3, 1, [(HOUR_MS - 1, 7), (HOUR_MS + 1, 9), (HOUR_MS + 2, 9)])
     broken = [PLANTED[fault](e) if isinstance(e, Trip) else e for e in month.streams[0]]
     good = count(month, [TripBatch.of(0, month.streams[0])])
@@ -272,7 +272,7 @@ def test_a_planted_off_by_one_is_seen_by_the_comparison(fault: str) -> None:
     assert (START, 7, 0, 1) in differences(bad, month.trips, month.hours)
 
 
-def test_hours_named_by_their_end_are_seen_by_the_comparison() -> None:
+def test_the_comparison_detects_hours_named_by_their_end() -> None:
     month = month_of(2, 1, [(5, 1), (HOUR_MS, 2)])
     outputs = count(month, [TripBatch.of(0, month.streams[0])])
     late = [replace(hour, hour_ts=hour.hour_ts + HOUR_MS) for hour in outputs]
@@ -281,7 +281,7 @@ def test_hours_named_by_their_end_are_seen_by_the_comparison() -> None:
     assert (START + 2 * HOUR_MS, 2, 1, 0) in differences(late, month.trips, 2)
 
 
-def test_a_missing_or_a_lost_hour_is_seen_by_the_comparison() -> None:
+def test_the_comparison_detects_a_missing_hour() -> None:
     month = month_of(2, 1, [])
     outputs = count(month, [TripBatch.of(0, month.streams[0])])
     assert len(differences(outputs[:-1], month.trips, 2)) == ZONE_COUNT
@@ -315,7 +315,7 @@ def test_a_trip_before_the_first_tick_is_an_error() -> None:
         PartitionCounter(0).update(TripBatch.of(0, [Trip(0, START, 1), Tick(START)]))
 
 
-def test_there_is_no_progress_without_a_tick_that_moves_time() -> None:
+def test_without_a_tick_that_moves_time_there_is_no_progress() -> None:
     counter = PartitionCounter(0)
     assert counter.update(TripBatch.of(0, [])) is None
     first = counter.update(TripBatch.of(0, [Tick(START)]))
@@ -350,7 +350,7 @@ def test_the_joiner_does_not_write_into_a_partitions_counts() -> None:
     assert counts.sum() == ZONE_COUNT
 
 
-def test_a_batch_keeps_the_places_of_its_ticks() -> None:
+def test_a_batch_keeps_the_positions_of_its_ticks() -> None:
     trips = [Trip(i, START + i, 1 + i) for i in range(3)]
     batch = TripBatch.of(2, [Tick(START), trips[0], trips[1], Tick(START + 2), trips[2]])
     assert batch.partition == 2

@@ -39,7 +39,7 @@ Outputs = tuple[list[list[HourlyRides]], list[list[Prediction]], list[AlertEvent
 
 
 class ListPartition(StatefulSourcePartition[TripBatch, int]):
-    """Hands out the batches of one partition, one at a time."""
+    """Yields the batches of one partition, one at a time."""
 
     def __init__(self, batches: Sequence[TripBatch], done: int) -> None:
         self._batches = batches
@@ -56,7 +56,7 @@ class ListPartition(StatefulSourcePartition[TripBatch, int]):
 
 
 class ListSource(FixedPartitionedSource[TripBatch, int]):
-    """Partitions of `trips` that are all there from the start."""
+    """Partitions of `trips` that are complete from the start."""
 
     def __init__(self, batches: Sequence[Sequence[TripBatch]]) -> None:
         self._batches = batches
@@ -158,7 +158,7 @@ def test_the_forecast_of_an_hour_does_not_depend_on_its_rides(
     other[changed:] += random.integers(1, 50, other[changed:].shape)
     before, after = forecasts_of(rides), forecasts_of(other)
     assert before[: changed + 1] == after[: changed + 1]
-    assert before[changed + 1] != after[changed + 1]  # the next hour's does
+    assert before[changed + 1] != after[changed + 1]  # that of the next hour does
 
 
 def forecasts_of(rides: Counts) -> list[list[Prediction]]:

@@ -27,21 +27,21 @@ def test_a_process_has_its_own_recovery_partition_and_no_other(
     (store,) = files(tmp_path / "made/if/need/be")
     assert store == f"process-{process}/first-of-3/part-{process}.sqlite3"
     with closing(sqlite3.connect(tmp_path / "made/if/need/be" / store)) as database:
-        # Which of how many it is, as Bytewax looks it up.
+        # Bytewax reads here which of how many recovery partitions it is.
         assert database.execute("SELECT part_index, part_count FROM parts").fetchall() == [
             (process, 3)
         ]
 
 
-def test_a_process_that_starts_again_finds_what_it_left(tmp_path: Path) -> None:
+def test_a_process_that_restarts_finds_its_store(tmp_path: Path) -> None:
     recovery_config(tmp_path, RUN, 1)
     (store,) = files(tmp_path)
-    (tmp_path / store).write_bytes(b"what it left")
+    (tmp_path / store).write_bytes(b"stored")
 
     recovery_config(tmp_path, RUN, 1)
 
     assert files(tmp_path) == [store]
-    assert (tmp_path / store).read_bytes() == b"what it left"
+    assert (tmp_path / store).read_bytes() == b"stored"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_stores_of_other_runs_are_deleted_but_only_this_processs(
     ]
 
 
-def test_a_store_that_was_only_half_made_is_made_anew(tmp_path: Path) -> None:
+def test_a_store_that_is_only_half_created_is_created_again(tmp_path: Path) -> None:
     half = tmp_path / "process-0" / "new"
     half.mkdir(parents=True)
     (half / "part-2.sqlite3").write_bytes(b"half")

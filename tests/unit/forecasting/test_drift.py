@@ -18,13 +18,13 @@ def steady(hours: int, level: float = 50.0) -> tuple[Floats, npt.NDArray[np.int6
     return predicted, np.random.default_rng(1).poisson(predicted)
 
 
-def test_forecasts_that_stay_right_raise_hardly_an_alert() -> None:
+def test_accurate_forecasts_raise_few_alerts() -> None:
     found = changes(*steady(744))
     assert (~np.isnan(found)).sum() < 0.2 * ZONE_COUNT
 
 
 @pytest.mark.parametrize(("factor", "sign"), [(2.0, 1), (0.5, -1)])
-def test_a_step_is_found_within_a_day_in_its_zone_alone(factor: float, sign: int) -> None:
+def test_a_step_is_detected_within_a_day_and_only_in_its_zone(factor: float, sign: int) -> None:
     predicted, rides = steady(300)
     rides[200:, 131] = np.random.default_rng(2).poisson(50 * factor, 100)
     found = changes(predicted, rides)
@@ -45,15 +45,15 @@ def test_the_change_is_rides_by_prediction_over_six_hours() -> None:
     assert found[hour, 131] == pytest.approx(expected)
 
 
-def test_a_single_wild_hour_is_no_drift() -> None:
+def test_a_single_extreme_hour_is_no_drift() -> None:
     predicted, rides = steady(300)
     rides[200, 131] = 100_000
     assert np.isnan(changes(predicted, rides)[200:230, 131]).all()
 
 
-def test_the_first_day_is_left_out() -> None:
+def test_the_first_day_is_ignored() -> None:
     predicted, rides = steady(100)
-    rides[:24] = 5_000  # the models know nothing yet
+    rides[:24] = 5_000  # the models have learned nothing yet
     assert np.isnan(changes(predicted, rides)[:54]).all()
     quiet = changes(predicted[24:], rides[24:])
     assert (~np.isnan(quiet)).sum() <= (~np.isnan(changes(predicted, rides))).sum() + ZONE_COUNT

@@ -21,7 +21,7 @@ from rushhour.core.models import SERVED
 from rushhour.core.zones import ZONE_COUNT
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
-HOURS = 336
+HOURS = 240
 
 
 def city_like(hours: int, seed: int) -> Counts:
@@ -88,29 +88,29 @@ def condition_of(engine: ForecastEngine) -> float:
 
 
 @pytest.fixture(scope="module")
-def two_weeks() -> Run:
+def ten_days() -> Run:
     return run_of(city_like(HOURS, 10))
 
 
-def test_each_hour_has_a_forecast_of_every_model(two_weeks: Run) -> None:
-    forecasts = two_weeks.forecasts
+def test_each_hour_has_a_forecast_of_every_model(ten_days: Run) -> None:
+    forecasts = ten_days.forecasts
     assert [f.hour_ts for f in forecasts] == [START + i * HOUR_MS for i in range(HOURS + 1)]
     for forecast in forecasts:
         assert tuple(forecast.by_model) == model_names()
         assert all(column.shape == (ZONE_COUNT,) for column in columns_of(forecast))
 
 
-def test_a_forecast_does_not_change_after_it_was_made(two_weeks: Run) -> None:
-    assert [digest_of(forecast) for forecast in two_weeks.forecasts[:-1]] == two_weeks.digests
+def test_a_forecast_does_not_change_after_it_was_made(ten_days: Run) -> None:
+    assert [digest_of(forecast) for forecast in ten_days.forecasts[:-1]] == ten_days.digests
 
 
-def test_a_baseline_repeats_its_hour_and_is_unknown_before(two_weeks: Run) -> None:
-    for i, forecast in enumerate(two_weeks.forecasts):
+def test_a_baseline_repeats_its_hour_and_is_unknown_before(ten_days: Run) -> None:
+    for i, forecast in enumerate(ten_days.forecasts):
         for model, back in zip(baselines(), (1, 24, 168), strict=True):
             if i < back:
                 assert np.isnan(forecast.by_model[model.name]).all()
             else:
-                assert np.array_equal(forecast.by_model[model.name], two_weeks.rides[i - back])
+                assert np.array_equal(forecast.by_model[model.name], ten_days.rides[i - back])
 
 
 class Recorder:
@@ -169,10 +169,10 @@ def test_an_hour_that_was_not_forecast_is_refused(hours_off: int) -> None:
         engine.learn_one(START + hours_off * HOUR_MS, np.zeros(ZONE_COUNT, np.int64))
 
 
-def test_the_served_model_beats_two_baselines_on_a_daily_rhythm(two_weeks: Run) -> None:
+def test_the_served_model_beats_two_baselines_on_a_daily_rhythm(ten_days: Run) -> None:
     def mae(model: str) -> float:
-        predicted = np.array([f.by_model[model] for f in two_weeks.forecasts[72:-1]])
-        return float(np.abs(predicted - two_weeks.rides[72:]).mean())
+        predicted = np.array([f.by_model[model] for f in ten_days.forecasts[72:-1]])
+        return float(np.abs(predicted - ten_days.rides[72:]).mean())
 
     assert mae(SERVED) < 0.9 * mae("last_hour")
     assert mae(SERVED) < 0.9 * mae("same_hour_yesterday")
@@ -185,31 +185,31 @@ def test_without_any_ride_all_forecasts_are_zero_but_the_served_one() -> None:
             assert (forecast.by_model[learner.name] == 0).all()
 
 
-def test_the_served_forecast_lies_between_those_of_the_learners(two_weeks: Run) -> None:
-    for forecast in two_weeks.forecasts[1:]:
+def test_the_served_forecast_lies_between_those_of_the_learners(ten_days: Run) -> None:
+    for forecast in ten_days.forecasts[1:]:
         learned = np.stack([forecast.by_model[learner.name] for learner in learners()])
         assert (forecast.served >= learned.min(axis=0)).all()
         assert (forecast.served <= np.maximum(learned.max(axis=0), 0.0001)).all()
 
 
-def test_intervals_hold_their_prediction_and_are_never_negative(two_weeks: Run) -> None:
-    for forecast in two_weeks.forecasts:
+def test_intervals_hold_their_prediction_and_are_never_negative(ten_days: Run) -> None:
+    for forecast in ten_days.forecasts:
         assert (forecast.lower >= 0).all()
         assert (forecast.lower <= forecast.served).all()
         assert (forecast.served <= forecast.upper).all()
 
 
-def test_nine_in_ten_rides_lie_within_their_interval(two_weeks: Run) -> None:
-    pairs = zip(two_weeks.forecasts[168:-1], two_weeks.rides[168:], strict=True)
+def test_nine_in_ten_rides_lie_within_their_interval(ten_days: Run) -> None:
+    pairs = zip(ten_days.forecasts[168:-1], ten_days.rides[168:], strict=True)
     held = [(f.lower <= rides) & (rides <= f.upper) for f, rides in pairs]
     assert np.mean(held) == pytest.approx(0.9, abs=0.02)
 
 
-def test_a_doubled_zone_raises_an_alert_within_a_day(two_weeks: Run) -> None:
-    zone = int(np.argmax(two_weeks.rides.sum(axis=0)))
-    rides = two_weeks.rides[:24].copy()
+def test_a_doubled_zone_raises_an_alert_within_a_day(ten_days: Run) -> None:
+    zone = int(np.argmax(ten_days.rides.sum(axis=0)))
+    rides = ten_days.rides[:24].copy()
     rides[:, zone] *= 2
-    run = run_of(rides, two_weeks.engine.snapshot(), HOURS)
+    run = run_of(rides, ten_days.engine.snapshot(), HOURS)
     assert any(changes[zone] > 0 for changes in run.relative_changes)
 
 
@@ -249,8 +249,8 @@ def test_a_restart_from_a_snapshot_gives_the_same_digits(cut: int) -> None:
         assert digest_of(found.forecasts[-1]) == digest_of(expected.forecasts[-1])
 
 
-def test_forecasts_are_rounded_to_four_decimals_and_not_to_whole_rides(two_weeks: Run) -> None:
-    served = np.array([forecast.served for forecast in two_weeks.forecasts])
+def test_forecasts_are_rounded_to_four_decimals_and_not_to_whole_rides(ten_days: Run) -> None:
+    served = np.array([forecast.served for forecast in ten_days.forecasts])
     assert np.array_equal(served, np.round(served, 4))
     assert np.mean(served == np.round(served)) < 0.1
 
