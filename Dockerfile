@@ -1,11 +1,11 @@
-# One image for every part of the line, with what the lock file names.
+# One image for every process of the pipeline, with the packages of the lock file.
 
 FROM python:3.12-slim AS build
 WORKDIR /src
 RUN python -m venv --without-pip /opt/rushhour
 COPY requirements.lock ./
 # The secret `ca` is for networks with a TLS proxy: its certificate authorities, as one PEM file.
-# What nobody uses in a container goes: the embedded stack's redis-server, tests, C headers.
+# Removed because no container uses it: the embedded redis-server, tests, C headers.
 RUN --mount=type=secret,id=ca,required=false \
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
     && pip --python /opt/rushhour/bin/python install --no-cache-dir --require-hashes -r requirements.lock \
@@ -25,7 +25,7 @@ RUN --mount=type=secret,id=ca,required=false \
 FROM python:3.12-slim
 LABEL org.opencontainers.image.title=rushhour \
       org.opencontainers.image.licenses=Apache-2.0
-# A new volume gets the owner that its directory has in the image.
+# A new volume gets the owner of its directory in the image.
 RUN groupadd --gid 10001 rushhour \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app rushhour \
     && install -d -o rushhour -g rushhour /app /data /recovery

@@ -1,4 +1,4 @@
-"""What a part says over HTTP, and what a consumer says of the whole run."""
+"""`/metrics` and `/healthz` over HTTP, and the metrics that a consumer reads from Redis."""
 
 import http.client
 import json
@@ -34,7 +34,7 @@ RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + 30 * HOUR, mod
 
 
 class Wall:
-    """A clock on the wall that moves only when told to."""
+    """A wall clock that is set by the test."""
 
     now = 1_000.0
 
@@ -43,7 +43,7 @@ class Wall:
 
 
 class Monitored:
-    """A part's monitor on a socket, and its health."""
+    """The HTTP server of a process, and its health."""
 
     def __init__(self, port: int) -> None:
         self.wall = Wall()
@@ -66,15 +66,15 @@ def monitored(free_port: Callable[[], int]) -> Monitored:
     return Monitored(free_port())
 
 
-def test_metrics_are_what_prometheus_reads(monitored: Monitored) -> None:
+def test_metrics_are_in_the_format_of_prometheus(monitored: Monitored) -> None:
     status, kind, body = monitored.get("/metrics")
     assert status == 200
     assert kind.startswith("text/plain; version=")
     found = {family.name: family for family in text_string_to_metric_families(body)}
-    assert found["rushhour_events_repeated"].type == "counter"
+    assert found["rushhour_duplicate_events"].type == "counter"
 
 
-def test_health_is_200_while_the_loop_turns_and_503_once_it_is_stuck(monitored: Monitored) -> None:
+def test_healthz_is_200_with_heartbeats_and_503_without(monitored: Monitored) -> None:
     def healthz() -> tuple[int, str, object]:
         status, kind, body = monitored.get("/healthz")
         return status, kind, json.loads(body)
@@ -90,25 +90,25 @@ def test_health_is_200_while_the_loop_turns_and_503_once_it_is_stuck(monitored: 
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/health", "/healthz/more"])
-def test_there_is_nothing_else(monitored: Monitored, path: str) -> None:
+def test_other_paths_are_not_found(monitored: Monitored, path: str) -> None:
     status, kind, body = monitored.get(path)
     assert (status, kind) == (404, "application/json")
     assert json.loads(body) == {"error": "not found: use /metrics or /healthz"}
 
 
-def test_one_who_says_nothing_does_not_keep_others_waiting(monitored: Monitored) -> None:
+def test_an_idle_connection_does_not_block_others(monitored: Monitored) -> None:
     with socket.create_connection((HOST, monitored.port)):
         assert monitored.get("/healthz")[0] == 200
 
 
-def test_a_request_is_no_news(monitored: Monitored, capfd: pytest.CaptureFixture[str]) -> None:
+def test_requests_are_not_logged(monitored: Monitored, capfd: pytest.CaptureFixture[str]) -> None:
     for path in ("/metrics", "/healthz", "/nothing"):
         monitored.get(path)
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("host", [HOST, "0.0.0.0"])
-def test_a_port_that_is_taken_is_one_line(host: str) -> None:
+def test_a_taken_port_is_one_line(host: str) -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StackError) as caught:
@@ -176,56 +176,61 @@ def close_hours(client: redis.Redis, count: int) -> None:
         city.close(writer.write(units, {("hourly_rides", 0): 1}, {0: hour_ts + HOUR}))
 
 
-def test_before_the_first_hour_only_what_is_known_is_told(scrape: Callable[[], Figures]) -> None:
-    assert scrape() == {("hours_due", "", ""): 30.0, ("hours_closed", "", ""): 0.0}
-
-
-def test_each_scrape_tells_what_redis_holds_by_then(
-    client: redis.Redis, scrape: Callable[[], Figures]
+def test_before_the_first_hour_only_known_values_are_exported(
+    scrape: Callable[[], Figures],
 ) -> None:
+    assert scrape() == {
+        ("hourly_windows_due", "", ""): 30.0,
+        ("hourly_windows_closed", "", ""): 0.0,
+    }
+
+
+def test_each_scrape_reads_redis(client: redis.Redis, scrape: Callable[[], Figures]) -> None:
     scrape()
     close_hours(client, 3)
     found = scrape()
     plain = {name: value for (name, model, _), value in found.items() if not model}
     assert plain == {
-        "hours_due": 30.0,
-        "hours_closed": 3.0,
-        "last_closed_hour_seconds": (START + 2 * HOUR) / 1000,
-        "overlap": 1.0,
+        "hourly_windows_due": 30.0,
+        "hourly_windows_closed": 3.0,
+        "last_hour_closed_timestamp_seconds": (START + 2 * HOUR) / 1000,
+        "overlap_ratio": 1.0,
         "alerts": 6.0,
         "city_rides": 5.0 * ZONE_COUNT,
         "city_prediction": 6.0 * ZONE_COUNT,
     }
     of_models = {key: value for key, value in found.items() if key[1]}
-    assert of_models.pop(("band_coverage", "5-20", "")) == 0.8
+    assert of_models.pop(("band_coverage_ratio", "5-20", "")) == 0.8
     for window in ("24h", "168h"):
-        assert of_models.pop(("coverage", SERVED, window)) == 0.8
+        assert of_models.pop(("coverage_ratio", SERVED, window)) == 0.8
     errors = {SERVED: 1.0, REFERENCE: 2.0}
     assert of_models == {
         (score, model, window): value
         for model, error in errors.items()
         for window in ("24h", "168h")
         for score, value in {
-            "mae": error,
-            "rmse": error,
-            "bias": error,
-            "skill": 1.0 - error / errors[REFERENCE],
+            "mae_rides": error,
+            "rmse_rides": error,
+            "bias_rides": error,
+            "skill_ratio": 1.0 - error / errors[REFERENCE],
         }.items()
     }
 
 
-def test_a_score_that_cannot_be_judged_yet_is_left_out(
+def test_an_unknown_score_is_not_exported(
     client: redis.Redis, scrape: Callable[[], Figures]
 ) -> None:
     close_hours(client, 1)
     client.hset(f"model:{SERVED}", "skill_168h", "n/a")
     found = scrape()
-    assert ("skill", SERVED, "168h") not in found
-    assert ("skill", SERVED, "24h") in found
+    assert ("skill_ratio", SERVED, "168h") not in found
+    assert ("skill_ratio", SERVED, "24h") in found
 
 
-def test_without_redis_a_part_still_tells_its_own_figures(free_port: Callable[[], int]) -> None:
-    """The part itself will say, in one line, that Redis is gone."""
+def test_without_redis_a_process_still_exports_its_own_metrics(
+    free_port: Callable[[], int],
+) -> None:
+    """The process itself reports that Redis is gone."""
     registry = CollectorRegistry()
     Counter("own", "Its own", registry=registry).inc()
     registry.register(RunCollector(redis.Redis(HOST, free_port(), decode_responses=True), RUN))

@@ -131,7 +131,7 @@ def test_the_figures_of_all_processes_add_up(lingering: Lingering) -> None:
     assert sums["rushhour_forecast_duration_seconds_count", ""] == 49.0
     assert sums["rushhour_events_read_total", "topic=hourly_rides"] == 48.0 * len(ZONE_IDS)
     assert sums["rushhour_events_read_total", "topic=predictions"] == 49.0 * len(ZONE_IDS)
-    assert sums["rushhour_events_repeated_total", ""] == 0.0
+    assert sums["rushhour_duplicate_events_total", ""] == 0.0
     lags = {labels: value for (name, labels), value in sums.items() if "lag_messages" in name}
     assert lags == {
         f"partition={partition},topic={topic}": 0.0
@@ -144,8 +144,8 @@ def test_the_producer_shows_the_clock_and_the_rows_set_aside(lingering: Lingerin
     client = lingering.client
     _, found = scrape(lingering.ports["producer"])
     now = int(read_hash(client, keys.CLOCK)["now_ts"]) / 1000
-    assert found["rushhour_simulated_time_seconds", ""] == now
-    assert found["rushhour_speed_factor", ""] == math.inf
+    assert found["rushhour_simulated_timestamp_seconds", ""] == now
+    assert found["rushhour_speed_ratio", ""] == math.inf
     states = {labels: value for (name, labels), value in found.items() if "clock_state" in name}
     assert {state for state, value in states.items() if value} == {"rushhour_clock_state=finished"}
     assert {
@@ -163,9 +163,9 @@ def test_every_consumer_tells_the_figures_of_the_run_that_redis_holds(lingering:
     client = lingering.client
     city, quality = read_hash(client, keys.CITY), read_hash(client, keys.QUALITY)
     expected: Samples = {
-        ("rushhour_hours_due", ""): 48.0,
-        ("rushhour_hours_closed", ""): 48.0,
-        ("rushhour_overlap", ""): float(quality["overlap"]),
+        ("rushhour_hourly_windows_due", ""): 48.0,
+        ("rushhour_hourly_windows_closed", ""): 48.0,
+        ("rushhour_overlap_ratio", ""): float(quality["overlap"]),
         ("rushhour_alerts", ""): float(quality["alerts"]),
         ("rushhour_city_rides", ""): float(city["rides"]),
         ("rushhour_city_prediction", ""): float(city["prediction"]),

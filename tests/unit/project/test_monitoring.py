@@ -1,19 +1,23 @@
-"""The files in deploy/monitoring name what the parts export; here they are held to it."""
+"""The files of deploy/monitoring use only metrics and labels that the processes export."""
 
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import pytest
 import yaml
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 from consumers.metrics import RunCollector
-from consumers.rolling_errors import WINDOWS
+from consumers.rolling_coverage import COVERAGE
+from consumers.rolling_errors import SCORES, WINDOWS, score_field
 from dataflows.forecasting.forecasters import model_names
 from dataflows.metrics import FORECAST_DURATION
 from producers.metrics import TRIPS_SENT
@@ -21,39 +25,60 @@ from rushhour.core.clock import State
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.core.run import RunInfo
-from rushhour.runtime.metrics import LAG
+from rushhour.runtime.metrics import BUILD_INFO, LAG, show_version
 from rushhour.scoring.bands import BANDS
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
 PROVISIONING = MONITORING / "grafana" / "provisioning"
 
 
-class SomeRun:
-    """Enough of a Redis client for the figures that consumers read from there."""
+class FakeRedis:
+    """A Redis client with a value in every field that a consumer exports."""
 
-    def hgetall(self, key: str) -> dict[str, str]:
-        return dict.fromkeys(("hours_closed", "overlap", "alerts", "rides", "prediction"), "1")
+    def hgetall(self, _key: str) -> dict[str, str]:
+        fields = ["hours_closed", "overlap", "alerts", "rides", "prediction"]
+        scores = (*SCORES, COVERAGE)
+        fields += [score_field(score, window) for score in scores for window in WINDOWS]
+        return dict.fromkeys(fields, "1")
 
-    def hget(self, key: str, field: str) -> str:
+    def hget(self, *_: str) -> str:
         return "0"
 
+    def xrevrange(self, *_: object, **__: object) -> list[tuple[str, dict[str, str]]]:
+        return [("0-0", {})]
 
+
+def exported() -> CollectorRegistry:
+    """The metrics of all processes."""
+    run = RunInfo("id", "green", "2024-10", "a", "/a", 0, HOUR_MS, models=model_names())
+    # One of each module that registers metrics.
+    show_version()
+    modules = (LAG, BUILD_INFO, FORECAST_DURATION, TRIPS_SENT)
+    assert {next(iter(metric.describe())).name for metric in modules} <= {
+        family.name for family in REGISTRY.collect()
+    }
+    registry = CollectorRegistry()
+    registry.register(RunCollector(cast(Any, FakeRedis()), run))
+    registry.register(_Registered())
+    return registry
+
+
+class _Registered(Collector):
+    """The metrics of rushhour in the registry of this process."""
+
+    def collect(self) -> Iterator[Metric]:
+        return (family for family in REGISTRY.collect() if family.name.startswith("rushhour_"))
+
+
+@cache
 def exported_names() -> set[str]:
-    """The names of all samples that the parts export."""
-    run = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", 0, HOUR_MS)
-    of_the_run = RunCollector(cast(Any, SomeRun()), run)
-    own = [family for family in REGISTRY.collect() if family.name.startswith("rushhour_")]
-    for metric in (
-        LAG,
-        FORECAST_DURATION,
-        TRIPS_SENT,
-    ):  # one of each module that fills the registry
-        assert next(iter(metric.describe())).name in {family.name for family in own}
-    found: set[str] = set()
-    for family in (*own, *of_the_run.collect()):
-        endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
-        found |= {family.name + ending for ending in endings.get(family.type, ("",))}
-    return found
+    """The names of all samples that the processes export."""
+    endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+    return {
+        family.name + ending
+        for family in exported().collect()
+        for ending in endings.get(family.type, ("",))
+    }
 
 
 def read_yaml(path: Path) -> Any:
@@ -71,7 +96,7 @@ ROWS = [panel for panel in DASHBOARD["panels"] if panel["type"] == "row"]
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 JOBS = {job["job_name"] for job in CONFIG["scrape_configs"]}
 
-# What a label may be compared with.
+# Accepted values of labels.
 LABELS = {
     "job": JOBS,
     "model": set(model_names()),
@@ -79,7 +104,7 @@ LABELS = {
     "window": {f"{hours}h" for hours in WINDOWS},
     "rushhour_clock_state": set(get_args(State)),
 }
-# Strings, matchers, ranges, Grafana's variables and lists of labels: no metric is named there.
+# Strings, matchers, ranges, variables of Grafana and lists of labels, which hold no metric names.
 NO_NAMES = re.compile(r'"[^"]*"|\{[^}]*\}|\[[^]]*\]|\$\w+|\b(?:by|without|on|ignoring)\s*\([^)]*\)')
 NAME = re.compile(r"(?<![\w.:])[a-zA-Z_:][\w:]*\b(?!\s*\()")
 OPERATORS = {"and", "or", "unless"}
@@ -87,12 +112,12 @@ MATCHER = re.compile(r'(\w+)\s*(?:=|!=|=~|!~)\s*"([^"]*)"')
 
 
 def names(expr: str) -> set[str]:
-    """The metrics that a PromQL expression asks for."""
+    """The metrics in a PromQL expression."""
     return set(NAME.findall(NO_NAMES.sub(" ", expr))) - OPERATORS
 
 
 def unknown(expr: str) -> set[str]:
-    """What an expression names and nobody exports: metrics, and label="value"."""
+    """What an expression uses and no process exports: metrics, and label="value"."""
     recorded = {rule["record"] for rule in RULES if "record" in rule}
     metrics = names(expr) - exported_names() - recorded - {"up"}
     return metrics | {
@@ -107,31 +132,31 @@ def by_name(items: list[dict[str, Any]], key: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("item", items, ids=[str(item[key]) for item in items])
 
 
-def test_the_parts_are_scraped() -> None:
+def test_the_processes_are_scraped() -> None:
     assert {"producer", "dataflow", "consumer"} == JOBS
     assert CONFIG["rule_files"] == ["rules.yml"]
 
 
-def test_everything_keeps_the_pace_of_the_scrapes() -> None:
-    pace = CONFIG["global"]["scrape_interval"]
-    assert CONFIG["global"]["evaluation_interval"] == pace
-    assert DATASOURCE["jsonData"]["timeInterval"] == pace
-    assert DASHBOARD["refresh"] == pace
+def test_rules_and_dashboard_use_the_interval_of_the_scrapes() -> None:
+    interval = CONFIG["global"]["scrape_interval"]
+    assert CONFIG["global"]["evaluation_interval"] == interval
+    assert DATASOURCE["jsonData"]["timeInterval"] == interval
+    assert DASHBOARD["refresh"] == interval
 
 
-def test_rules_name_what_is_exported() -> None:
+def test_rules_use_exported_metrics() -> None:
     assert [unknown(rule["expr"]) for rule in RULES] == [set()] * len(RULES)
     assert all(names(rule["expr"]) for rule in RULES)
 
 
 @by_name(ALERTS, "alert")
-def test_an_alert_says_what_is_wrong_and_what_to_do(item: dict[str, Any]) -> None:
+def test_an_alert_has_a_summary_a_description_and_a_severity(item: dict[str, Any]) -> None:
     assert item["annotations"]["summary"]
     assert item["annotations"]["description"]
     assert item["labels"]["severity"] in {"critical", "warning"}
 
 
-def test_every_alert_has_been_seen_to_fire_and_to_be_silent() -> None:
+def test_every_alert_is_tested_firing_and_silent() -> None:
     checks = list(
         chain.from_iterable(
             test.get("alert_rule_test", ())
@@ -143,15 +168,43 @@ def test_every_alert_has_been_seen_to_fire_and_to_be_silent() -> None:
     assert {check["alertname"] for check in checks if not check.get("exp_alerts")} == alerts
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of Prometheus")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="needs promtool, of Prometheus"
+)
+
+
+@needs_promtool
 @pytest.mark.parametrize(
     "command", ["check config prometheus.yml", "check rules rules.yml", "test rules rules_test.yml"]
 )
-def test_promtool_agrees(command: str) -> None:
+def test_promtool_accepts_rules_and_configuration(command: str) -> None:
     done = subprocess.run(
         ["promtool", *command.split()], cwd=MONITORING, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def check_metrics(text: bytes) -> str:
+    """Return what promtool finds wrong with metrics; empty if nothing."""
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, check=False
+    )
+    assert (done.returncode == 0) == (not done.stdout + done.stderr)
+    return (done.stdout + done.stderr).decode()
+
+
+@needs_promtool
+def test_the_metrics_follow_the_conventions_of_prometheus() -> None:
+    text = generate_latest(exported())
+    assert b'rushhour_mae_rides{model="mixture",window="24h"} 1.0' in text
+    assert b"rushhour_build_info{version=" in text
+    assert check_metrics(text) == ""
+
+
+@needs_promtool
+@pytest.mark.parametrize("name", ["rushhour_hours_closed", "rushhour_trips_total"])
+def test_a_name_against_the_conventions_is_caught(name: str) -> None:
+    assert name in check_metrics(f"# HELP {name} A gauge\n# TYPE {name} gauge\n{name} 1\n".encode())
 
 
 def test_the_dashboard_has_its_rows() -> None:
@@ -161,7 +214,7 @@ def test_the_dashboard_has_its_rows() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_no_panel_lies_on_another() -> None:
+def test_panels_do_not_overlap() -> None:
     cells = [
         (x, y)
         for place in (panel["gridPos"] for panel in DASHBOARD["panels"])
@@ -173,7 +226,7 @@ def test_no_panel_lies_on_another() -> None:
 
 
 @by_name(PANELS, "title")
-def test_a_panel_explains_itself(item: dict[str, Any]) -> None:
+def test_a_panel_has_title_description_unit_and_legend(item: dict[str, Any]) -> None:
     assert item["title"]
     assert re.fullmatch(r"[A-Z][^.]*(\.\d[^.]*)*\.", item["description"])
     assert item["fieldConfig"]["defaults"]["unit"]
@@ -181,7 +234,7 @@ def test_a_panel_explains_itself(item: dict[str, Any]) -> None:
 
 
 @by_name(PANELS, "title")
-def test_a_panel_asks_the_provisioned_source_for_what_is_exported(item: dict[str, Any]) -> None:
+def test_a_panel_queries_exported_metrics_of_the_provisioned_source(item: dict[str, Any]) -> None:
     source = {"type": DATASOURCE["type"], "uid": DATASOURCE["uid"]}
     assert item["datasource"] == source
     assert item["targets"]
@@ -200,10 +253,10 @@ def test_coverage_is_shown_beside_its_target(item: dict[str, Any]) -> None:
 
 def test_coverage_and_alerts_are_on_the_dashboard() -> None:
     asked = set.union(*(names(target["expr"]) for panel in PANELS for target in panel["targets"]))
-    assert {"rushhour_coverage", "rushhour_band_coverage", "rushhour_alerts"} <= asked
+    assert {"rushhour_coverage_ratio", "rushhour_band_coverage_ratio", "rushhour_alerts"} <= asked
 
 
-def test_a_dashboard_provider_is_there() -> None:
+def test_the_dashboard_is_provisioned() -> None:
     providers = read_yaml(PROVISIONING / "dashboards" / "rushhour.yml")["providers"]
     assert [provider["type"] for provider in providers] == ["file"]
 
@@ -212,22 +265,28 @@ def test_a_dashboard_provider_is_there() -> None:
     ("expr", "caught"),
     [
         ("max(rushhour_trips_sent)", {"rushhour_trips_sent"}),
-        ("up == 1 unless on (job) rushhour_hours_duo > 0.5", {"rushhour_hours_duo"}),
         (
-            "sum by (le) (rate(rushhour_forecast_seconds_buckets[$__rate_interval])) * 1e3",
-            {"rushhour_forecast_seconds_buckets"},
+            "up == 1 unless on (job) rushhour_hour_due > 0.5",
+            {"rushhour_hour_due"},
         ),
         (
-            'rushhour_mae{model="last_hours", window=~"24h|7d"}',
+            "sum(rate(rushhour_forecast_duration_seconds_buckets[$__rate_interval])) * 1e3",
+            {"rushhour_forecast_duration_seconds_buckets"},
+        ),
+        (
+            'rushhour_mae_rides{model="last_hours", window=~"24h|7d"}',
             {'model="last_hours"', 'window="7d"'},
         ),
-        ('rushhour_band_coverage{band="1-4"}', {'band="1-4"'}),
-        ('rushhour_mae{modell="last_hour"}', {'modell="last_hour"'}),
+        ('rushhour_band_coverage_ratio{band="1-4"}', {'band="1-4"'}),
+        ('rushhour_mae_rides{modell="last_hour"}', {'modell="last_hour"'}),
         (
             'rushhour_clock_state{rushhour_clock_state=~"running|paused"} and up{job="redis"}',
             {'job="redis"'},
         ),
-        ("rushhour:part_expected or rushhour_hours_closed >= rushhour_hours_due", set()),
+        (
+            "rushhour:process_expected or rushhour_trips_sent_total >= rushhour_alerts",
+            set(),
+        ),
     ],
 )
 def test_a_planted_mistake_is_caught(expr: str, caught: set[str]) -> None:
