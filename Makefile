@@ -1,5 +1,6 @@
 # The two commands of the README: `make up` and `make test`. Each does its own set-up.
 # ARGS go to the command: make up ARGS="--speed max --dataset green"
+# JOBS is the number of processes that run tests: make test JOBS=0 for one, without pytest-xdist
 .PHONY: help up test fast check accuracy lock clean
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,13 +9,13 @@ JOBS ?= auto
 export RUSHHOUR_PYTHON PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 help:
-	@echo 'make up     install, start everything and replay October 2024 (ARGS="--speed max")'
-	@echo 'make test   install and run all tests (RUSHHOUR_DATA_DIR=DIR for those on official files)'
-	@echo 'make fast   the checks, unit tests and doctests: the loop while you write'
-	@echo 'make check  ruff, mypy and the import rules'
+	@echo 'make up        install, start everything and replay October 2024 (ARGS="--speed max")'
+	@echo 'make test      install and run all tests (RUSHHOUR_DATA_DIR=DIR for those on official files)'
+	@echo 'make fast      the checks, unit tests and doctests: the loop while you write'
+	@echo 'make check     ruff, mypy and the import rules'
 	@echo 'make accuracy  measure the forecasts beside baselines and LightGBM'
-	@echo 'make lock   write the lock files anew from pyproject.toml'
-	@echo 'make clean  delete what make made'
+	@echo 'make lock      write the lock files from pyproject.toml'
+	@echo 'make clean     delete what make made'
 
 up: $(VENV)/.installed
 	@$(BIN)/rushhour up $(ARGS)

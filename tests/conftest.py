@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.fixtures.pipeline",
     "tests.fixtures.redis_server",
     "tests.fixtures.settings",
+    "tests.fixtures.skips",
     "tests.fixtures.trips",
     "tests.fixtures.waiting",
     "tests.fixtures.workers",
