@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 
 import confluent_kafka as ck
 from prometheus_client import Gauge
@@ -11,17 +10,11 @@ from rushhour.runtime.kafka import lag
 
 _INTERVAL_S = 1.0
 
-BUILD_INFO = Gauge("rushhour_build_info", "Version of rushhour; the value is always 1", ["version"])
 LAG = Gauge(
     "rushhour_lag_messages",
     "Messages of a partition that this process has not read yet",
     ["topic", "partition"],
 )
-
-
-def show_version() -> None:
-    """Export the installed version."""
-    BUILD_INFO.labels(version("rushhour")).set(1)
 
 
 class LagMeter:

@@ -10,9 +10,9 @@ from typing import NoReturn
 
 from rushhour.core.errors import INTERRUPTED, RushhourError
 from rushhour.core.settings import Settings
+from rushhour.runtime.build_info import export_version
 from rushhour.runtime.lease import Lease
 from rushhour.runtime.logs import set_up_logging
-from rushhour.runtime.metrics import show_version
 from rushhour.runtime.monitor import Health, serve
 
 _DEFECT = 1
@@ -58,7 +58,7 @@ def run_pipeline_process(name: str, main: Callable[[Settings, Health], None]) ->
         settings = Settings.load()
         health = Health()
         _, redis_url = settings.servers(name)
-        show_version()
+        export_version()
         if settings.metrics_port is not None:
             serve(name, settings.metrics_host, settings.metrics_port, health)
         with Lease(redis_url, f"{name}-{settings.process}"):

@@ -29,6 +29,7 @@ from tests.fixtures.recount import MODELS
 from tests.fixtures.settings import SettingsFactory
 from tests.fixtures.waiting import WaitUntil
 
+UNITS = dict.fromkeys(("mae", "rmse", "bias"), "rides") | {"skill": "ratio", "coverage": "ratio"}
 Samples = dict[tuple[str, str], float]  # name, and labels as text -> value
 
 
@@ -170,7 +171,7 @@ def test_every_consumer_tells_the_figures_of_the_run_that_redis_holds(lingering:
         ("rushhour_city_rides", ""): float(city["rides"]),
         ("rushhour_city_prediction", ""): float(city["prediction"]),
     } | {
-        (f"rushhour_{score}", f"model={model},window={window}"): float(value)
+        (f"rushhour_{score}_{UNITS[score]}", f"model={model},window={window}"): float(value)
         for model in MODELS
         for field, value in read_hash(client, keys.model(model)).items()
         if field != "hour" and value != "n/a"

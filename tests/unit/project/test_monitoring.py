@@ -25,7 +25,8 @@ from rushhour.core.clock import State
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.core.run import RunInfo
-from rushhour.runtime.metrics import BUILD_INFO, LAG, show_version
+from rushhour.runtime.build_info import BUILD_INFO, export_version
+from rushhour.runtime.metrics import LAG
 from rushhour.scoring.bands import BANDS
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
@@ -52,7 +53,7 @@ def exported() -> CollectorRegistry:
     """The metrics of all processes."""
     run = RunInfo("id", "green", "2024-10", "a", "/a", 0, HOUR_MS, models=model_names())
     # One of each module that registers metrics.
-    show_version()
+    export_version()
     modules = (LAG, BUILD_INFO, FORECAST_DURATION, TRIPS_SENT)
     assert {next(iter(metric.describe())).name for metric in modules} <= {
         family.name for family in REGISTRY.collect()
