@@ -24,12 +24,10 @@ from producers.datasets import (
     pickup_column,
 )
 from producers.synthetic import synthetic_trips
+from rushhour.core.arrays import Ints, Mask
 from rushhour.core.errors import DataError
 from rushhour.core.hours import parse_month
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
-
-Ints = npt.NDArray[np.integer[Any]]
-Mask = npt.NDArray[np.bool_]
 
 # Reasons to reject a row, in the order of the checks: a row counts for the first that applies.
 REASONS = ("null_time", "outside_month", "null_zone", "unknown_zone")

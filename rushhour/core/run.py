@@ -1,4 +1,4 @@
-"""What is being replayed: written to Redis before a run starts, read by every process of it."""
+"""The description of a run: written to Redis before it starts, read by all its processes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ SYNTHETIC = "synthetic"
 class RunInfo:
     """One run over the hours of [`start_ts`, `end_ts`), both epoch milliseconds.
 
-    `source` is the name of the trip file, or `synthetic`. `file` is its path, empty for
-    synthetic data. `dataflows` and `consumers` are how many processes share the work. `surge` is
-    what `format_surges` writes, empty if the trips are replayed as they are. `models` are the names
-    of all that forecast, the served one first.
+    `source` is the name of the trip file, or `synthetic`. `file` is its path, empty for synthetic
+    data. `dataflows` and `consumers` are the numbers of processes that share the work. `surge` has
+    the format of `format_surges`, and is empty if the trips are replayed unchanged. `models` are
+    the names of all models, the served one first.
     """
 
     run_id: str
@@ -33,16 +33,16 @@ class RunInfo:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the trips are made up."""
+        """Whether the trips are synthetic."""
         return self.source == SYNTHETIC
 
     @property
     def surges(self) -> tuple[Surge, ...]:
-        """What is done to the trips before they are replayed."""
+        """The surges that are applied to the trips before they are replayed."""
         return parse_surges(self.surge)
 
     def replays_the_same_as(self, other: "RunInfo") -> bool:
-        """Whether both end in the same Redis, however their work is shared."""
+        """Whether both runs have the same result, whatever their numbers of processes."""
         return (
             replace(self, run_id=other.run_id, dataflows=other.dataflows, consumers=other.consumers)
             == other
@@ -50,7 +50,7 @@ class RunInfo:
 
     @property
     def hours(self) -> int:
-        """How many hours the run covers."""
+        """The number of hours of the run."""
         return (self.end_ts - self.start_ts) // HOUR_MS
 
     def to_fields(self) -> dict[str, str | int]:
@@ -71,7 +71,7 @@ class RunInfo:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "RunInfo":
-        """Return the run that `to_fields` has written."""
+        """Return the run from the fields of `to_fields`."""
         return cls(
             run_id=fields["run_id"],
             dataset=fields["dataset"],

@@ -1,4 +1,4 @@
-"""How fast simulated time runs against the wall clock."""
+"""The speed of simulated time against the wall clock."""
 
 import math
 import re
@@ -15,16 +15,21 @@ _FACTOR = re.compile(r"(\d+(?:\.\d+)?)x?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Simulated seconds for each second of the wall clock; `math.inf` is as fast as possible."""
+    """Simulated seconds per second of the wall clock; `math.inf` is as fast as possible."""
 
     factor: float
 
     @classmethod
     def parse(cls, text: str) -> "Speed":
-        """Read 'max', a factor ('3600', '3600x') or human ('1h/s', '30m/s', '1d/s').
+        """Parse 'max', a factor ('3600', '3600x') or simulated time per second ('6h/s', '30m/s').
 
         >>> Speed.parse("6h/s")
         Speed(factor=21600.0)
+
+        Raises
+        ------
+        UsageError
+            If the text is not a speed, or the speed is not positive and finite.
         """
         cleaned = text.strip().lower()
         if cleaned == "max":
@@ -38,17 +43,17 @@ class Speed:
         if not (factor > 0 and math.isfinite(factor)):
             raise UsageError(
                 f"speed '{text}' is not a speed: write max, a factor such as 3600, "
-                "or simulated time for each second such as 6h/s or 30m/s"
+                "or simulated time per second such as 6h/s or 30m/s"
             )
         return cls(factor)
 
     @property
     def is_max(self) -> bool:
-        """Whether the replay goes as fast as the line can take it."""
+        """Whether the replay is as fast as the pipeline."""
         return math.isinf(self.factor)
 
     def __str__(self) -> str:
-        """Write the speed as `parse` reads it.
+        """Format the speed as `parse` accepts it.
 
         >>> str(Speed(21600.0)), str(Speed(90.0)), str(MAX)
         ('6h/s', '90s/s', 'max')

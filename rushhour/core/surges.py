@@ -1,4 +1,4 @@
-"""What-if surges: the demand of a zone multiplied by a factor from an hour on."""
+"""What-if surges: multiply the trips of a zone by a factor, from an hour on."""
 
 import re
 from collections.abc import Iterable
@@ -10,18 +10,18 @@ from rushhour.core.hours import HOUR_MS, clock_label, parse_from
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 
 MAX_FACTOR = 100
-DECIMALS = 6  # with these, and that many trips, all products fit into 64 bits
+DECIMALS = 6  # so that the products with trip counts fit into 64 bits
 
 _FORM = re.compile(rf"(\d{{1,3}}):(\d{{1,3}}(?:\.\d{{1,{DECIMALS}}})?)@(.+)", re.ASCII)
-_YEARS = (0, 253_402_300_800_000)  # 1970 to 9999, epoch milliseconds: those that can be written
+_YEARS = (0, 253_402_300_800_000)  # 1970 to 9999, epoch milliseconds: what can be formatted
 
 
 @dataclass(frozen=True, slots=True)
 class Surge:
-    """Trips of `zone` at or after `from_ts` (epoch milliseconds) come `factor` times.
+    """Multiplies the trips of `zone` at or after `from_ts` (epoch milliseconds) by `factor`.
 
-    The first k of them become floor(factor * k) trips, for every k. The factor is a decimal
-    number and never a float, so 0.29 leaves 29 of 100.
+    The first k of them become floor(factor * k) trips, for every k. The factor is a decimal number
+    instead of a float, so that 0.29 keeps 29 of 100 trips.
     """
 
     zone: int
@@ -30,7 +30,7 @@ class Surge:
 
     @classmethod
     def parse(cls, text: str) -> "Surge":
-        """Read zone, factor and hour.
+        """Parse `zone:factor@hour`.
 
         >>> Surge.parse("132:2.0@2024-10-20")
         Surge(zone=132, factor=Decimal('2.0'), from_ts=1729382400000)
@@ -38,7 +38,7 @@ class Surge:
         Raises
         ------
         UsageError
-            If the text is none, or zone, factor or hour cannot be used.
+            If the text has another form, or zone, factor or hour is invalid.
         """
         match = _FORM.fullmatch(text.strip())
         if not match:
@@ -64,7 +64,7 @@ class Surge:
 
     @property
     def label(self) -> str:
-        """The surge in words.
+        """The surge, for display.
 
         >>> Surge.parse("132:2.0@2024-10-20").label
         'zone 132 x 2 from 2024-10-20 00:00'
@@ -76,7 +76,7 @@ class Surge:
         return f"{self.factor.normalize():f}"
 
     def __str__(self) -> str:
-        """Write the surge as `parse` reads it; surges that are equal are written the same.
+        """Format the surge as `parse` accepts it; equal surges have equal texts.
 
         >>> str(Surge.parse("132:2.0@2024-10-20"))
         '132:2@2024-10-20 00:00'
@@ -85,7 +85,7 @@ class Surge:
 
 
 def parse_surges(text: str) -> tuple[Surge, ...]:
-    """Read surges with commas between, in the order of their zones; none if there is no text.
+    """Parse surges separated by commas, sorted by zone; none for an empty text.
 
     >>> [surge.zone for surge in parse_surges("132:2.0@2024-10-20,79:0.5@2024-10-25 18:00")]
     [79, 132]
@@ -93,25 +93,25 @@ def parse_surges(text: str) -> tuple[Surge, ...]:
     Raises
     ------
     UsageError
-        If one of them cannot be used, or two are for the same zone.
+        If one is invalid, or two are for the same zone.
     """
     if not text.strip():
         return ()
     by_zone: dict[int, Surge] = {}
     for surge in map(Surge.parse, text.split(",")):
         if surge.zone in by_zone:
-            raise UsageError(f"surge '{text}' has zone {surge.zone} twice: use one surge a zone")
+            raise UsageError(f"surge '{text}' has zone {surge.zone} twice: use one surge per zone")
         by_zone[surge.zone] = surge
     return tuple(by_zone[zone] for zone in sorted(by_zone))
 
 
 def check_begin(surges: Iterable[Surge], end_ts: int) -> None:
-    """Refuse a surge that would do nothing: the run would be called what it is not.
+    """Refuse a surge without effect, which would mislabel the run.
 
     Raises
     ------
     UsageError
-        If one begins when the replayed time is over, at `end_ts` (epoch milliseconds) or later.
+        If a surge begins at `end_ts` (end of the run, epoch milliseconds) or later.
     """
     for surge in surges:
         if surge.from_ts >= end_ts:
@@ -123,5 +123,5 @@ def check_begin(surges: Iterable[Surge], end_ts: int) -> None:
 
 
 def format_surges(surges: tuple[Surge, ...]) -> str:
-    """Write surges as `parse_surges` reads them."""
+    """Format surges as `parse_surges` accepts them."""
     return ",".join(map(str, surges))

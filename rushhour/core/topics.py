@@ -1,4 +1,4 @@
-"""Names of the Kafka topics, and which partition holds which zone."""
+"""Names of the Kafka topics, and the partition of each zone."""
 
 from functools import cache
 
@@ -20,9 +20,9 @@ def zone_key(zone: int) -> bytes:
 
 
 def partition_of(zone: int, partitions: int) -> int:
-    """Return the partition of a zone: what Kafka's default partitioner makes of its key.
+    """Return the partition of a zone: that of Kafka's default partitioner for its key.
 
-    Any Kafka client in any language therefore puts a zone's messages on the same partition.
+    Any Kafka client therefore sends the messages of a zone to the same partition.
 
     >>> [partition_of(zone, 4) for zone in (1, 132, 265)]
     [3, 1, 2]

@@ -1,7 +1,7 @@
 """The 265 location ids of the TLC taxi zone table, with their names and boroughs.
 
 Source: "Taxi Zone Lookup Table", NYC Taxi and Limousine Commission trip record data. Ids 264
-("Unknown") and 265 ("Outside of NYC") are ids like any other. An array over zones has
+("Unknown") and 265 ("Outside of NYC") are treated like any other. An array over zones has
 `ZONE_COUNT` columns: column `i` is zone `i + 1`.
 """
 

@@ -1,4 +1,4 @@
-"""Find the trips of a run, and describe the run before it starts."""
+"""Find the trip file of a run, and describe the run before it starts."""
 
 import uuid
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from rushhour.core.settings import Settings
 
 
 def find_data(settings: Settings, progress: Callable[[int, int | None], None]) -> Path:
-    """Return the trip file: from `--data`, the data directory or the cache, else downloaded.
+    """Return the trip file: `--data`, or one of the data directory or the cache, else a download.
 
     Raises
     ------
     UnreachableError
-        If it has to be downloaded and the network does not let us.
+        If it has to be downloaded and the network is unreachable.
     DataError
-        If a file that the user named is not there or not of the dataset, or the download fails
-        in another way.
+        If the file of `--data` does not exist or is of another dataset, or the download fails
+        for another reason.
     """
     file = locate(settings) or download(
         official_file(settings.dataset, settings.month), settings.cache_dir, progress
@@ -30,8 +30,8 @@ def find_data(settings: Settings, progress: Callable[[int, int | None], None]) -
 
 
 def describe_run(settings: Settings, file: Path | None) -> RunInfo:
-    """Return what is about to be replayed, and by which models it is forecast."""
-    from dataflows.forecasting.forecasters import model_names  # noqa: PLC0415 - imports River, which takes long
+    """Return the run of these settings, with a new id and the models of this version."""
+    from dataflows.forecasting.forecasters import model_names  # noqa: PLC0415 - River is slow to import
 
     start_ts, end_ts = settings.window
     return RunInfo(

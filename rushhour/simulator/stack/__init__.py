@@ -1,1 +1,1 @@
-"""The running processes: servers, pipeline, session, and the setup of a run."""
+"""The processes of a run: servers, pipeline, session, and the setup of Kafka and Redis."""

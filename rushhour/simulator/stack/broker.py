@@ -1,9 +1,9 @@
-"""librdkafka's mock cluster in a process of its own: `python -m rushhour.simulator.stack.broker`.
+"""The embedded broker: `python -m rushhour.simulator.stack.broker` runs librdkafka's mock cluster.
 
-A Kafka broker in memory that speaks the real protocol, shipped inside confluent-kafka. Two
-things to know: topics appear with 4 partitions when they are first asked for, and each
-partition keeps only its latest 5 MiB; older messages vanish without a word. The replay's
-closed loop keeps the line within that, and `auto.offset.reset=error` makes any gap loud.
+A Kafka broker in memory with the real protocol, part of confluent-kafka. Its limits: topics are
+created with 4 partitions when they are first requested, and each partition keeps only its latest
+5 MiB and deletes older messages silently. The closed loop of the replay stays within that, and
+`auto.offset.reset=error` turns any gap into an error.
 Source: librdkafka, `rdkafka_mock.h` and `test.mock.num.brokers` in CONFIGURATION.md.
 """
 
@@ -18,7 +18,7 @@ _TIMEOUT_S = 10.0
 
 
 def main() -> None:
-    """Start the cluster, print its bootstrap address on one line, and stay until stopped."""
+    """Start the cluster, print its bootstrap address on one line, and wait for SIGTERM."""
     cluster = ck.Producer({"test.mock.num.brokers": 1, "log_level": 2})
     for topic in TOPICS:
         metadata = cluster.list_topics(topic, timeout=_TIMEOUT_S)

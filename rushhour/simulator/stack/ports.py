@@ -1,4 +1,4 @@
-"""Ports of this machine that nobody listens on."""
+"""Free TCP ports on loopback."""
 
 import socket
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ HOST = "127.0.0.1"
 
 
 def free_ports(count: int) -> list[int]:
-    """Return as many ports on which nothing listens, all different."""
+    """Return `count` different ports on which nothing listens."""
     with ExitStack() as open_probes:
         probes = [open_probes.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
         return [int(probe.getsockname()[1]) for probe in probes]
