@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from rushhour.core.errors import StackError
+from rushhour.core import keys
+from rushhour.core.errors import RedisFailure, StackError
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack import redis_server
 from rushhour.simulator.stack.ports import free_ports
-from rushhour.simulator.stack.redis_binary import RedisBinary
+from rushhour.simulator.stack.redis_binary import RedisBinary, find_binary
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
+from rushhour.simulator.stack.session import Session, open_redis
+from rushhour.simulator.stack.stack import open_stack
+from tests.fixtures.settings import SettingsFactory
 
 pytestmark = pytest.mark.integration
 
@@ -281,3 +285,63 @@ def test_without_a_known_program_the_cause_in_the_log_is_reported(
 
     with pytest.raises(StackError, match="did not start: Can't handle RDB format version 10 "):
         EmbeddedRedis(tmp_path, ANY_PORT, saved=True)
+
+
+def test_a_run_is_read_with_the_program_that_saved_it(
+    settings: SettingsFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `make up`, Ctrl-C, and the activation of an environment with an older Redis."""
+    ours = settings(redis_port=free_ports(1)[0])
+    with open_stack(ours, ours.state_dir) as stack:
+        Session(os.getpid(), "id", stack.redis_url, stack.bootstrap).save(ours.state_dir)
+        stack.client.xadd(keys.CITY_HOURLY, {"hour": "2024-10-01T00"})
+    session = Session.load(ours.state_dir)
+    assert session is not None
+    assert session.saved_by == find_binary()
+    program(tmp_path / "bin" / "redis-server", "1.0", "Can't handle RDB format version 10")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+    with open_redis(ours) as client:
+        assert client.xlen(keys.CITY_HOURLY) == 1
+
+
+def test_a_run_that_is_not_saved_keeps_the_program_of_the_dump(settings: SettingsFactory) -> None:
+    ours = settings(redis_port=free_ports(1)[0])
+    before = RedisBinary("/other/redis-server", "6.0.0")
+    with open_stack(ours, ours.state_dir) as stack:
+        Session(os.getpid(), "id", stack.redis_url, stack.bootstrap, before).save(ours.state_dir)
+    session = Session.load(ours.state_dir)
+    assert session is not None
+    assert session.saved_by == before
+
+
+def test_a_run_that_cannot_be_saved_is_an_error_after_ctrl_c_too(
+    settings: SettingsFactory,
+) -> None:
+    ours = settings(redis_port=free_ports(1)[0])
+    with (
+        pytest.raises(StackError, match="could not be saved"),
+        open_stack(ours, ours.state_dir) as stack,
+    ):
+        stack.client.xadd(keys.CITY_HOURLY, {"hour": "2024-10-01T00"})
+        (ours.state_dir / DUMP / "inside").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+
+# Passwords.
+
+
+def test_a_missing_or_wrong_password_is_reported_with_the_form_of_the_url(tmp_path: Path) -> None:
+    with running(tmp_path, ANY_PORT) as server:
+        connect(server.url).config_set("requirepass", "secret")
+        address = server.url.removeprefix("redis://")
+        with pytest.raises(RedisFailure) as missing:
+            connect(server.url)
+        with pytest.raises(RedisFailure) as wrong:
+            connect(f"redis://:guess@{address}")
+        connect(f"redis://:secret@{address}").config_set("requirepass", "")
+    form = "write the URL as redis://:PASSWORD@HOST:PORT or redis://USER:PASSWORD@HOST:PORT"
+    assert str(missing.value) == f"Redis at {server.url}: a password is required: {form}"
+    assert str(wrong.value) == (
+        f"Redis at redis://:***@{address}: wrong user name or password: {form}"
+    )
