@@ -268,8 +268,8 @@ def measure(
     for learner in learners():
         _, seconds[learner.name] = timed(partial(alone, start_ts, rides, learner.name))
     served, seconds[models.SERVED] = timed(partial(replay, start_ts, rides))
-    forecasts = served.forecasts
-    return evaluate(replace(forecasts, by_model=forecasts.by_model | others)), seconds
+    forecast = replace(served.forecast, by_model=served.forecast.by_model | others)
+    return evaluate(replace(served, forecast=forecast)), seconds
 
 
 def table_lines(
@@ -327,7 +327,7 @@ def _green(settings: Settings) -> str | None:
     name, rides = found
     served, seconds = timed(partial(replay, *_arrays(rides)))
     label = f"{models.SERVED} on {name}"
-    return table_line(label, evaluate(served.forecasts), models.SERVED, seconds)
+    return table_line(label, evaluate(served), models.SERVED, seconds)
 
 
 def _need_lightgbm() -> None:

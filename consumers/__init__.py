@@ -1,6 +1,7 @@
-"""Join rides with predictions, score them, and keep Redis: the last part of the line.
+"""Join rides, predictions and alerts per hour, score the predictions, and write Redis.
 
-Pure parts: `pending` (which hours are complete), `share` (whose partitions), `scores`, `coverage`
-and `rolling` (how good the last week was). Edges: `reader` (Kafka), `writer`, `city`, `stored`
-and `restore` (Redis). `views` reads Redis as pandas. Imports `core` only.
+Pure: `pending` (which hours are complete), `assignment` (whose partitions), `zone_scores`,
+`city_scores` and `rolling` (how good the last week was), `city` (hours of the whole city). Edges:
+`reader` (Kafka); `writer`, `city_writer` and `resume` (Redis); `metrics` (Prometheus). `consumer`
+puts them together.
 """

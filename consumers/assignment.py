@@ -1,103 +1,112 @@
-"""One consumer's share of the work: some partitions, whose hours are complete each on its own.
+"""The partitions of one consumer. The hours of each partition are complete on their own.
 
-Whichever consumer has a partition, and however many consumers there are, what is written is
-the same: nothing but the partition's own events decides when its hours are complete.
+Only a partition's own events decide when its hours are complete, so Redis ends up the same
+whichever consumer has a partition, and however many consumers there are.
 """
 
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from consumers.pending import ClosedHour, Forecast, HourUpdate, PendingHours, TopicPartition
-from rushhour.core.events import HourlyRides, Prediction
-from rushhour.storage.columns import Floats, ZoneMask, zones_of
+from consumers.pending import HourUpdate, PendingHours
+from rushhour.core.arrays import Floats, ZoneMask
+from rushhour.core.events import AlertEvent, HourlyRides, Prediction
+from rushhour.core.forecast import Forecast
+from rushhour.storage.columns import zones_of
+from rushhour.storage.hour_tables import HourTables
+
+TopicPartition = tuple[str, int]  # topic, partition
 
 
 def partitions_of(process: int, processes: int, partitions: int) -> dict[int, ZoneMask]:
     """Return the partitions of one of `processes` consumers, each with its zones.
 
-    Partitions without a zone are nobody's.
+    Partitions without a zone belong to no consumer.
 
     >>> [list(partitions_of(process, 2, 4)) for process in (0, 1)]
     [[0, 2], [1, 3]]
     """
     every = {partition: zones_of(partition, partitions) for partition in range(partitions)}
-    busy = {partition: zones for partition, zones in every.items() if zones.any()}
-    return {partition: busy[partition] for partition in list(busy)[process::processes]}
+    used = {partition: zones for partition, zones in every.items() if zones.any()}
+    return {partition: used[partition] for partition in list(used)[process::processes]}
 
 
 class AssignedPartitions:
-    """The pending hours of each partition that this consumer has."""
+    """The pending hours of each partition of this consumer."""
 
     def __init__(self, pending: Mapping[int, PendingHours]) -> None:
         self._pending = dict(pending)
 
     @property
-    def repeats(self) -> int:
-        """How many events were dropped because they had been handed on already."""
-        return sum(pending.repeats for pending in self._pending.values())
+    def duplicates(self) -> int:
+        """How many events were dropped because their hour had been returned already."""
+        return sum(pending.duplicates for pending in self._pending.values())
 
     def next_hours(self) -> dict[int, int]:
-        """Return the first hour not yet closed of each partition (epoch ms)."""
+        """Return the first hour of each partition that is not closed (epoch ms)."""
         return {partition: pending.next_hour for partition, pending in self._pending.items()}
 
     def add_rides(self, partition: int, offset: int, event: HourlyRides) -> None:
-        """Take in the rides of one zone and hour."""
-        self._pending[partition].add_rides(partition, offset, event)
+        """Add the rides of one zone and hour."""
+        self._pending[partition].add_rides(offset, event)
 
     def add_prediction(self, partition: int, offset: int, event: Prediction) -> None:
-        """Take in the prediction of one zone and hour."""
-        self._pending[partition].add_prediction(partition, offset, event)
+        """Add the prediction for one zone and hour."""
+        self._pending[partition].add_prediction(offset, event)
 
-    def take(self) -> list[HourUpdate]:
-        """Return what has become complete, in order of hours, one unit for all its zones."""
-        return join(unit for pending in self._pending.values() for unit in pending.take())
+    def add_alert(self, partition: int, offset: int, event: AlertEvent) -> None:
+        """Add an alert of one zone and hour, or the tick after the alerts of an hour."""
+        self._pending[partition].add_alert(offset, event)
+
+    def pop_complete(self) -> list[HourUpdate]:
+        """Return what has become complete, in order of hours, one update for all its zones."""
+        return join(
+            update for pending in self._pending.values() for update in pending.pop_complete()
+        )
 
     def positions(self) -> dict[TopicPartition, int]:
-        """Return the offset after the last event taken in from each partition."""
-        every = [pending.positions for pending in self._pending.values()]
-        return {place: offset for positions in every for place, offset in positions.items()}
+        """Return the offset after the last event added from each partition."""
+        return {
+            (topic, partition): offset
+            for partition, pending in self._pending.items()
+            for topic, offset in pending.positions.items()
+        }
 
     def offsets(self) -> dict[TopicPartition, int]:
-        """Return the next offset to read of each partition, were the process to restart now."""
-        every = [pending.offsets() for pending in self._pending.values()]
-        return {place: offset for offsets in every for place, offset in offsets.items()}
+        """Return the offset from which a restart reads each partition."""
+        return {
+            (topic, partition): offset
+            for partition, pending in self._pending.items()
+            for topic, offset in pending.offsets().items()
+        }
 
 
-def join(units: Iterable[HourUpdate]) -> list[HourUpdate]:
-    """Put units of the same hour and kind together, forecasts first, hours in order."""
-    forecasts: dict[int, Forecast] = {}
-    hours: dict[int, ClosedHour] = {}
-    for unit in units:
-        if isinstance(unit, Forecast):
-            forecasts[unit.hour_ts] = _join_forecasts(forecasts.get(unit.hour_ts), unit)
-        else:
-            hours[unit.hour_ts] = _join_hours(hours.get(unit.hour_ts), unit)
-    return [
-        *(forecasts[hour_ts] for hour_ts in sorted(forecasts)),
-        *(hours[hour_ts] for hour_ts in sorted(hours)),
-    ]
+def join(updates: Iterable[HourUpdate]) -> list[HourUpdate]:
+    """Merge the updates of the same hour, whose zones differ, and sort them by hour."""
+    merged: dict[int, HourUpdate] = {}
+    for update in updates:
+        found = merged.get(update.forecast_ts)
+        merged[update.forecast_ts] = update if found is None else _merge(found, update)
+    return [merged[hour] for hour in sorted(merged)]
 
 
-def _join_forecasts(one: Forecast | None, other: Forecast) -> Forecast:
-    if one is None:
-        return other
-
-    def both(column: Floats, beside: Floats) -> Floats:
+def _merge(one: HourUpdate, other: HourUpdate) -> HourUpdate:
+    def pick(column: Floats, beside: Floats) -> Floats:
         return np.where(one.zones, column, beside)
 
-    return Forecast(
-        other.hour_ts,
-        {name: both(column, other.by_model[name]) for name, column in one.by_model.items()},
-        lower=both(one.lower, other.lower),
-        upper=both(one.upper, other.upper),
-        drift=both(one.drift, other.drift),
-        zones=one.zones | other.zones,
-    )
+    def pick_forecast(first: Forecast, second: Forecast) -> Forecast:
+        return Forecast(
+            first.hour_ts,
+            {name: pick(column, second.by_model[name]) for name, column in first.by_model.items()},
+            pick(first.lower, second.lower),
+            pick(first.upper, second.upper),
+        )
 
-
-def _join_hours(one: ClosedHour | None, other: ClosedHour) -> ClosedHour:
-    if one is None:
-        return other
-    rides = np.where(one.zones, one.rides, other.rides)
-    return ClosedHour(other.hour_ts, rides, _join_forecasts(one.forecast, other.forecast))
+    closed = None
+    if one.closed is not None and other.closed is not None:
+        closed = HourTables(
+            pick(one.closed.rides, other.closed.rides),
+            pick_forecast(one.closed.forecast, other.closed.forecast),
+            pick(one.closed.alerts, other.closed.alerts),
+        )
+    return HourUpdate(one.zones | other.zones, pick_forecast(one.forecast, other.forecast), closed)

@@ -1,228 +1,203 @@
-"""What is about the whole city: an hour is closed for it once every partition has closed it.
+"""Hours of the whole city: an hour is closed for the city once every partition has closed it.
 
-Consumers share the partitions, so whichever of them finds that it was the last one closes the
-hour: from its own memory as far as that goes, and from what the others wrote to Redis.
+Consumers share the partitions, so whichever of them finds that every partition has closed an hour
+closes it for the city: with what it has written itself, and with what it reads of the others'.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import redis
-from redis.client import Pipeline
 
-from consumers.pending import Forecast, HourUpdate
-from consumers.rolling import Rolling
-from consumers.rolling_coverage import COVERAGE, is_covered
+from consumers.city_scores import CityScores
+from consumers.pending import HourUpdate
+from consumers.rolling import COVERAGE
 from rushhour.core import keys
 from rushhour.core.events import direction_of
-from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK, hour_label, parse_label
-from rushhour.core.run import RunInfo
+from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.zones import ZONE_COUNT
-from rushhour.runtime.redis_client import read_hash, write_hash
+from rushhour.scoring.coverage import is_covered
+from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.ratios import mean_known
 from rushhour.storage.columns import rounded, rows, to_values
-from rushhour.storage.hour_tables import StoredHour, read_hours
+from rushhour.storage.hour_tables import HourTables
 
-# What Redis says of an hour that the stream has already: it has the same fields.
-_ENTRY_IS_THERE = "equal or smaller than the target stream top item"
+Fields = dict[str, Any]
 
 
 @dataclass
 class Totals:
-    """What adds up from the first hour of a run."""
+    """Counts since the first hour of a run; a pair is a zone and hour with a prediction."""
 
     hours: int = 0
     pairs: int = 0
     rides: int = 0
     alerts: int = 0
 
+    def update(self, hour: HourTables) -> None:
+        """Add a closed hour."""
+        self.hours += 1
+        self.pairs += int((~np.isnan(hour.forecast.served)).sum())
+        self.rides += int(hour.rides.sum())
+        self.alerts += int((~np.isnan(hour.alerts)).sum())
+
+    def to_fields(self) -> Fields:
+        """Return the totals as the fields of `quality`."""
+        due = self.hours * ZONE_COUNT
+        return {
+            "hours_closed": self.hours,
+            "rides": self.rides,
+            "pairs_due": due,
+            "pairs_scored": self.pairs,
+            "overlap": rounded(self.pairs / due),
+            "alerts": self.alerts,
+        }
+
     @classmethod
-    def load(cls, client: redis.Redis) -> "Totals":
-        """Read them from Redis, where they are of one moment: they are written together."""
-        fields = read_hash(client, keys.QUALITY)
+    def from_fields(cls, fields: Mapping[str, str]) -> "Totals":
+        """Return the totals that `to_fields` has written; zeros before the first hour."""
         names = ("hours_closed", "pairs_scored", "rides", "alerts")
         return cls(*(int(fields.get(name, 0)) for name in names))
 
 
-@dataclass(frozen=True)
-class _Entries:
-    """What the streams get for the hours that are closed together: hour or id -> fields."""
+@dataclass(frozen=True, slots=True)
+class CityUpdate:
+    """What Redis gets when hours are closed for the city, up to `last_hour` (epoch ms)."""
 
-    hours: dict[int, dict[str, Any]]
-    alerts: dict[str, dict[str, Any]]
-
-    @property
-    def last(self) -> int:
-        """The last of the hours."""
-        return max(self.hours)
+    last_hour: int
+    hourly: dict[str, Fields]  # entries of `city:hourly`, by id
+    alerts: dict[str, Fields]  # entries of `alerts`, by id
+    models: dict[str, Fields]
+    coverage: Fields
+    city: Fields
+    quality: Fields
 
 
 class City:
-    """Closes hours for the city, in order. `partitions` is how many have to close each hour."""
+    """Closes hours for the city, in order, and scores them.
+
+    Parameters
+    ----------
+    models
+        Names of the models of the run, the served one first.
+    partitions
+        How many partitions have to close each hour.
+    next_hour
+        The first hour that is not closed for the city (epoch ms).
+    scores, totals
+        Those of the hours before `next_hour`.
+    """
 
     def __init__(
         self,
-        client: redis.Redis,
-        run: RunInfo,
+        models: Sequence[str],
         partitions: int,
-        rolling: Rolling,
+        next_hour: int,
+        scores: CityScores,
         totals: Totals,
     ) -> None:
-        self._client = client
-        self._models = run.models
-        self._next_hour = run.start_ts + totals.hours * HOUR_MS
+        self._models = tuple(models)
         self._partitions = partitions
-        self._rolling = rolling
+        self._next_hour = next_hour
+        self._scores = scores
         self._totals = totals
-        self._open: dict[int, StoredHour] = {}
+        self._open: dict[int, HourTables] = {}
 
-    @classmethod
-    def restore(cls, client: redis.Redis, run: RunInfo, partitions: int) -> "City":
-        """Take up the city where Redis says it stands."""
-        rolling = Rolling()
-        totals = Totals.load(client)
-        next_hour = run.start_ts + totals.hours * HOUR_MS
-        first = max(run.start_ts, next_hour - HOURS_PER_WEEK * HOUR_MS)
-        hours = range(first, next_hour, HOUR_MS)
-        for hour, stored in read_hours(client, hours, run.models).items():
-            rolling.learn(hour, stored.rides, stored.forecast)
-        return cls(client, run, partitions, rolling, totals)
+    def note(self, updates: Iterable[HourUpdate]) -> None:
+        """Remember what this consumer has written, so that it need not be read back."""
+        for update in updates:
+            self._at(update.forecast_ts).put_forecast(update.forecast, update.zones)
+            if update.closed is not None:
+                self._at(update.closed.hour_ts).put(update.closed, update.zones)
 
-    def note(self, units: Iterable[HourUpdate]) -> None:
-        """Remember what this consumer has just written, so that it need not be read back."""
-        for unit in units:
-            self._at(unit.hour_ts).put(unit)
-            before = unit.hour_ts - HOUR_MS
-            if isinstance(unit, Forecast) and before >= self._next_hour:
-                self._at(before).put_drift(unit)
+    def due(self, closed: Mapping[int, int]) -> range:
+        """Return the hours to close, given the last hour that each partition has closed."""
+        last = min(closed.values()) if len(closed) == self._partitions else self._next_hour - 1
+        return range(self._next_hour, last + 1, HOUR_MS)
 
-    def _at(self, hour: int) -> StoredHour:
+    def unknown(self, due: range) -> list[int]:
+        """Return the hours to read before `due` can be closed: other consumers have written them.
+
+        Closing also needs the forecast for the hour after the last one.
+        """
+        following = due[-1] + HOUR_MS
+        return [
+            *(hour for hour in due if not self._knows(hour)),
+            *([] if self._predicts(following) else [following]),
+        ]
+
+    def close(self, due: range, read: Mapping[int, HourTables]) -> CityUpdate:
+        """Close the hours `due`; `read` has the tables of those that `unknown` names."""
+        hours: list[HourTables] = []
+        for hour in due:
+            noted = self._open.pop(hour, None)
+            hours.append(read[hour] if hour in read or noted is None else noted)
+        for tables in hours:
+            self._scores.update(tables)
+            self._totals.update(tables)
+        last = due[-1]
+        self._next_hour = following = last + HOUR_MS
+        upcoming = read[following] if following in read else self._open[following]
+        hourly = {f"{tables.hour_ts}-0": _entry(tables) for tables in hours}
+        return CityUpdate(
+            last_hour=last,
+            hourly=hourly,
+            alerts={at: alert for tables in hours for at, alert in _alerts(tables)},
+            models={
+                name: {"hour": hour_label(last)} | self._scores.fields(name, last)
+                for name in self._models
+            },
+            coverage=self._scores.band_fields(),
+            city=hourly[f"{last}-0"]
+            | {
+                "rides_so_far": self._totals.rides,
+                "next_hour": hour_label(following),
+                "next_prediction": rounded(float(upcoming.forecast.served.sum())),
+            },
+            quality=self._totals.to_fields(),
+        )
+
+    def _at(self, hour: int) -> HourTables:
         if hour not in self._open:
-            self._open[hour] = StoredHour.unknown(hour, self._models)
+            self._open[hour] = HourTables.empty(hour, self._models)
         return self._open[hour]
 
-    def close(self, closed: Mapping[int, int]) -> None:
-        """Close what can be closed, given the last hour that each partition has closed."""
-        if len(closed) < self._partitions:
-            return
-        last = min(closed.values())
-        if last < self._next_hour:
-            return
-        hours = {
-            hour: self._tables(hour) for hour in range(self._next_hour, last + HOUR_MS, HOUR_MS)
-        }
-        for hour, stored in hours.items():
-            self._learn(hour, stored)
-        self._next_hour = last + HOUR_MS
-        entries = _Entries(
-            {hour: _entry(hour, stored) for hour, stored in hours.items()},
-            {at: alert for hour, stored in hours.items() for at, alert in _alerts(hour, stored)},
-        )
-        self._write(entries, self._upcoming(last + HOUR_MS))
+    def _knows(self, hour: int) -> bool:
+        return self._predicts(hour) and self._open[hour].is_closed()
 
-    def _tables(self, hour: int) -> StoredHour:
-        stored = self._open.pop(hour, None)
-        if stored is not None and stored.has_rides() and stored.has_forecast():
-            return stored
-        return self._read(hour)
-
-    def _read(self, hour: int) -> StoredHour:
-        return read_hours(self._client, [hour], self._models)[hour]
-
-    def _upcoming(self, hour: int) -> dict[str, Any]:
-        """Return what is expected of the hour after the last closed one."""
-        stored = self._open.get(hour)
-        if stored is None or not stored.has_forecast():
-            stored = self._read(hour)
-        return {
-            "next_hour": hour_label(hour),
-            "next_prediction": rounded(float(stored.served.sum())),
-        }
-
-    def _learn(self, hour: int, stored: StoredHour) -> None:
-        self._rolling.learn(hour, stored.rides, stored.forecast)
-        self._totals.hours += 1
-        self._totals.pairs += int((~np.isnan(stored.served)).sum())
-        self._totals.rides += int(stored.rides.sum())
-        self._totals.alerts += int((~np.isnan(stored.drift)).sum())
-
-    def _write(self, entries: _Entries, upcoming: dict[str, Any]) -> None:
-        """Write closed hours, unless another consumer has come as far meanwhile."""
-        with self._client.pipeline() as pipe:
-            while True:
-                pipe.watch(keys.CITY)  # type: ignore[no-untyped-call]
-                if _is_written(pipe, entries.last):
-                    return
-                pipe.multi()
-                self._queue(pipe, entries, upcoming)
-                try:
-                    replies = pipe.execute(raise_on_error=False)
-                except redis.WatchError:
-                    continue
-                for reply in replies:
-                    if isinstance(reply, redis.RedisError) and _ENTRY_IS_THERE not in str(reply):
-                        raise reply
-                return
-
-    def _queue(self, pipe: Pipeline, entries: _Entries, upcoming: dict[str, Any]) -> None:
-        for hour, entry in entries.hours.items():
-            _xadd(pipe, keys.CITY_HOURLY, f"{hour}-0", entry)
-        for at, alert in entries.alerts.items():
-            _xadd(pipe, keys.ALERTS, at, alert)
-        last = entries.last
-        label = hour_label(last)
-        for place, name in enumerate(self._models):
-            scores = self._rolling.of_city(name, last, served=place == 0)
-            write_hash(pipe, keys.model(name), {"hour": label} | scores)
-        write_hash(pipe, keys.COVERAGE, self._rolling.of_bands())
-        city = entries.hours[last] | {"rides_so_far": self._totals.rides} | upcoming
-        write_hash(pipe, keys.CITY, city)
-        write_hash(pipe, keys.QUALITY, self._quality())
-        write_hash(pipe, keys.CLOCK, {"last_hour_closed": label, "last_hour_closed_ts": last})
-
-    def _quality(self) -> dict[str, Any]:
-        due = self._totals.hours * ZONE_COUNT
-        return {
-            "hours_closed": self._totals.hours,
-            "rides": self._totals.rides,
-            "pairs_due": due,
-            "pairs_scored": self._totals.pairs,
-            "overlap": rounded(self._totals.pairs / due),
-            "alerts": self._totals.alerts,
-        }
+    def _predicts(self, hour: int) -> bool:
+        return hour in self._open and self._open[hour].is_forecast()
 
 
-def _xadd(pipe: Pipeline, stream: str, entry_id: str, fields: dict[str, Any]) -> None:
-    flat = [item for pair in fields.items() for item in pair]
-    pipe.execute_command("XADD", stream, entry_id, *flat)  # type: ignore[no-untyped-call]
-
-
-def _is_written(pipe: Pipeline, last: int) -> bool:
-    written: Any = pipe.hget(keys.CITY, "hour")
-    return written is not None and parse_label(written) >= last
-
-
-def _entry(hour: int, stored: StoredHour) -> dict[str, Any]:
-    error = stored.served - stored.rides
-    covered = is_covered(stored.rides, stored.forecast.lower, stored.forecast.upper)
-    judged = covered[~np.isnan(covered)]
+def _entry(hour: HourTables) -> Fields:
+    served = hour.forecast.served
+    errors, known = errors_of(hour.rides, served)
+    sums = ErrorSums.of(errors, known, errors, known).sum()
+    coverage = mean_known(is_covered(hour.rides, hour.forecast.lower, hour.forecast.upper))
     return {
-        "hour": hour_label(hour),
-        "rides": int(stored.rides.sum()),
-        "prediction": rounded(float(stored.served.sum())),
-        "error": rounded(float(error.sum())),
-        "mae": rounded(float(np.abs(error).mean())),
-        COVERAGE: rounded(float(judged.mean())) if len(judged) else keys.NOT_KNOWN,
+        "hour": hour_label(hour.hour_ts),
+        "rides": int(hour.rides.sum()),
+        "prediction": rounded(float(served.sum())),
+        "error": rounded(float(sums.errors)),
+        "mae": rounded(float(sums.mae)),
+        COVERAGE: keys.NOT_KNOWN if np.isnan(coverage) else rounded(coverage),
     }
 
 
-def _alerts(hour: int, stored: StoredHour) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what an hour has raised, by zone: the id of an entry, and its fields.
+def _alerts(hour: HourTables) -> Iterator[tuple[str, Fields]]:
+    """Yield id and fields of the alerts of an hour, by zone.
 
-    Ids rise with hour and zone, as Redis demands; a second entry of the same id is refused.
+    Ids rise with hour and zone, as Redis requires; it refuses a second entry with the same id.
     """
-    label = hour_label(hour)
-    for zone, change in rows(to_values(stored.drift), ~np.isnan(stored.drift)):
-        what = direction_of(change)
-        yield f"{hour}-{zone}", {"zone": zone, "hour": label, "what": what, "change": change}
+    label = hour_label(hour.hour_ts)
+    for zone, change in rows(to_values(hour.alerts), ~np.isnan(hour.alerts)):
+        yield (
+            f"{hour.hour_ts}-{zone}",
+            {
+                "zone": zone,
+                "hour": label,
+                "direction": direction_of(change),
+                "relative_change": change,
+            },
+        )

@@ -1,4 +1,4 @@
-"""What a consumer tells Prometheus: its own work, and the scores that Redis holds."""
+"""Metrics of a consumer: its own work, and the figures of the run that Redis holds."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,8 +8,7 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from consumers.rolling_coverage import COVERAGE, WHAT_COVERAGE_IS
-from consumers.rolling_errors import SCORES, WINDOWS, score_field
+from consumers.rolling import COVERAGE, WINDOWS, score_field
 from rushhour.core import keys
 from rushhour.core.hours import SECOND_MS
 from rushhour.core.run import RunInfo
@@ -17,40 +16,45 @@ from rushhour.runtime.redis_client import read_hash
 from rushhour.storage.clock import last_hour_closed
 
 EVENTS_READ = Counter("rushhour_events_read", "Events read", ["topic"])
-EVENTS_REPEATED = Counter(
-    "rushhour_duplicate_events", "Events dropped because an earlier one had said the same"
+DUPLICATE_EVENTS = Counter(
+    "rushhour_duplicate_events", "Events dropped because this consumer had them already"
 )
 REDIS_WRITE = Histogram(
     "rushhour_redis_write_duration_seconds",
-    "Time of one transaction with all that a batch of events brings",
+    "Duration of the transaction that writes everything a batch of events completes",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
-_RATIOS = frozenset({"skill", COVERAGE})
+
+# Rolling scores of models: name in Redis -> metric, what it is.
+SCORE_METRICS = {
+    "mae": ("rushhour_mae_rides", "Mean absolute error, rides per hour"),
+    "rmse": ("rushhour_rmse_rides", "Root mean squared error, rides per hour"),
+    "bias": ("rushhour_bias_rides", "Mean of predicted minus actual rides per hour"),
+    "skill": ("rushhour_skill_ratio", "1 - MAE / MAE of the same hour last week"),
+    COVERAGE: ("rushhour_coverage_ratio", "Share of rides within the intervals"),
+}
 
 
 class RunCollector(Collector):
-    """Figures of the whole run, read from Redis at each scrape: every consumer says the same."""
+    """Figures of the whole run, read from Redis at each scrape: the same in every consumer."""
 
     def __init__(self, client: redis.Redis, run: RunInfo) -> None:
         self._client = client
         self._run = run
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the gauges; those whose figure is not known, or not to be had, are left out."""
-        with suppress(redis.RedisError):  # the part itself will say that Redis is gone
-            yield from self._of_the_run()
+        """Yield the gauges whose figures are known; none while Redis is unavailable."""
+        with suppress(redis.RedisError):  # the process itself reports that
+            yield from self._progress()
             yield from self._scores()
             yield from self._bands()
 
-    def _of_the_run(self) -> Iterator[GaugeMetricFamily]:
+    def _progress(self) -> Iterator[GaugeMetricFamily]:
         quality = read_hash(self._client, keys.QUALITY)
         city = read_hash(self._client, keys.CITY)
         yield _gauge("rushhour_hourly_windows_due", "Hours of the run", self._run.hours)
-        yield _gauge(
-            "rushhour_hourly_windows_closed",
-            "Hours counted and scored",
-            quality.get("hours_closed", 0),
-        )
+        hours_closed = quality.get("hours_closed", 0)
+        yield _gauge("rushhour_hourly_windows_closed", "Hours closed and scored", hours_closed)
         closed = last_hour_closed(self._client)
         if closed is not None:
             yield _gauge(
@@ -59,20 +63,21 @@ class RunCollector(Collector):
                 closed / SECOND_MS,
             )
         if "overlap" in quality:
-            yield _gauge("rushhour_overlap_ratio", "Scored pairs by due pairs", quality["overlap"])
+            overlap = quality["overlap"]
+            yield _gauge("rushhour_overlap_ratio", "Scored pairs divided by due pairs", overlap)
             yield _gauge("rushhour_alerts", "Alerts of the run", quality["alerts"])
         if "rides" in city:
             yield _gauge("rushhour_city_rides", "Rides of the last closed hour", city["rides"])
             yield _gauge(
                 "rushhour_city_prediction",
-                "Rides that were predicted for the last closed hour",
+                "Predicted rides of the last closed hour",
                 city["prediction"],
             )
 
     def _scores(self) -> Iterator[GaugeMetricFamily]:
         by_model = {name: read_hash(self._client, keys.model(name)) for name in self._run.models}
-        for score, what in {**SCORES, COVERAGE: WHAT_COVERAGE_IS}.items():
-            family = GaugeMetricFamily(metric_name(score), what, labels=["model", "window"])
+        for score, (metric, what) in SCORE_METRICS.items():
+            family = GaugeMetricFamily(metric, what, labels=["model", "window"])
             for name, fields in by_model.items():
                 for window in WINDOWS:
                     value = fields.get(score_field(score, window), keys.NOT_KNOWN)
@@ -83,22 +88,13 @@ class RunCollector(Collector):
     def _bands(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
             "rushhour_band_coverage_ratio",
-            "Share of rides within the intervals, last 168 h, by what was predicted",
+            "Share of rides within the intervals, last 168 h, by predicted rides",
             labels=["band"],
         )
         for band, share in read_hash(self._client, keys.COVERAGE).items():
             if share != keys.NOT_KNOWN:
                 family.add_metric([band], float(share))
         yield family
-
-
-def metric_name(score: str) -> str:
-    """Return the metric of a score, with its unit.
-
-    >>> metric_name("mae"), metric_name("skill")
-    ('rushhour_mae_rides', 'rushhour_skill_ratio')
-    """
-    return f"rushhour_{score}_{'ratio' if score in _RATIOS else 'rides'}"
 
 
 def _gauge(name: str, what: str, value: float | str) -> GaugeMetricFamily:

@@ -1,207 +1,219 @@
-"""Which hours are complete, and which offsets the complete ones cover.
+"""Which hours of a partition are complete, and which offsets the complete ones cover.
 
-An hour is handed on, in order, once the events of all zones that it waits for are there: those
-of one partition, so that consumers can share the partitions in any way. The offsets to store
-with it are those below every event that is still waiting, so that a restart reads again exactly
-what was not handed on.
+An hour is complete once its rides, the predictions for the hour after it and the tick that ends
+its alerts have arrived, for all zones of the partition. Hours are returned in order. The offsets
+to store with them lie before every event that still waits, so that a restart reads again exactly
+what was not returned.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from rushhour.core.events import HourlyRides, Prediction
+from rushhour.core.arrays import Floats, ZoneMask
+from rushhour.core.events import Alert, AlertEvent, HourlyRides, Prediction, Tick
+from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS
-from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
-from rushhour.storage.columns import Floats, ZoneMask, all_zones, unknown
+from rushhour.storage.columns import unknown
+from rushhour.storage.hour_tables import HourTables
 
-TopicPartition = tuple[str, int]  # topic, partition
-E = TypeVar("E", HourlyRides, Prediction)
+E = TypeVar("E", HourlyRides, Prediction, Alert)
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Predictions for one hour: model name -> rides of all zones; NaN where it has none.
+@dataclass(frozen=True, slots=True, eq=False)
+class HourUpdate:
+    """An hour has been closed for some zones, and the hour after it has been forecast.
 
-    The first model is the served one; `lower` to `upper` is its interval, both included. `drift`
-    is the change of the alert that the hour before raised for a zone; NaN where it raised none.
-    Only what concerns `zones` counts.
+    `closed` is None for the first forecast of a run, before any hour is closed. Only the columns
+    of `zones` count.
     """
 
-    hour_ts: int
-    by_model: dict[str, Floats]
-    lower: Floats = field(default_factory=unknown)
-    upper: Floats = field(default_factory=unknown)
-    drift: Floats = field(default_factory=unknown)
-    zones: ZoneMask = field(default_factory=all_zones)
-
-    @property
-    def served_model(self) -> str:
-        """Name of the served model."""
-        return next(iter(self.by_model))
-
-    @property
-    def served(self) -> Floats:
-        """Predictions of the served model."""
-        return self.by_model[self.served_model]
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedHour:
-    """Rides of one hour, and the forecast that was made before it began, of the same zones."""
-
-    hour_ts: int
-    rides: npt.NDArray[np.int64]
+    zones: ZoneMask
     forecast: Forecast
+    closed: HourTables | None
 
     @property
-    def zones(self) -> ZoneMask:
-        """Which zones it is about."""
-        return self.forecast.zones
-
-
-HourUpdate = Forecast | ClosedHour
+    def forecast_ts(self) -> int:
+        """Start of the hour that is forecast: the end of the closed one (epoch ms)."""
+        return self.forecast.hour_ts
 
 
 @dataclass
-class _Partial(Generic[E]):
-    """Events of one hour of one topic, by zone, as far as they have come."""
+class _PartialHour(Generic[E]):
+    """Events of one hour of one topic, by column, as far as they have arrived."""
 
-    first_offsets: dict[int, int] = field(default_factory=dict)
+    first_offset: int
     events: dict[int, E] = field(default_factory=dict)
     seen: ZoneMask = field(default_factory=lambda: np.zeros(ZONE_COUNT, np.bool_))
 
-    def put(self, partition: int, offset: int, event: E) -> None:
-        """Keep an event, and note where it came from."""
-        self.first_offsets.setdefault(partition, offset)
+    def put(self, event: E) -> None:
         column = event.pickup_location_id - FIRST_ZONE
         self.seen[column] = True
         self.events[column] = event
 
-    def has(self, zones: ZoneMask) -> bool:
-        return bool(self.seen[zones].all())
-
     def column(self, values: Iterable[float | None]) -> Floats:
-        """Return a column of one value an event, in the order in which they came."""
+        """Return a column from one value per event, in the order of `events`."""
         out = unknown()
         out[list(self.events)] = np.array(list(values), np.float64)  # None becomes NaN
         return out
 
 
-class PendingHours:
-    """Collects events until hours are complete, and hands them on in order.
+class _PartialHours(Generic[E]):
+    """The hours of one topic that are not complete yet."""
 
-    `next_hour` is the first hour not yet closed; `forecast` is the one for that hour if it
-    is already in Redis (after a restart). Events of hours before are repeats, made by a
-    dataflow that started again: they are dropped and counted in `repeats`. `zones` are those
-    whose events are waited for. `positions` is the next offset to read of each partition.
+    def __init__(self) -> None:
+        self._hours: dict[int, _PartialHour[E]] = {}
+
+    def at(self, hour_ts: int, offset: int) -> _PartialHour[E]:
+        """Return an hour; `offset` is that of its first event if it is new."""
+        found = self._hours.get(hour_ts)
+        if found is None:
+            found = self._hours[hour_ts] = _PartialHour(offset)
+        return found
+
+    def has(self, hour_ts: int, zones: ZoneMask) -> bool:
+        """Return whether the events of all the given zones have arrived."""
+        return hour_ts in self._hours and bool(self._hours[hour_ts].seen[zones].all())
+
+    def pop(self, hour_ts: int) -> _PartialHour[E]:
+        """Remove an hour and return it; an empty one if nothing has arrived."""
+        return self._hours.pop(hour_ts, _PartialHour(0))
+
+    def first_offset(self, position: int) -> int:
+        """Return the offset of the first event that waits; `position` if there is none."""
+        return min((hour.first_offset for hour in self._hours.values()), default=position)
+
+
+class PendingHours:
+    """Collects the events of one partition and returns its hours once they are complete.
+
+    Attributes
+    ----------
+    next_hour
+        The first hour that is not closed (epoch ms).
+    positions
+        The offset after the last event added, for each topic.
+    duplicates
+        How many events were dropped because their hour had been returned already. A dataflow that
+        restarts writes them again.
+
+    Parameters
+    ----------
+    zones
+        The zones of the partition.
+    next_hour, positions
+        Initial values of the attributes.
+    forecast
+        The forecast for `next_hour`, if it was returned before (a restart reads it from Redis).
     """
 
     def __init__(
         self,
+        zones: ZoneMask,
         next_hour: int,
-        offsets: dict[TopicPartition, int],
+        positions: Mapping[str, int],
         forecast: Forecast | None = None,
-        zones: ZoneMask | None = None,
     ) -> None:
-        self.repeats = 0
-        self._zones = all_zones() if zones is None else zones
         self.next_hour = next_hour
-        self.positions = dict(offsets)
-        self._rides: dict[int, _Partial[HourlyRides]] = {}
-        self._predictions: dict[int, _Partial[Prediction]] = {}
-        self._forecasts = {} if forecast is None else {forecast.hour_ts: forecast}
-        self._next_forecast = next_hour if forecast is None else forecast.hour_ts + HOUR_MS
+        self.positions = dict(positions)
+        self.duplicates = 0
+        self._zones = zones
+        self._forecast = forecast
+        self._rides = _PartialHours[HourlyRides]()
+        self._predictions = _PartialHours[Prediction]()
+        self._alerts = _PartialHours[Alert]()
+        self._alerts_end = next_hour  # alerts of hours before it are complete
 
-    def add_rides(self, partition: int, offset: int, event: HourlyRides) -> None:
-        """Take in the rides of one zone and hour."""
-        self.positions[HOURLY_RIDES, partition] = offset + 1
+    def add_rides(self, offset: int, event: HourlyRides) -> None:
+        """Add the rides of one zone and hour."""
+        self.positions[HOURLY_RIDES] = offset + 1
         if event.pickup_ts < self.next_hour:
-            self.repeats += 1
-            return
-        _partial(self._rides, event.pickup_ts).put(partition, offset, event)
+            self.duplicates += 1
+        else:
+            self._rides.at(event.pickup_ts, offset).put(event)
 
-    def add_prediction(self, partition: int, offset: int, event: Prediction) -> None:
-        """Take in the prediction of one zone and hour."""
-        self.positions[PREDICTIONS, partition] = offset + 1
+    def add_prediction(self, offset: int, event: Prediction) -> None:
+        """Add the prediction for one zone and hour."""
+        self.positions[PREDICTIONS] = offset + 1
         if event.pickup_ts < self._next_forecast:
-            self.repeats += 1
-            return
-        _partial(self._predictions, event.pickup_ts).put(partition, offset, event)
+            self.duplicates += 1
+        else:
+            self._predictions.at(event.pickup_ts, offset).put(event)
 
-    def take(self) -> list[HourUpdate]:
-        """Return what has become complete: each hour's forecast before the hour itself."""
-        out: list[HourUpdate] = []
-        while True:
-            if self._is_forecast_due() and self._has(self._predictions, self._next_forecast):
-                partial = self._predictions.pop(self._next_forecast)
-                forecast = _forecast(self._next_forecast, partial, self._zones)
-                self._forecasts[self._next_forecast] = forecast
-                self._next_forecast += HOUR_MS
-                out.append(forecast)
-            elif self._is_hour_complete() and self._next_forecast > self.next_hour + HOUR_MS:
-                rides = _rides(self._rides.pop(self.next_hour))
-                out.append(ClosedHour(self.next_hour, rides, self._forecasts.pop(self.next_hour)))
-                self.next_hour += HOUR_MS
-            else:
-                return out
+    def add_alert(self, offset: int, event: AlertEvent) -> None:
+        """Add an alert of one zone and hour, or the tick after the alerts of an hour."""
+        self.positions[ALERTS] = offset + 1
+        if isinstance(event, Tick):
+            self._alerts_end = max(self._alerts_end, event.sim_ts)
+            if event.sim_ts > self.next_hour:  # a restart has to read this tick again
+                self._alerts.at(event.sim_ts - HOUR_MS, offset)
+        elif event.pickup_ts < self.next_hour:
+            self.duplicates += 1
+        else:
+            self._alerts.at(event.pickup_ts, offset).put(event)
 
-    def _is_hour_complete(self) -> bool:
-        return self._has(self._rides, self.next_hour)
+    def pop_complete(self) -> list[HourUpdate]:
+        """Return what has become complete since the last call, in order of hours."""
+        updates: list[HourUpdate] = []
+        if self._forecast is None and self._predictions.has(self.next_hour, self._zones):
+            updates.append(HourUpdate(self._zones, self._pop_forecast(), None))
+        while self._forecast is not None and self._is_complete(self.next_hour):
+            hour, forecast = self.next_hour, self._forecast
+            self.next_hour += HOUR_MS
+            rides, alerts = self._rides.pop(hour), self._alerts.pop(hour)
+            closed = HourTables(
+                rides.column(event.rides for event in rides.events.values()),
+                forecast,
+                alerts.column(event.relative_change for event in alerts.events.values()),
+            )
+            updates.append(HourUpdate(self._zones, self._pop_forecast(), closed))
+        return updates
 
-    def _has(self, partials: dict[int, _Partial[E]], hour_ts: int) -> bool:
-        return hour_ts in partials and partials[hour_ts].has(self._zones)
+    def offsets(self) -> dict[str, int]:
+        """Return the offset from which a restart reads each topic."""
+        waiting: dict[str, _PartialHours[Any]] = {
+            HOURLY_RIDES: self._rides,
+            PREDICTIONS: self._predictions,
+            ALERTS: self._alerts,
+        }
+        return {
+            topic: waiting[topic].first_offset(position)
+            for topic, position in self.positions.items()
+        }
 
-    def _is_forecast_due(self) -> bool:
-        """Whether the next forecast may be handed on.
+    @property
+    def _next_forecast(self) -> int:
+        return self.next_hour if self._forecast is None else self.next_hour + HOUR_MS
 
-        It goes with the hour before it, in one batch: so the hour after the last closed one
-        always has a prediction in Redis, and no later hour has, which is where a restart
-        takes up.
-        """
-        ahead = self._next_forecast - self.next_hour
-        return ahead <= 0 or (ahead == HOUR_MS and self._is_hour_complete())
+    def _is_complete(self, hour: int) -> bool:
+        # The forecast for the hour after is returned with the hour, never before it: so Redis
+        # always has the forecast for the first open hour and none for a later one, which is the
+        # state that a restart expects.
+        return (
+            self._rides.has(hour, self._zones)
+            and self._predictions.has(hour + HOUR_MS, self._zones)
+            and self._alerts_end >= hour + HOUR_MS
+        )
 
-    def offsets(self) -> dict[TopicPartition, int]:
-        """Return the next offset to read of each partition, were the process to restart now."""
-        out = dict(self.positions)
-        for topic, waiting in (
-            (HOURLY_RIDES, [partial.first_offsets for partial in self._rides.values()]),
-            (PREDICTIONS, [partial.first_offsets for partial in self._predictions.values()]),
-        ):
-            for first_offsets in waiting:
-                for partition, offset in first_offsets.items():
-                    out[topic, partition] = min(out[topic, partition], offset)
-        return out
-
-
-def _partial(partials: dict[int, _Partial[E]], hour_ts: int) -> _Partial[E]:
-    partial = partials.get(hour_ts)
-    if partial is None:
-        partial = partials[hour_ts] = _Partial()
-    return partial
-
-
-def _rides(partial: _Partial[HourlyRides]) -> npt.NDArray[np.int64]:
-    rides = partial.column(event.rides for event in partial.events.values())
-    return np.nan_to_num(rides).astype(np.int64)
+    def _pop_forecast(self) -> Forecast:
+        """Remove the predictions for the first open hour and return them as its forecast."""
+        self._forecast = _forecast(self.next_hour, self._predictions.pop(self.next_hour))
+        return self._forecast
 
 
-def _forecast(hour_ts: int, partial: _Partial[Prediction], zones: ZoneMask) -> Forecast:
-    """Turn the predictions of all zones into columns, which is cheaper than one by one."""
+def _forecast(hour_ts: int, partial: _PartialHour[Prediction]) -> Forecast:
+    """Turn events into columns: one array per model instead of one assignment per event."""
     events = list(partial.events.values())
-    challengers = dict.fromkeys(name for event in events for name in event.other_models)
     by_model = {events[0].model: partial.column(event.predicted_demand for event in events)}
-    for name in challengers:
+    for name in dict.fromkeys(name for event in events for name in event.other_models):
         by_model[name] = partial.column(event.other_models.get(name) for event in events)
     return Forecast(
         hour_ts,
         by_model,
         lower=partial.column(event.lower for event in events),
         upper=partial.column(event.upper for event in events),
-        zones=zones,
     )

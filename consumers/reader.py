@@ -1,37 +1,46 @@
-"""The Kafka edge: feeds `hourly_rides` and `predictions` into pending hours."""
+"""The Kafka edge: reads `hourly_rides`, `predictions` and `alerts` into pending hours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import confluent_kafka as ck
 
-from consumers.assignment import AssignedPartitions
+from consumers.assignment import AssignedPartitions, TopicPartition
 from consumers.metrics import EVENTS_READ
-from rushhour.core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
-from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS
+from rushhour.core.events import (
+    AlertEvent,
+    Codec,
+    HourlyRides,
+    Prediction,
+    alert_codec,
+    prediction_codec,
+    rides_codec,
+)
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from rushhour.runtime.kafka import assigned_consumer, check_messages, message_position
 from rushhour.runtime.metrics import LagMeter
 
 _MAX_MESSAGES = 10_000
 _WAIT_S = 0.5
 
-E = TypeVar("E", HourlyRides, Prediction)
+E = TypeVar("E")
 
 
 class EventsReader:
-    """Reads both topics of events, each partition from its stored offset."""
+    """Reads the three topics of events, each partition from its stored offset."""
 
-    def __init__(self, bootstrap: str, offsets: dict[tuple[str, int], int]) -> None:
+    def __init__(self, bootstrap: str, offsets: Mapping[TopicPartition, int]) -> None:
         by_topic: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in offsets.items():
             by_topic.setdefault(topic, {})[partition] = offset
         self._consumer: ck.Consumer = assigned_consumer(bootstrap, by_topic)
         self._rides: Codec[HourlyRides] = rides_codec()
         self._predictions: Codec[Prediction] = prediction_codec()
+        self._alerts: Codec[AlertEvent] = alert_codec()
         self._lag = LagMeter(self._consumer)
 
-    def read_into(self, share: AssignedPartitions) -> None:
-        """Wait a moment for events, and take in all that have come.
+    def read_into(self, assigned: AssignedPartitions) -> None:
+        """Wait up to half a second for events and add all that have arrived.
 
         Raises
         ------
@@ -42,17 +51,18 @@ class EventsReader:
         """
         messages = self._poll()
         check_messages(messages)
-        _feed(messages, HOURLY_RIDES, self._rides, share.add_rides)
-        _feed(messages, PREDICTIONS, self._predictions, share.add_prediction)
-        self._lag.measure(share.positions())
+        _feed(messages, HOURLY_RIDES, self._rides, assigned.add_rides)
+        _feed(messages, PREDICTIONS, self._predictions, assigned.add_prediction)
+        _feed(messages, ALERTS, self._alerts, assigned.add_alert)
+        self._lag.measure(assigned.positions())
 
-    def close(self, share: AssignedPartitions) -> None:
-        """Leave the broker; `share` is what has been read into."""
-        self._lag.measure(share.positions(), now=True)
+    def close(self, assigned: AssignedPartitions) -> None:
+        """Disconnect from the broker; `assigned` is what was read into."""
+        self._lag.measure(assigned.positions(), now=True)
         self._consumer.close()
 
     def _poll(self) -> list[ck.Message]:
-        # poll returns as soon as there is one message; consume would sit out its timeout.
+        # poll returns as soon as there is one message; consume would wait for its whole timeout.
         first = self._consumer.poll(_WAIT_S)
         if first is None:
             return []

@@ -1,75 +1,92 @@
-"""Take up a run where Redis says it stands: after a restart, or at its beginning."""
+"""Resume a run from what Redis holds: at its beginning, or after a restart."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import redis
 
-from consumers.assignment import AssignedPartitions
-from consumers.pending import Forecast, PendingHours, TopicPartition
-from consumers.rolling import Rolling
-from consumers.writer import as_closed
+from consumers.assignment import AssignedPartitions, TopicPartition
+from consumers.city import City, Totals
+from consumers.city_scores import CityScores
+from consumers.pending import PendingHours
+from consumers.writer import read_closed
+from consumers.zone_scores import ZoneScores
 from rushhour.core import keys
+from rushhour.core.arrays import ZoneMask
+from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK
 from rushhour.core.run import RunInfo
-from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS
+from rushhour.core.topics import ZONE_TOPICS
 from rushhour.runtime.redis_client import read_hash
-from rushhour.storage.columns import ZoneMask
-from rushhour.storage.hour_tables import StoredHour, read_hours
+from rushhour.storage.hour_tables import HourTables
+from rushhour.storage.read_hours import read_hours
 from rushhour.storage.runs import load_offsets
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """All that a consumer knows of its zones at its start."""
+class ConsumerState:
+    """The state of one consumer: its pending hours, its scores, the city, and its offsets."""
 
-    share: AssignedPartitions
-    rolling: Rolling
+    assigned: AssignedPartitions
+    scores: ZoneScores
+    city: City
     offsets: dict[TopicPartition, int]
 
 
-def restore(client: redis.Redis, run: RunInfo, partitions: Mapping[int, ZoneMask]) -> Restored:
-    """Read the state of a consumer of the given partitions back from what was written.
+def resume(
+    client: redis.Redis, run: RunInfo, partitions: Mapping[int, ZoneMask], partition_count: int
+) -> ConsumerState:
+    """Return the state of a consumer of the given partitions.
+
+    Parameters
+    ----------
+    partition_count
+        How many partitions of the run have zones, over all consumers.
 
     Raises
     ------
     RedisFailure
         If the run was not prepared.
     """
-    closed = as_closed(read_hash(client, keys.CLOSED))
+    closed = read_closed(client)
     next_hours = {
         partition: closed.get(partition, run.start_ts - HOUR_MS) + HOUR_MS
         for partition in partitions
     }
-    first = max(run.start_ts, min(next_hours.values()) - HOURS_PER_WEEK * HOUR_MS)
-    hours = range(first, max(next_hours.values()) + HOUR_MS, HOUR_MS)
-    stored = read_hours(client, hours, run.models)
-    rolling = Rolling()
-    for hour, tables in stored.items():
-        for partition, zones in partitions.items():
-            if hour < next_hours[partition]:
-                rolling.learn(hour, tables.rides, tables.forecast, zones)
+    # Written with each closed hour of the city, and read in one piece: no hour closes in between.
+    totals = Totals.from_fields(read_hash(client, keys.QUALITY))
+    city_next = run.start_ts + totals.hours * HOUR_MS
+    open_hours = [city_next, *next_hours.values()]
+    first = max(run.start_ts, min(open_hours) - HOURS_PER_WEEK * HOUR_MS)
+    hours = range(first, max(open_hours) + HOUR_MS, HOUR_MS)
+    tables = {hour.hour_ts: hour for hour in read_hours(client, run, hours)}
     offsets = {
         (topic, partition): offset
-        for topic in (HOURLY_RIDES, PREDICTIONS)
+        for topic in ZONE_TOPICS
         for partition, offset in load_offsets(client, topic).items()
         if partition in partitions
     }
     pending = {
         partition: PendingHours(
-            next_hours[partition],
-            {place: offset for place, offset in offsets.items() if place[1] == partition},
-            _forecast(next_hours[partition], stored, zones),
             zones,
+            next_hours[partition],
+            {topic: offsets[topic, partition] for topic in ZONE_TOPICS},
+            _forecast(tables[next_hours[partition]], zones),
         )
         for partition, zones in partitions.items()
     }
-    return Restored(AssignedPartitions(pending), rolling, offsets)
+    zone_scores, city_scores = ZoneScores(), CityScores(run.models)
+    for hour_ts, hour in tables.items():
+        if hour_ts < city_next:
+            city_scores.update(hour)
+        for partition, zones in partitions.items():
+            if hour_ts < next_hours[partition]:
+                zone_scores.update(hour, zones)
+    city = City(run.models, partition_count, city_next, city_scores, totals)
+    return ConsumerState(AssignedPartitions(pending), zone_scores, city, offsets)
 
 
-def _forecast(hour: int, stored: Mapping[int, StoredHour], zones: ZoneMask) -> Forecast | None:
-    """Return what Redis holds of the forecast for an hour, if it has it for all these zones."""
-    if np.isnan(stored[hour].served[zones]).any():
-        return None
-    return replace(stored[hour].forecast, zones=zones)
+def _forecast(hour: HourTables, zones: ZoneMask) -> Forecast | None:
+    """Return the forecast for an hour if Redis has it for all the given zones."""
+    return None if np.isnan(hour.forecast.served[zones]).any() else hour.forecast

@@ -1,58 +1,44 @@
-"""How good the forecasts of the last week were, by the names that the figures have in Redis."""
+"""A rolling week: where an hour lies in it, and the names of rolling scores.
 
-from dataclasses import dataclass, field
+An hour lies in a slot that is a function of the hour alone. Sums are therefore added up in the
+same order, and have the same digits, after a restart.
+"""
+
 from typing import Any
 
-import numpy.typing as npt
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK
 
-from consumers.pending import Forecast
-from consumers.rolling_coverage import COVERAGE, RollingCoverage, is_covered
-from consumers.rolling_errors import WINDOWS, RollingErrors, named_scores, score_field
-from rushhour.scoring.bands import BANDS
-from rushhour.storage.columns import ZoneMask, to_values
+WINDOWS = (HOURS_PER_DAY, HOURS_PER_WEEK)
+COVERAGE = "coverage"
+
+# Rolling scores by their name, in fields of Redis and in metrics.
+ERROR_SCORES = ("mae", "rmse", "bias", "skill")
 
 
-@dataclass(frozen=True, slots=True)
-class Rolling:
-    """Errors of every model, and coverage of the served one, over the last 24 h and 168 h."""
+def slot_of(hour_ts: int) -> int:
+    """Return the slot of an hour (epoch ms) in a rolling week, from 0 on.
 
-    errors: RollingErrors = field(default_factory=RollingErrors)
-    coverage: RollingCoverage = field(default_factory=RollingCoverage)
+    >>> slot_of(0), slot_of(167 * 3_600_000), slot_of(168 * 3_600_000)
+    (0, 167, 0)
+    """
+    return hour_ts // HOUR_MS % HOURS_PER_WEEK
 
-    def learn(
-        self,
-        hour_ts: int,
-        rides: npt.NDArray[Any],
-        forecast: Forecast,
-        zones: ZoneMask | slice = slice(None),
-    ) -> None:
-        """Take in one closed hour of the given zones, of all if none.
 
-        The hours of a zone must come in order, without a gap.
-        """
-        self.errors.learn(hour_ts, rides, forecast.by_model, zones)
-        covered = is_covered(rides, forecast.lower, forecast.upper)
-        self.coverage.learn(hour_ts, covered, forecast.served, zones)
+def slots_of(window: int, last_hour: int) -> Any:
+    """Return an index of the slots of the `window` hours that end with `last_hour`.
 
-    def of_zones(self, served_model: str, last_hour: int) -> dict[str, list[Any]]:
-        """Return the figures of the served model: field -> one value a zone."""
-        out: dict[str, list[Any]] = {}
-        for window in WINDOWS:
-            out |= named_scores(self.errors.zone_scores(served_model, window, last_hour), window)
-            shares = self.coverage.zone_shares(window, last_hour)
-            out[score_field(COVERAGE, window)] = to_values(shares)
-        return out
+    >>> slots_of(3, 100 * 3_600_000)
+    [100, 99, 98]
+    """
+    if window == HOURS_PER_WEEK:
+        return slice(None)
+    return [slot_of(last_hour - age * HOUR_MS) for age in range(window)]
 
-    def of_city(self, model: str, last_hour: int, *, served: bool) -> dict[str, Any]:
-        """Return the figures of one model over all zones; only the served one has a coverage."""
-        out: dict[str, list[Any]] = {}
-        for window in WINDOWS:
-            out |= named_scores(self.errors.city_scores(model, window, last_hour), window)
-            if served:
-                share = self.coverage.city_share(window, last_hour)
-                out[score_field(COVERAGE, window)] = to_values(share)
-        return {field: values[0] for field, values in out.items()}
 
-    def of_bands(self) -> dict[str, Any]:
-        """Return the coverage of each demand band over the last 168 h."""
-        return dict(zip(BANDS, to_values(self.coverage.band_shares()), strict=True))
+def score_field(score: str, window: int) -> str:
+    """Return the name that a score over the last `window` hours has in Redis.
+
+    >>> score_field("mae", 24)
+    'mae_24h'
+    """
+    return f"{score}_{window}h"

@@ -12,7 +12,7 @@ from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, SECOND_MS
 from rushhour.runtime.monitor import Health
-from rushhour.storage.clock import save_status
+from rushhour.storage.clock import hour_of_entry, save_status
 
 _MILLISECOND_S = 0.001
 
@@ -58,7 +58,7 @@ class RedisControl:
         for stream, entries in replies:
             self._last_ids[stream] = entries[-1][0]
             if stream == keys.CITY_HOURLY:
-                last_closed = self._last_closed = int(entries[-1][0].partition("-")[0])
+                last_closed = self._last_closed = hour_of_entry(entries[-1][0])
             else:
                 commands += [(entry_id, _read_command(fields)) for entry_id, fields in entries]
         return Updates(tuple(commands), last_closed)

@@ -1,45 +1,67 @@
-"""Redis as pandas: the tables that the user's feature store and monitoring expect.
+"""Redis as pandas: the tables that a feature store and monitoring expect.
 
-Hours are asked for with `from_hour` and `until_hour`, both included, as text
-('2024-10-02 23:00', or a date) or as epoch milliseconds. Left out, they are the hours of
-the run that are closed so far. `pickup_hour` is a UTC timestamp, `pickup_ts` the same
-instant as int64 epoch milliseconds.
+`from_hour` and `until_hour`, both included, select hours. An hour is one of
+
+- text: '2024-10-02 23:00', or a date, which as `until_hour` means the whole day;
+- a `datetime` or `pandas.Timestamp` at the start of an hour: with a zone it is converted to UTC,
+  without one it is UTC already;
+- an int: epoch **milliseconds**.
+
+Without them, a view has all hours of the run that are closed so far. In every table `pickup_hour`
+is a UTC timestamp and `pickup_ts` the same instant as int64 epoch milliseconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import redis
 
 from rushhour.core import keys
+from rushhour.core.arrays import Floats
 from rushhour.core.errors import RedisFailure, UsageError
-from rushhour.core.hours import HOUR_MS, hour_label, parse_from, parse_label, parse_until
+from rushhour.core.events import EARLIEST_MS, LATEST_MS
+from rushhour.core.hours import (
+    HOUR_MS,
+    SECOND_MS,
+    clock_label,
+    hour_label,
+    parse_from,
+    parse_label,
+    parse_until,
+    to_ts,
+)
 from rushhour.core.models import DECIMALS
+from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.storage.clock import last_hour_closed
-from rushhour.storage.columns import from_hash
+from rushhour.storage.read_hours import read_hours
 from rushhour.storage.runs import load_run
 
-Hour = str | int | None
+__all__ = ["Hour", "alerts", "comparison", "hourly_rides", "predictions"]
+
+Hour = str | int | datetime | None
 
 
 def hourly_rides(
     client: redis.Redis, from_hour: Hour = None, until_hour: Hour = None
 ) -> pd.DataFrame:
-    """Return rides of each closed hour and zone.
+    """Return the rides of each closed hour and zone.
 
     Columns: `pickup_hour`, `rides` (int64), `pickup_location_id` (int64), `pickup_ts` (int64).
 
     Raises
     ------
     RedisFailure
-        If Redis holds no run.
+        If Redis holds no run, or no hour is closed yet.
+    UsageError
+        If `from_hour` or `until_hour` is not an hour, or the hours are not closed yet.
     """
-    table = _read(client, {"rides": keys.rides}, from_hour, until_hour)
-    table["rides"] = table["rides"].astype(np.int64)
+    run = load_run(client)
+    hours = _closed_hours(client, run, from_hour, until_hour)
+    table = _table(client, run, hours, models=(), rides=True)
     return table[["pickup_hour", "rides", "pickup_location_id", "pickup_ts"]]
 
 
@@ -49,22 +71,24 @@ def predictions(
     until_hour: Hour = None,
     model: str | None = None,
 ) -> pd.DataFrame:
-    """Return the served predictions, or those of another model of the run if `model` names one.
+    """Return the predictions of the served model, or of another model of the run.
 
-    Columns: `pickup_location_id` (int64), `predicted_demand` (float64), `pickup_hour`; and, of
-    the served model only, `lower` and `upper` (float64): 90 % of rides are to lie there, both
-    ends included. Ask for one hour after the last closed one to see what is expected next.
+    Columns: `pickup_location_id` (int64), `predicted_demand` (float64), `pickup_hour`; for the
+    served model also `lower` and `upper` (float64), the ends of its 90 % interval, both included.
+    With `from_hour` the hour after the last closed one, the table has its prediction.
 
     Raises
     ------
     RedisFailure
-        If Redis holds no run.
+        If Redis holds no run, or no hour is closed yet.
     UsageError
-        If the run has no such model, or the hours are none.
+        If the run has no such model, an argument is not an hour, or it is not predicted yet.
     """
-    key_of = _prediction_keys(client, model)
-    table = _read(client, key_of, from_hour, until_hour)
-    return table[["pickup_location_id", "predicted_demand", "pickup_hour", *list(key_of)[1:]]]
+    run = load_run(client)
+    model = _model(run, model)
+    hours = _predicted_hours(client, run, from_hour, until_hour)
+    table = _table(client, run, hours, models=(model,), rides=False)
+    return table[["pickup_location_id", "predicted_demand", "pickup_hour", *_ends(run, model)]]
 
 
 def comparison(
@@ -73,33 +97,34 @@ def comparison(
     until_hour: Hour = None,
     model: str | None = None,
 ) -> pd.DataFrame:
-    """Return predictions beside what came: one row for each hour and zone that has both.
+    """Return predictions joined with actual rides: one row per hour and zone that has both.
 
-    Columns: `pickup_hour`, `pickup_location_id` (int64), `predicted_demand` (float64),
-    `rides` (int64), `prediction_error` (float64, predicted minus rides); and `lower` and `upper`
+    Columns: `pickup_hour`, `pickup_location_id` (int64), `predicted_demand` (float64), `rides`
+    (int64), `prediction_error` (float64, predicted minus actual rides); and `lower` and `upper`
     as in `predictions`.
 
     Raises
     ------
     RedisFailure
-        If Redis holds no run.
+        If Redis holds no run, or no hour is closed yet.
     UsageError
-        If the run has no such model, or the hours are none.
+        If the run has no such model, an argument is not an hour, or it is not closed yet.
     """
-    key_of = _prediction_keys(client, model)
-    table = _read(client, {**key_of, "rides": keys.rides}, from_hour, until_hour)
-    table["rides"] = table["rides"].astype(np.int64)
+    run = load_run(client)
+    model = _model(run, model)
+    hours = _closed_hours(client, run, from_hour, until_hour)
+    table = _table(client, run, hours, models=(model,), rides=True)
     table["prediction_error"] = (table["predicted_demand"] - table["rides"]).round(DECIMALS)
     known = ["pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error"]
-    return table[[*known, *list(key_of)[1:]]]
+    return table[[*known, *_ends(run, model)]]
 
 
 def alerts(client: redis.Redis) -> pd.DataFrame:
-    """Return the alerts of the run so far, by hour and then by zone.
+    """Return the alerts of the closed hours, by hour and then by zone.
 
-    Columns: `pickup_hour` (the closed hour that raised it), `pickup_location_id` (int64), `what`
-    ("more rides" or "fewer rides" than predicted), `change` (float64: the rides of the last hours
-    by what was predicted for them, minus 1).
+    Columns: `pickup_hour` (the closed hour that raised the alert), `pickup_location_id` (int64),
+    `direction` ("above" or "below": rides above or below their predictions), `relative_change`
+    (float64: the rides of the last hours divided by their predictions, minus 1).
 
     Raises
     ------
@@ -107,75 +132,136 @@ def alerts(client: redis.Redis) -> pd.DataFrame:
         If Redis holds no run.
     """
     load_run(client)
-    entries: list[Any] = [fields for _, fields in cast(list[Any], client.xrange(keys.ALERTS))]
+    entries = [fields for _, fields in cast(list[Any], client.xrange(keys.ALERTS))]
     hours = np.array([parse_label(fields["hour"]) for fields in entries], np.int64)
+    changes = [float(fields["relative_change"]) for fields in entries]
     return pd.DataFrame(
         {
             "pickup_hour": pd.to_datetime(hours, unit="ms", utc=True),
             "pickup_location_id": np.array([int(fields["zone"]) for fields in entries], np.int64),
-            "what": pd.Series([fields["what"] for fields in entries], dtype="object"),
-            "change": np.array([float(fields["change"]) for fields in entries], np.float64),
+            "direction": pd.Series([fields["direction"] for fields in entries], dtype="object"),
+            "relative_change": np.array(changes, np.float64),
         }
     )
 
 
-def _prediction_keys(client: redis.Redis, model: str | None) -> dict[str, Callable[[str], str]]:
-    """Return the hashes of a model: column -> key of an hour; the prediction comes first."""
-    models = load_run(client).models
-    if model is None or model in models[:1]:
-        return {"predicted_demand": keys.predictions, "lower": keys.lower, "upper": keys.upper}
-    if model not in models:
-        raise UsageError(f"model '{model}' is none of this run: it has {', '.join(models)}")
-    return {"predicted_demand": lambda hour: keys.model_predictions(model, hour)}
+def _model(run: RunInfo, model: str | None) -> str:
+    """Return the name of the model that is asked for; the served one if none is."""
+    if model is None:
+        return run.models[0]
+    if model not in run.models:
+        raise UsageError(f"unknown model '{model}'; this run has {', '.join(run.models)}")
+    return model
 
 
-def _read(
-    client: redis.Redis,
-    key_of: dict[str, Callable[[str], str]],
-    from_hour: Hour,
-    until_hour: Hour,
+def _ends(run: RunInfo, model: str) -> tuple[str, ...]:
+    """Return the columns of the interval, which only the served model has."""
+    return ("lower", "upper") if model == run.models[0] else ()
+
+
+def _table(
+    client: redis.Redis, run: RunInfo, hours: range, *, models: Sequence[str], rides: bool
 ) -> pd.DataFrame:
-    """Return one row for each hour and zone that all the given hashes hold."""
-    hours = _hours(client, from_hour, until_hour)
-    pipe = client.pipeline(transaction=False)
-    for hour in hours:
-        for key in key_of.values():
-            pipe.hgetall(key(hour_label(hour)))
-    replies = iter(pipe.execute())
-    columns: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in key_of}
-    found: list[int] = []
-    for hour in hours:
-        hashes = [next(replies) for _ in key_of]
-        if all(hashes):
-            found.append(hour)
-            for name, values in zip(key_of, hashes, strict=True):
-                columns[name].append(from_hash(values))
-    hour_column = np.repeat(np.array(found, np.int64), ZONE_COUNT)
+    """Return one row per hour and zone for which everything that is asked for is known."""
+    columns: dict[str, list[Floats]] = {}
+    for hour in read_hours(client, run, hours, models=models, rides=rides, alerts=False):
+        if rides:
+            columns.setdefault("rides", []).append(hour.rides)
+        for name in models:
+            columns.setdefault("predicted_demand", []).append(hour.forecast.by_model[name])
+            for end in _ends(run, name):
+                columns.setdefault(end, []).append(getattr(hour.forecast, end))
+    hour_column = np.repeat(np.array(hours, np.int64), ZONE_COUNT)
     table = pd.DataFrame(
         {
             "pickup_hour": pd.to_datetime(hour_column, unit="ms", utc=True),
             "pickup_ts": hour_column,
-            "pickup_location_id": np.tile(np.array(ZONE_IDS, np.int64), len(found)),
+            "pickup_location_id": np.tile(np.array(ZONE_IDS, np.int64), len(hours)),
         }
-        | {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in columns.items()}
-    )
-    return table.dropna(ignore_index=True)
+        | {name: np.concatenate(values) for name, values in columns.items()}
+    ).dropna(ignore_index=True)
+    return table.astype({"rides": np.int64}) if rides else table
 
 
-def _hours(client: redis.Redis, from_hour: Hour, until_hour: Hour) -> range:
-    run = load_run(client)
-    first = _ts(from_hour, parse_from)
-    last = _ts(until_hour, parse_until)
-    if last is None:
-        last = last_hour_closed(client)
-        if last is None:
-            raise RedisFailure("no hour is closed yet: ask again in a moment")
-    if first is None:
-        first = run.start_ts
+def _closed_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour) -> range:
+    """Return the hours asked for; without a last one, up to the last closed hour."""
+    first_ts, last_ts = _ts(first, parse_from), _ts(last, parse_until)
+    if last_ts is None:
+        last_ts = _last_closed(client)
+        if first_ts is not None and first_ts > last_ts:
+            raise UsageError(
+                f"hour {clock_label(first_ts)} is not closed yet: the last closed hour is "
+                f"{clock_label(last_ts)}"
+            )
+    return _range(run, first_ts, last_ts)
+
+
+def _predicted_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour) -> range:
+    """Return the hours asked for; without a last one, up to the last closed hour or the next."""
+    first_ts, last_ts = _ts(first, parse_from), _ts(last, parse_until)
+    if last_ts is None and first_ts is None:
+        last_ts = _last_closed(client)
+    elif last_ts is None:
+        closed = last_hour_closed(client)
+        following = run.start_ts if closed is None else closed + HOUR_MS
+        if first_ts is not None and first_ts > following:
+            raise UsageError(
+                f"hour {clock_label(first_ts)} is not predicted yet: the next hour is "
+                f"{clock_label(following)}"
+            )
+        last_ts = following if first_ts == following else following - HOUR_MS
+    return _range(run, first_ts, last_ts)
+
+
+def _last_closed(client: redis.Redis) -> int:
+    closed = last_hour_closed(client)
+    if closed is None:
+        raise RedisFailure("no hour is closed yet: ask again in a moment")
+    return closed
+
+
+def _range(run: RunInfo, first: int | None, last: int) -> range:
+    first = run.start_ts if first is None else first
     if first > last:
         raise UsageError(f"from {hour_label(first)} is after until {hour_label(last)}")
     return range(first, last + HOUR_MS, HOUR_MS)
 
 
 def _ts(hour: Hour, parse: Callable[[str], int]) -> int | None:
-    return parse(hour) if isinstance(hour, str) else hour
+    """Return an hour as epoch milliseconds.
+
+    Raises
+    ------
+    UsageError
+        If it is not the start of an hour, or looks like epoch seconds.
+    """
+    if hour is None:
+        return None
+    if isinstance(hour, str):
+        return parse(hour)
+    if isinstance(hour, datetime):
+        return _datetime_ts(hour)
+    if isinstance(hour, bool) or not isinstance(hour, int | np.integer):
+        raise UsageError(
+            f"{hour!r} is not an hour: pass text such as '2024-10-02 23:00', a datetime, or epoch "
+            "milliseconds as an int"
+        )
+    ts = int(hour)
+    if EARLIEST_MS <= ts * SECOND_MS < LATEST_MS:
+        raise UsageError(
+            f"{ts} lies in 1970 as epoch milliseconds: is this epoch seconds? Pass {ts * SECOND_MS}"
+        )
+    if not EARLIEST_MS <= ts < LATEST_MS:
+        raise UsageError(f"{ts} is not an hour of 2009 to 2099 in epoch milliseconds")
+    if ts % HOUR_MS:
+        raise UsageError(f"{ts} is not the start of an hour: round it down to {ts - ts % HOUR_MS}")
+    return ts
+
+
+def _datetime_ts(moment: datetime) -> int:
+    if moment != moment:  # noqa: PLR0124 - pandas.NaT
+        raise UsageError("NaT is not an hour")
+    utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if (utc.minute, utc.second, utc.microsecond, getattr(utc, "nanosecond", 0)) != (0, 0, 0, 0):
+        raise UsageError(f"{moment.isoformat()} is not the start of an hour (in UTC)")
+    return to_ts(utc)

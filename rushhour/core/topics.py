@@ -9,6 +9,8 @@ HOURLY_RIDES = "hourly_rides"
 PREDICTIONS = "predictions"
 ALERTS = "alerts"
 TOPICS = (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS)
+# Written by the dataflow and joined by the consumer: these have the same number of partitions.
+ZONE_TOPICS = (HOURLY_RIDES, PREDICTIONS, ALERTS)
 
 _SIGN_BIT_OFF = 0x7FFFFFFF
 _WORD = 0xFFFFFFFF

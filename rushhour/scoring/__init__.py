@@ -1,1 +1,1 @@
-"""How good forecasts are: every score of the project is computed here. Pure NumPy."""
+"""How good forecasts are: the definitions of every score of the project. Pure NumPy."""

@@ -1,1 +1,1 @@
-"""What lies in Redis: how runs, clocks and the tables of each hour are read and written."""
+"""What Redis holds: how runs, the clock and the tables of each hour are read and written."""

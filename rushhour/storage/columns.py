@@ -4,29 +4,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rushhour.core.arrays import Floats, ZoneMask
 from rushhour.core.keys import NOT_KNOWN
 from rushhour.core.models import DECIMALS
 from rushhour.core.topics import partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 
-Floats = npt.NDArray[np.float64]
-ZoneMask = npt.NDArray[np.bool_]  # which zones something is about, one flag a zone
+_FIELDS = tuple(map(str, ZONE_IDS))
 
 
 def all_zones() -> ZoneMask:
-    """Return the flags of something that is about every zone."""
+    """Return a mask of all zones."""
     return np.ones(ZONE_COUNT, np.bool_)
 
 
 def unknown() -> Floats:
-    """Return a column of which nothing is known: NaN for every zone."""
+    """Return a column without a known value: NaN for every zone."""
     return np.full(ZONE_COUNT, np.nan)
 
 
 def zones_of(partition: int, partitions: int) -> ZoneMask:
-    """Return which zones' events are on a partition."""
+    """Return a mask of the zones whose events are on a partition."""
     return np.array([partition_of(zone, partitions) == partition for zone in ZONE_IDS])
 
 
@@ -36,9 +35,15 @@ def rounded(value: float) -> float:
 
 
 def to_values(column: Floats) -> list[Any]:
-    """Return a column as Redis holds it, one value a zone: rounded, `NOT_KNOWN` for NaN."""
+    """Return a column as Redis holds it, one value per zone: rounded, `NOT_KNOWN` for NaN."""
     values = (np.round(column, DECIMALS) + 0.0).tolist()
     return [value if value == value else NOT_KNOWN for value in values]  # noqa: PLR0124
+
+
+def to_counts(column: Floats) -> list[int]:
+    """Return a column of counts as Redis holds it, one whole number per zone; 0 for NaN."""
+    counts: list[int] = np.nan_to_num(column).astype(np.int64).tolist()
+    return counts
 
 
 def rows(values: Iterable[Any], zones: ZoneMask) -> Iterator[tuple[int, Any]]:
@@ -49,8 +54,8 @@ def rows(values: Iterable[Any], zones: ZoneMask) -> Iterator[tuple[int, Any]]:
 
 
 def from_hash(fields: Mapping[str, str]) -> Floats:
-    """Return a hash as a column: NaN where a zone is missing or not known."""
+    """Return a hash as a column: NaN where a zone is missing or its value is not known."""
     if not fields:
         return unknown()
-    values = (fields.get(str(zone), NOT_KNOWN) for zone in ZONE_IDS)
+    values = (fields.get(field, NOT_KNOWN) for field in _FIELDS)
     return np.array([np.nan if value == NOT_KNOWN else float(value) for value in values])

@@ -1,80 +1,54 @@
-"""An hour's tables as Redis holds them, for whoever has to go on from there."""
+"""The tables of one hour: its rides, its forecast and its alerts, of all zones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import redis
 
-from consumers.pending import ClosedHour, Forecast, HourUpdate
-from rushhour.core import keys
-from rushhour.core.hours import hour_label
-from rushhour.storage.columns import Floats, from_hash, unknown
+from rushhour.core.arrays import Floats, ZoneMask
+from rushhour.core.forecast import Forecast
+from rushhour.storage.columns import unknown
 
 
-@dataclass(frozen=True, slots=True)
-class StoredHour:
-    """Rides and forecast of one hour, of all zones; NaN where Redis has none (yet).
+@dataclass(frozen=True, slots=True, eq=False)
+class HourTables:
+    """Rides, forecast and alerts of one hour: `float64[zones]` each, NaN where unknown.
 
-    `drift` is what the hour itself raised: the change of a zone's alert, NaN where there is none.
-    It comes with the forecast for the hour after. (That of `forecast` is not filled in.)
+    `alerts` is the relative change of the zones with an alert in this hour, NaN for all others.
     """
 
     rides: Floats
     forecast: Forecast
-    drift: Floats
+    alerts: Floats
 
     @classmethod
-    def unknown(cls, hour_ts: int, models: Iterable[str]) -> "StoredHour":
-        """Return an hour of which nothing is known yet, given a run's models, served one first."""
-        return cls(unknown(), Forecast(hour_ts, {name: unknown() for name in models}), unknown())
+    def empty(cls, hour_ts: int, models: Iterable[str]) -> "HourTables":
+        """Return an hour of which nothing is known yet, of a run's models, the served one first."""
+        by_model = {name: unknown() for name in models}
+        return cls(unknown(), Forecast(hour_ts, by_model, unknown(), unknown()), unknown())
 
     @property
-    def served(self) -> Floats:
-        """Predictions of the served model."""
-        return self.forecast.served
+    def hour_ts(self) -> int:
+        """Start of the hour, epoch milliseconds."""
+        return self.forecast.hour_ts
 
-    def has_rides(self) -> bool:
-        """Whether the rides of every zone are known.
-
-        If they are, so is the drift: it goes into Redis in the same transaction.
-        """
+    def is_closed(self) -> bool:
+        """Return whether the rides of every zone are known, and with them its alerts."""
         return not np.isnan(self.rides).any()
 
-    def has_forecast(self) -> bool:
-        """Whether every zone is predicted; the served model always has a prediction."""
-        return not np.isnan(self.served).any()
+    def is_forecast(self) -> bool:
+        """Return whether every zone is predicted; the served model always has a prediction."""
+        return not np.isnan(self.forecast.served).any()
 
-    def put(self, unit: HourUpdate) -> None:
-        """Add what this process has just read of this hour."""
-        forecast = unit if isinstance(unit, Forecast) else unit.forecast
-        for name, column in forecast.by_model.items():
-            np.copyto(self.forecast.by_model[name], column, where=unit.zones)
-        np.copyto(self.forecast.lower, forecast.lower, where=unit.zones)
-        np.copyto(self.forecast.upper, forecast.upper, where=unit.zones)
-        if isinstance(unit, ClosedHour):
-            np.copyto(self.rides, unit.rides, where=unit.zones)
+    def put(self, other: "HourTables", zones: ZoneMask) -> None:
+        """Overwrite the rides, the forecast and the alerts of some zones."""
+        np.copyto(self.rides, other.rides, where=zones)
+        np.copyto(self.alerts, other.alerts, where=zones)
+        self.put_forecast(other.forecast, zones)
 
-    def put_drift(self, following: Forecast) -> None:
-        """Add what the forecast for the hour after says of this one."""
-        np.copyto(self.drift, following.drift, where=following.zones)
-
-
-def read_hours(
-    client: redis.Redis, hours: Iterable[int], models: Sequence[str]
-) -> dict[int, StoredHour]:
-    """Return the tables of the given hours (epoch ms), of a run's models, served one first."""
-    hours = list(hours)
-    pipe = client.pipeline(transaction=False)
-    for label in map(hour_label, hours):
-        for key in (keys.rides, keys.hour_alerts, keys.lower, keys.upper, keys.predictions):
-            pipe.hgetall(key(label))
-        for name in models[1:]:
-            pipe.hgetall(keys.model_predictions(name, label))
-    columns = map(from_hash, pipe.execute())
-    out = {}
-    for hour in hours:
-        rides, drift, lower, upper = (next(columns) for _ in range(4))
-        by_model = {name: next(columns) for name in models}
-        out[hour] = StoredHour(rides, Forecast(hour, by_model, lower, upper), drift)
-    return out
+    def put_forecast(self, forecast: Forecast, zones: ZoneMask) -> None:
+        """Overwrite the forecast of some zones."""
+        for name, predicted in forecast.by_model.items():
+            np.copyto(self.forecast.by_model[name], predicted, where=zones)
+        np.copyto(self.forecast.lower, forecast.lower, where=zones)
+        np.copyto(self.forecast.upper, forecast.upper, where=zones)

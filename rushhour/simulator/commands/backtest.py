@@ -17,8 +17,9 @@ from rushhour.core.models import DECIMALS
 from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
 from rushhour.simulator.commands.flags import cannot_write, save_csv
 from rushhour.simulator.evaluation.demand import find_demand
-from rushhour.simulator.evaluation.offline import Backtest, replay
-from rushhour.simulator.evaluation.scoring import Forecasts, evaluate
+from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.run_arrays import RunArrays
+from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.terminal.screens import facts_grid
 from rushhour.simulator.terminal.tables import coverage_by_band, scores_by_borough, scores_by_model
 
@@ -59,7 +60,7 @@ def backtest(
     with _progress(console, len(counts)) as progress:
         replayed = replay(demand.start_ts, counts, progress)
     replay_s = time.monotonic() - started - read_s
-    evaluation = evaluate(replayed.forecasts)
+    evaluation = evaluate(replayed)
     facts = facts_grid()
     facts.add_row("backtest of", demand.label)
     facts.add_row(
@@ -67,7 +68,7 @@ def backtest(
         f"{len(counts)} ({clock_label(demand.start_ts)} to {clock_label(demand.end_ts)})",
     )
     facts.add_row("rides", f"{counts.sum():,}")
-    facts.add_row("alerts", f"{int((~np.isnan(replayed.drift)).sum()):,}")
+    facts.add_row("alerts", f"{int((~np.isnan(replayed.alerts)).sum()):,}")
     facts.add_row(
         "took", f"{read_s:.1f} s to read the rides, {replay_s:.1f} s to forecast and learn"
     )
@@ -78,17 +79,17 @@ def backtest(
         rows = write_csv(replayed, csv)
         console.print(f"{rows:,} rows written to {csv}", soft_wrap=True)
     if plot is not None:
-        zone = plotted_zone or busiest_zone(replayed.forecasts)
-        _draw(replayed.forecasts, zone, demand.label, plot)
+        zone = plotted_zone or busiest_zone(replayed)
+        _draw(replayed, zone, demand.label, plot)
         console.print(f"zone {zone} drawn to {plot}", soft_wrap=True)
 
 
-def busiest_zone(forecasts: Forecasts) -> int:
+def busiest_zone(run: RunArrays) -> int:
     """Return the zone with the most rides."""
-    return FIRST_ZONE + int(forecasts.rides.sum(axis=0).argmax())
+    return FIRST_ZONE + int(run.rides.sum(axis=0).argmax())
 
 
-def write_csv(replayed: Backtest, path: Path) -> int:
+def write_csv(replayed: RunArrays, path: Path) -> int:
     """Write a row for each hour and zone, as `compare` does, and return how many.
 
     After its columns come the predictions of the other models, each under its name.
@@ -98,12 +99,12 @@ def write_csv(replayed: Backtest, path: Path) -> int:
     UsageError
         If the file cannot be written.
     """
-    forecasts = replayed.forecasts
-    hours, zone_count = forecasts.rides.shape
-    start = pd.Timestamp(forecasts.start_ts, unit="ms", tz="UTC")
-    served, *challengers = forecasts.by_model
-    predicted = forecasts.by_model[served].ravel()
-    rides = forecasts.rides.astype(np.int64).ravel()
+    forecast = replayed.forecast
+    hours, zone_count = replayed.rides.shape
+    start = pd.Timestamp(replayed.start_ts, unit="ms", tz="UTC")
+    served, *others = forecast.by_model
+    predicted = forecast.by_model[served].ravel()
+    rides = replayed.rides.astype(np.int64).ravel()
     table = pd.DataFrame(
         {
             "pickup_hour": pd.date_range(start, periods=hours, freq="h").repeat(zone_count),
@@ -111,10 +112,10 @@ def write_csv(replayed: Backtest, path: Path) -> int:
             "predicted_demand": predicted,
             "rides": rides,
             "prediction_error": (predicted - rides).round(DECIMALS),
-            "lower": forecasts.lower.ravel(),
-            "upper": forecasts.upper.ravel(),
+            "lower": forecast.lower.ravel(),
+            "upper": forecast.upper.ravel(),
         }
-        | {model: forecasts.by_model[model].ravel() for model in challengers}
+        | {model: forecast.by_model[model].ravel() for model in others}
     )
     save_csv(table, path)
     return len(table)
@@ -136,10 +137,10 @@ def _progress(console: Console, hours: int) -> Iterator[Any]:
         yield lambda: bar.advance(task)
 
 
-def _draw(forecasts: Forecasts, zone: int, label: str, path: Path) -> None:
+def _draw(run: RunArrays, zone: int, label: str, path: Path) -> None:
     from rushhour.simulator.terminal.plot import draw  # noqa: PLC0415 - matplotlib takes long to import
 
     try:
-        draw(forecasts, zone, label, path)
+        draw(run, zone, label, path)
     except OSError as error:
         raise cannot_write(path, "--plot", error) from None

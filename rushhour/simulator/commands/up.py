@@ -17,7 +17,7 @@ from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import redis_failures
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
 from rushhour.simulator.commands.watch import open_view
-from rushhour.simulator.evaluation.run_arrays import read_forecasts
+from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.runs import describe_run, find_data
 from rushhour.simulator.stack.session import open_state_dir
@@ -77,7 +77,7 @@ def _watch(console: Console, stack: Stack, interrupts: Interrupts) -> None:
 def _report(console: Console, stack: Stack, run: RunInfo, wall_s: float) -> None:
     costs = stack.costs()
     snapshot = RunView.read(stack.client)
-    console.print(report.report(snapshot, evaluate(read_forecasts(stack.client, run))))
+    console.print(report.report(snapshot, evaluate(read_run(stack.client, run))))
     trips = snapshot.clock.trips if snapshot.clock else 0
     console.print(report.costs_report(costs, wall_s, trips))
 

@@ -6,7 +6,7 @@ import redis
 from rich.console import Console
 
 from rushhour.simulator.commands.interrupts import Interrupts
-from rushhour.simulator.evaluation.run_arrays import read_forecasts
+from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.terminal import report
 from rushhour.simulator.terminal.live import LiveView, LogView, View
@@ -34,7 +34,7 @@ def watch(client: redis.Redis, console: Console, interrupts: Interrupts) -> None
             time.sleep(_LOOK_S)
         view.update()
     run = load_run(client)
-    console.print(report.report(RunView.read(client), evaluate(read_forecasts(client, run))))
+    console.print(report.report(RunView.read(client), evaluate(read_run(client, run))))
     console.print(f"finished: all {run.hours} hours are closed and scored", style="bold")
 
 

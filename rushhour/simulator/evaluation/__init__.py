@@ -1,1 +1,1 @@
-"""Runs as arrays, offline replays, the independent recount, and verification."""
+"""Live runs and offline replays as arrays, their scores, and the check of one by the other."""

@@ -1,68 +1,40 @@
-"""Replay the forecasters offline: from counts of rides to predictions, with nothing in between.
+"""An offline replay of the forecasters: from counts of rides to forecasts, without Kafka or Redis.
 
-What comes out is what the live line puts into Redis, to the last digit: `verify` compares both.
+Its forecasts are those of a live run, to the last digit: `verify` compares both.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from dataflows.forecasting.engine import ForecastEngine
+from rushhour.core.arrays import Counts
 from rushhour.core.hours import HOUR_MS
-from rushhour.simulator.evaluation.scoring import Floats, Forecasts
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Backtest:
-    """What the forecasters said of each hour, and the drift that they found.
-
-    `drift` (hours x zones) is the change of the alert that an hour raised for a zone, NaN where it
-    raised none.
-    """
-
-    forecasts: Forecasts
-    drift: Floats
+from rushhour.simulator.evaluation.run_arrays import RunArrays
+from rushhour.storage.hour_tables import HourTables
 
 
 def replay(
     start_ts: int,
-    rides: npt.NDArray[np.int64],
+    rides: Counts,
     closed: Callable[[], None] = lambda: None,
-) -> Backtest:
-    """Forecast each hour before it comes, and learn from it once it is over.
+) -> RunArrays:
+    """Forecast each hour, then learn its rides.
 
     Parameters
     ----------
     start_ts
         Start of the first hour, epoch milliseconds.
     rides
-        Rides of all zones: hours x zones.
+        Rides of all zones: `int64[hours, zones]`.
     closed
         Called after each hour.
     """
     engine = ForecastEngine()
-    forecast = engine.predict_one(start_ts)
-    by_model: dict[str, list[Floats]] = {model: [] for model in forecast.by_model}
-    lower: list[Floats] = []
-    upper: list[Floats] = []
-    drift: list[Floats] = []
-    for i, hour in enumerate(rides):
-        for model, predicted in forecast.by_model.items():
-            by_model[model].append(predicted)
-        lower.append(forecast.lower)
-        upper.append(forecast.upper)
-        drift.append(engine.learn_one(forecast.hour_ts, hour))
-        forecast = engine.predict_one(start_ts + (i + 1) * HOUR_MS)
+    hours: list[HourTables] = []
+    for i, of_hour in enumerate(rides):
+        forecast = engine.predict_one(start_ts + i * HOUR_MS)
+        alerts = engine.learn_one(forecast.hour_ts, of_hour)
+        hours.append(HourTables(of_hour.astype(np.float64), forecast, alerts))
         closed()
-    return Backtest(
-        Forecasts(
-            start_ts,
-            rides.astype(np.float64),
-            {model: np.array(rows) for model, rows in by_model.items()},
-            np.array(lower),
-            np.array(upper),
-        ),
-        np.array(drift),
-    )
+    return RunArrays.of(start_ts, hours)

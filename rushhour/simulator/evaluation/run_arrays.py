@@ -1,48 +1,82 @@
-"""What a run has left in Redis, as arrays: the live counterpart of a backtest."""
+"""A run as arrays of hours x zones: read from Redis (`live`) or replayed offline (`offline`)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-import redis
 
-from rushhour import views
-from rushhour.core.hours import HOUR_MS
-from rushhour.core.run import RunInfo
-from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
-from rushhour.simulator.evaluation.scoring import Floats, Forecasts
+from rushhour.core.arrays import Floats, Ints
+from rushhour.core.forecast import Forecast
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY
+from rushhour.core.zones import ZONE_COUNT
+from rushhour.storage.hour_tables import HourTables
+
+# Models start without history, and the reference has no prediction in its first week.
+WARM_UP_HOURS = 7 * HOURS_PER_DAY
 
 
-def read_forecasts(client: redis.Redis, run: RunInfo) -> Forecasts:
-    """Return rides and predictions of each hour of the run; NaN where Redis has none (yet).
+@dataclass(frozen=True, slots=True, eq=False)
+class RunArrays:
+    """Rides of consecutive hours, their forecasts and their alerts: `float64[hours, zones]`.
 
-    Raises
-    ------
-    RedisFailure
-        If no hour is closed yet.
+    `alerts` is the relative change of the alert that an hour raised for a zone, NaN if it raised
+    none. NaN elsewhere means unknown.
     """
-    served, *challengers = run.models
-    predictions = views.predictions(client)
-    by_model = {served: _matrix(run, predictions, "predicted_demand")} | {
-        model: _matrix(run, views.predictions(client, model=model), "predicted_demand")
-        for model in challengers
-    }
-    return Forecasts(
-        run.start_ts,
-        _matrix(run, views.hourly_rides(client), "rides"),
-        by_model,
-        _matrix(run, predictions, "lower"),
-        _matrix(run, predictions, "upper"),
-    )
+
+    rides: Floats
+    forecast: Forecast
+    alerts: Floats
+
+    @classmethod
+    def of(cls, start_ts: int, hours: Iterable[HourTables]) -> "RunArrays":
+        """Stack consecutive hours, the first of which begins at `start_ts` (epoch ms)."""
+        hours = list(hours)
+        forecasts = [hour.forecast for hour in hours]
+        models = forecasts[0].by_model if forecasts else ()
+        return cls(
+            _stack([hour.rides for hour in hours]),
+            Forecast(
+                start_ts,
+                {name: _stack([each.by_model[name] for each in forecasts]) for name in models},
+                _stack([each.lower for each in forecasts]),
+                _stack([each.upper for each in forecasts]),
+            ),
+            _stack([hour.alerts for hour in hours]),
+        )
+
+    @property
+    def start_ts(self) -> int:
+        """Start of the first hour, epoch milliseconds."""
+        return self.forecast.hour_ts
+
+    @property
+    def hours(self) -> int:
+        """Number of hours."""
+        return len(self.rides)
+
+    def after_warm_up(self) -> "RunArrays":
+        """Return the hours to score: those after the warm-up, or all if there are no more."""
+        first = WARM_UP_HOURS if self.hours > WARM_UP_HOURS else 0
+        return self.select(slice(first, None), np.arange(self.rides.shape[1]))
+
+    def select(self, hours: slice, columns: Ints) -> "RunArrays":
+        """Return some of the hours, and some of the zones by the indexes of their columns."""
+
+        def cut(values: Floats) -> Floats:
+            return values[hours][:, columns]
+
+        forecast = self.forecast
+        return RunArrays(
+            cut(self.rides),
+            Forecast(
+                self.start_ts + (hours.start or 0) * HOUR_MS,
+                {name: cut(values) for name, values in forecast.by_model.items()},
+                cut(forecast.lower),
+                cut(forecast.upper),
+            ),
+            cut(self.alerts),
+        )
 
 
-def read_drift(client: redis.Redis, run: RunInfo) -> Floats:
-    """Return the change of each alert, by hour and zone; NaN where there was none."""
-    return _matrix(run, views.alerts(client), "change")
-
-
-def _matrix(run: RunInfo, table: pd.DataFrame, column: str) -> Floats:
-    """Spread a column of a view over hours x zones."""
-    hours = table["pickup_hour"].dt.tz_localize(None).astype("datetime64[ms]")
-    row = (hours.to_numpy().astype(np.int64) - run.start_ts) // HOUR_MS
-    matrix = np.full((run.hours, ZONE_COUNT), np.nan)
-    matrix[row, table["pickup_location_id"].to_numpy() - FIRST_ZONE] = table[column]
-    return matrix
+def _stack(rows: list[Floats]) -> Floats:
+    return np.stack(rows) if rows else np.empty((0, ZONE_COUNT))

@@ -1,79 +1,31 @@
-"""How good forecasts are: one place for every figure that the report and the backtest show.
+"""How good a run's forecasts are: the scores that the report and the backtest show.
 
-An error is predicted minus actual rides: positive means that too many were expected. A pair is
-one zone in one hour that has both a prediction and rides.
+The definitions of the scores are in `rushhour.scoring`. A pair is one zone in one hour that has
+both a prediction and rides.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from consumers.rolling_coverage import is_covered
+from rushhour.core.arrays import Floats, Ints
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY
 from rushhour.core.models import REFERENCE
 from rushhour.core.zones import zones
-from rushhour.scoring.bands import BANDS, band_of
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-
-# Models start cold; their first week, in which the reference has nothing to say, is not judged.
-WARM_UP_HOURS = 7 * HOURS_PER_DAY
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Forecasts:
-    """Rides of consecutive hours, and what was forecast of them: arrays of hours x zones.
-
-    The first hour starts at `start_ts` (epoch milliseconds). `by_model` has the served model
-    first; `lower` and `upper` are the interval around its predictions. NaN is what is not known.
-    """
-
-    start_ts: int
-    rides: Floats
-    by_model: dict[str, Floats]
-    lower: Floats
-    upper: Floats
-
-    @property
-    def served(self) -> str:
-        """Name of the served model."""
-        return next(iter(self.by_model))
-
-    @property
-    def hours(self) -> int:
-        """How many hours there are."""
-        return len(self.rides)
-
-    def after_warm_up(self) -> "Forecasts":
-        """Return the hours that are judged: all, if they are no more than the warm-up."""
-        first = WARM_UP_HOURS if self.hours > WARM_UP_HOURS else 0
-        return self.select(slice(first, None), np.arange(self.rides.shape[1]))
-
-    def select(self, hours: slice, columns: npt.NDArray[np.int64]) -> "Forecasts":
-        """Return some of the hours, and some of the zones by their columns."""
-
-        def cut(values: Floats) -> Floats:
-            return values[hours][:, columns]
-
-        return replace(
-            self,
-            start_ts=self.start_ts + (hours.start or 0) * HOUR_MS,
-            rides=cut(self.rides),
-            by_model={name: cut(values) for name, values in self.by_model.items()},
-            lower=cut(self.lower),
-            upper=cut(self.upper),
-        )
+from rushhour.scoring.bands import BANDS, sum_by_band
+from rushhour.scoring.coverage import is_covered
+from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.ratios import mean_known, ratio
+from rushhour.simulator.evaluation.run_arrays import RunArrays
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Figures over some pairs of one model; NaN where there is nothing to judge by.
+    """Figures over the pairs of one model; NaN where there is no pair.
 
-    `mae`, `rmse` and `bias` are rides an hour. `wape` is the sum of absolute errors by the sum of
-    rides. `skill` is 1 - MAE / MAE of the reference, over the pairs that both have. `coverage` is
-    the share of rides within the interval, both ends included.
+    `mae`, `rmse` and `bias` are rides per hour. `wape` is the sum of absolute errors divided by
+    the sum of rides. `skill` is 1 - MAE / MAE of the reference, over the pairs that both have.
+    `coverage` is the share of rides within the interval, both ends included.
     """
 
     pairs: int
@@ -87,7 +39,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class BoroughScore:
-    """The served model in one borough: over its zones that have rides."""
+    """Score of the served model in one borough, over its zones that have rides."""
 
     borough: str
     rides: int
@@ -96,7 +48,7 @@ class BoroughScore:
 
 @dataclass(frozen=True, slots=True)
 class BandCoverage:
-    """How the intervals hold where like demand was predicted; `width` is their mean, in rides."""
+    """Coverage of the pairs in one demand band; `width` is their mean interval width, in rides."""
 
     band: str
     pairs: int
@@ -106,7 +58,7 @@ class BandCoverage:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Which pairs the scores are over (hours are epoch milliseconds), and the scores."""
+    """The scores of a run, and which pairs they are over (hours are epoch milliseconds)."""
 
     first_hour: int
     last_hour: int
@@ -118,98 +70,78 @@ class Evaluation:
     by_band: tuple[BandCoverage, ...]
 
 
-def evaluate(forecasts: Forecasts) -> Evaluation:
-    """Score the hours after the warm-up, over zones that have rides in any hour.
+def evaluate(run: RunArrays) -> Evaluation:
+    """Score the hours after the warm-up, over the zones that have rides in any hour.
 
-    Forecasts of fewer hours than the warm-up are judged whole.
+    A run of no more hours than the warm-up is scored as a whole.
     """
-    columns = np.flatnonzero(np.nansum(forecasts.rides, axis=0) > 0)
-    judged = forecasts.after_warm_up().select(slice(0, None), columns)
-    served = score(judged, judged.served)
+    columns = np.flatnonzero(np.nansum(run.rides, axis=0) > 0)
+    scored = run.after_warm_up().select(slice(0, None), columns)
+    served = score(scored, scored.forecast.served_model)
     return Evaluation(
-        first_hour=judged.start_ts,
-        last_hour=judged.start_ts + (judged.hours - 1) * HOUR_MS,
+        first_hour=scored.start_ts,
+        last_hour=scored.start_ts + (scored.hours - 1) * HOUR_MS,
         zones=len(columns),
         pairs=served.pairs,
-        served=judged.served,
-        by_model={model: score(judged, model) for model in judged.by_model},
-        by_borough=_by_borough(judged, columns),
-        by_band=_by_band(judged),
+        served=scored.forecast.served_model,
+        by_model={model: score(scored, model) for model in scored.forecast.by_model},
+        by_borough=_by_borough(scored, columns),
+        by_band=_by_band(scored),
     )
 
 
-def score(forecasts: Forecasts, model: str) -> Score:
-    """Return the figures of one model over all pairs; coverage is for the served one only."""
-    predicted, rides = forecasts.by_model[model], forecasts.rides
-    errors = predicted - rides
-    known = ~np.isnan(errors)
-    own = errors[known]
-    absolute = np.abs(own)
+def score(run: RunArrays, model: str) -> Score:
+    """Return the figures of one model over all pairs; coverage is for the served model only."""
+    errors, known = errors_of(run.rides, run.forecast.by_model[model])
+    reference = np.zeros_like(errors), np.zeros_like(known)
+    if REFERENCE in run.forecast.by_model:
+        reference = errors_of(run.rides, run.forecast.by_model[REFERENCE])
+    sums = ErrorSums.of(errors, known, *reference).sum()
+    served = model == run.forecast.served_model
     return Score(
-        pairs=len(own),
-        mae=_ratio(absolute.sum(), len(own)),
-        rmse=float(np.sqrt(_ratio((own * own).sum(), len(own)))),
-        wape=_ratio(absolute.sum(), rides[known].sum()),
-        bias=_ratio(own.sum(), len(own)),
-        skill=_skill(errors, forecasts),
-        coverage=_coverage(forecasts)[0] if model == forecasts.served else float("nan"),
+        pairs=int(sums.pairs),
+        mae=float(sums.mae),
+        rmse=float(sums.rmse),
+        wape=float(sums.wape(np.where(known, run.rides, 0.0).sum())),
+        bias=float(sums.bias),
+        skill=float(sums.skill),
+        coverage=mean_known(_covered(run)) if served else float("nan"),
     )
 
 
-def mae_by_hour_of_day(forecasts: Forecasts, model: str) -> Floats:
-    """Return a model's mean absolute error in each hour of the day, 0 to 23; rides an hour."""
-    absolute = np.abs(forecasts.by_model[model] - forecasts.rides)
-    of_day = (forecasts.start_ts // HOUR_MS + np.arange(forecasts.hours)) % HOURS_PER_DAY
-    return np.array([_mean_known(absolute[of_day == hour]) for hour in range(HOURS_PER_DAY)])
+def mae_by_hour_of_day(run: RunArrays, model: str) -> Floats:
+    """Return a model's MAE in each hour of the day, 0 to 23: `float64[24]`, rides per hour."""
+    errors, known = errors_of(run.rides, run.forecast.by_model[model])
+    sums = ErrorSums.of(errors, known, errors, known)
+    of_day = (run.start_ts // HOUR_MS + np.arange(run.hours)) % HOURS_PER_DAY
+    return np.array([sums.rows(of_day == hour).sum().mae for hour in range(HOURS_PER_DAY)])
 
 
-def _by_borough(forecasts: Forecasts, columns: npt.NDArray[np.int64]) -> tuple[BoroughScore, ...]:
-    """Return the served model's score in each borough, that with the most rides first."""
+def _by_borough(run: RunArrays, columns: Ints) -> tuple[BoroughScore, ...]:
+    """Return the served model's score in each borough, the one with the most rides first."""
     boroughs = np.array([zones()[column].borough for column in columns], dtype=object)
     found: list[BoroughScore] = []
     for borough in dict.fromkeys(boroughs):
-        part = forecasts.select(slice(0, None), np.flatnonzero(boroughs == borough))
+        part = run.select(slice(0, None), np.flatnonzero(boroughs == borough))
         rides = int(np.nansum(part.rides))
-        found.append(BoroughScore(borough, rides, score(part, part.served)))
-    return tuple(sorted(found, key=lambda line: -line.rides))
+        found.append(BoroughScore(borough, rides, score(part, part.forecast.served_model)))
+    return tuple(sorted(found, key=lambda row: -row.rides))
 
 
-def _by_band(forecasts: Forecasts) -> tuple[BandCoverage, ...]:
-    """Return coverage in each band of predicted demand that occurs."""
-    predicted = forecasts.by_model[forecasts.served]
-    band = band_of(predicted)
-    lines: list[BandCoverage] = []
-    for i, name in enumerate(BANDS):
-        within = (band == i) & ~np.isnan(predicted)
-        coverage, pairs = _coverage(forecasts, within)
-        if pairs:
-            width = _mean_known((forecasts.upper - forecasts.lower)[within])
-            lines.append(BandCoverage(name, pairs, coverage, width))
-    return tuple(lines)
+def _by_band(run: RunArrays) -> tuple[BandCoverage, ...]:
+    """Return coverage and width in each demand band that occurs."""
+    forecast, covered = run.forecast, _covered(run)
+    known = ~np.isnan(covered)
+    pairs = sum_by_band(known, forecast.served)
+    coverage = ratio(sum_by_band(covered == 1, forecast.served), pairs)
+    width = np.where(known, forecast.upper - forecast.lower, 0.0)
+    mean_width = ratio(sum_by_band(width, forecast.served), pairs)
+    return tuple(
+        BandCoverage(name, int(pairs[i]), float(coverage[i]), float(mean_width[i]))
+        for i, name in enumerate(BANDS)
+        if pairs[i]
+    )
 
 
-def _coverage(forecasts: Forecasts, among: Mask | None = None) -> tuple[float, int]:
-    """Return the share of rides within the interval, and of how many pairs."""
-    covered = is_covered(forecasts.rides, forecasts.lower, forecasts.upper)
-    known = ~np.isnan(covered + forecasts.rides)
-    if among is not None:
-        known = known & among
-    pairs = int(known.sum())
-    return _ratio(covered[known].sum(), pairs), pairs
-
-
-def _skill(errors: Floats, forecasts: Forecasts) -> float:
-    if REFERENCE not in forecasts.by_model:
-        return float("nan")
-    reference = forecasts.by_model[REFERENCE] - forecasts.rides
-    shared = ~np.isnan(errors) & ~np.isnan(reference)
-    return 1.0 - _ratio(np.abs(errors[shared]).sum(), np.abs(reference[shared]).sum())
-
-
-def _mean_known(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return _ratio(known.sum(), known.size)
-
-
-def _ratio(top: float | np.floating, bottom: float | np.floating) -> float:
-    return float(top) / float(bottom) if bottom > 0 else float("nan")
+def _covered(run: RunArrays) -> Floats:
+    return is_covered(run.rides, run.forecast.lower, run.forecast.upper)

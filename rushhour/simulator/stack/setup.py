@@ -7,13 +7,12 @@ import redis
 from rushhour.core import keys
 from rushhour.core.errors import KafkaFailure, StackError
 from rushhour.core.run import RunInfo
-from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS
+from rushhour.core.topics import TOPICS, ZONE_TOPICS
 from rushhour.runtime.kafka import end_offsets, ensure_topics
 from rushhour.runtime.lease import wait_until_alone
 from rushhour.runtime.redis_client import read_hash, write_hash
 from rushhour.storage.runs import load_run, save_run
 
-_JOINED = (HOURLY_RIDES, PREDICTIONS, ALERTS)  # a consumer joins them partition by partition
 _SCAN_COUNT = 1000
 
 
@@ -49,7 +48,7 @@ def prepare(
     if create:
         ensure_topics(bootstrap, partitions)
     offsets = end_offsets(bootstrap, TOPICS)
-    counts = {topic: len(offsets[topic]) for topic in _JOINED}
+    counts = {topic: len(offsets[topic]) for topic in ZONE_TOPICS}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"'{topic}' {count}" for topic, count in counts.items())
         raise KafkaFailure(

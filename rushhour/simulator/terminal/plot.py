@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, clock_label
 from rushhour.core.models import REFERENCE
 from rushhour.core.zones import FIRST_ZONE, zones
-from rushhour.simulator.evaluation.scoring import Forecasts, mae_by_hour_of_day
+from rushhour.simulator.evaluation.run_arrays import RunArrays
+from rushhour.simulator.evaluation.scoring import mae_by_hour_of_day
 from rushhour.simulator.terminal.tables import INTERVAL
 
 SIZE_PX = (1440, 960)
@@ -26,7 +27,7 @@ _REFERENCE = "#D55E00"
 _GRID: dict[str, Any] = {"color": "#DDDDDD", "linewidth": 0.8}
 
 
-def draw(forecasts: Forecasts, zone: int, label: str, path: Path) -> None:
+def draw(run: RunArrays, zone: int, label: str, path: Path) -> None:
     """Draw a zone's last week and the error by hour of day to a PNG file of `SIZE_PX`.
 
     `label` says what was replayed. The error is over the same hours as in the tables: without the
@@ -51,13 +52,13 @@ def draw(forecasts: Forecasts, zone: int, label: str, path: Path) -> None:
         horizontalalignment="left",
         parse_math=False,  # a file name may hold dollar signs
     )
-    last = slice(max(0, forecasts.hours - HOURS_PER_WEEK), None)
-    _draw_week(axes["week"], forecasts.select(last, column))
-    judged = forecasts.after_warm_up()
+    last = slice(max(0, run.hours - HOURS_PER_WEEK), None)
+    _draw_week(axes["week"], run.select(last, column))
+    judged = run.after_warm_up()
     end_ts = judged.start_ts + (judged.hours - 1) * HOUR_MS
     span = f"{_day(judged.start_ts)} to {_day(end_ts)}"
     _draw_day(axes["zone"], judged.select(slice(0, None), column), f"zone {zone}, {span}")
-    with_rides = np.flatnonzero(forecasts.rides.sum(axis=0) > 0)
+    with_rides = np.flatnonzero(run.rides.sum(axis=0) > 0)
     every = judged.select(slice(0, None), with_rides)
     _draw_day(axes["all"], every, f"{len(with_rides)} zones with rides, {span}")
     for part in axes.values():
@@ -74,39 +75,43 @@ def _day(ts: int) -> str:
     return clock_label(ts).partition(" ")[0]
 
 
-def _draw_week(axes: Axes, forecasts: Forecasts) -> None:
-    hour_ts = forecasts.start_ts + HOUR_MS * np.arange(forecasts.hours)
+def _draw_week(axes: Axes, run: RunArrays) -> None:
+    hour_ts = run.start_ts + HOUR_MS * np.arange(run.hours)
     hours: Any = hour_ts.astype("datetime64[ms]")
     axes.fill_between(
         hours,
-        forecasts.lower[:, 0],
-        forecasts.upper[:, 0],
+        run.forecast.lower[:, 0],
+        run.forecast.upper[:, 0],
         step="mid",
         color=_SERVED,
         alpha=0.2,
         linewidth=0,
         label=f"{INTERVAL} interval",
     )
-    served = forecasts.by_model[forecasts.served][:, 0]
-    axes.plot(hours, served, color=_SERVED, linewidth=1.8, label=f"prediction ({forecasts.served})")
+    served = run.forecast.served[:, 0]
     axes.plot(
-        hours, forecasts.rides[:, 0], ".", color=_RIDES, markersize=5, label="rides that came"
+        hours,
+        served,
+        color=_SERVED,
+        linewidth=1.8,
+        label=f"prediction ({run.forecast.served_model})",
     )
+    axes.plot(hours, run.rides[:, 0], ".", color=_RIDES, markersize=5, label="rides that came")
     axes.set_ylabel("rides an hour")
     end_ts = int(hour_ts[-1])
-    span = f"{clock_label(forecasts.start_ts)} to {clock_label(end_ts)}"
+    span = f"{clock_label(run.start_ts)} to {clock_label(end_ts)}"
     axes.set_title(span, loc="left", fontsize=11)
     axes.xaxis.set_major_locator(DayLocator())  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(DateFormatter("%a %d %b"))  # type: ignore[no-untyped-call]
     axes.margins(x=0.01)
 
 
-def _draw_day(axes: Axes, forecasts: Forecasts, over: str) -> None:
+def _draw_day(axes: Axes, run: RunArrays, over: str) -> None:
     hours = np.arange(HOURS_PER_DAY)
-    if REFERENCE in forecasts.by_model:
+    if REFERENCE in run.forecast.by_model:
         axes.plot(
             hours,
-            mae_by_hour_of_day(forecasts, REFERENCE),
+            mae_by_hour_of_day(run, REFERENCE),
             "s--",
             color=_REFERENCE,
             markersize=4,
@@ -114,11 +119,11 @@ def _draw_day(axes: Axes, forecasts: Forecasts, over: str) -> None:
         )
     axes.plot(
         hours,
-        mae_by_hour_of_day(forecasts, forecasts.served),
+        mae_by_hour_of_day(run, run.forecast.served_model),
         "o-",
         color=_SERVED,
         markersize=5,
-        label=forecasts.served,
+        label=run.forecast.served_model,
     )
     axes.set_xticks(hours[::3])
     axes.margins(x=0.02)

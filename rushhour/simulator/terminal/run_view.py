@@ -6,9 +6,10 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
-from rushhour.core.hours import HOUR_MS, parse_label
+from rushhour.core.hours import HOUR_MS, hour_label, parse_label
 from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash
+from rushhour.storage.clock import last_hour_of
 from rushhour.storage.runs import load_run
 
 _ZONES_SHOWN = 5
@@ -55,12 +56,14 @@ class RunView:
             *(keys.model(name) for name in run.models),
         ):
             pipe.hgetall(key)
+        pipe.xrevrange(keys.CITY_HOURLY, count=1)
         pipe.zrevrange(keys.BOARD_MAE, 0, _ZONES_SHOWN - 1, withscores=True)
-        clock, city, quality, *models, board = pipe.execute()
+        clock, city, quality, *models, hourly, board = pipe.execute()
+        closed = last_hour_of(hourly)
         return cls(
             run=run,
             clock=ClockStatus.from_fields(clock),
-            last_hour_closed=clock.get("last_hour_closed"),
+            last_hour_closed=None if closed is None else hour_label(closed),
             city=city,
             quality=quality,
             models=dict(zip(run.models, models, strict=True)),

@@ -7,23 +7,23 @@ import redis
 from prometheus_client import REGISTRY, Metric
 
 import producers.metrics  # noqa: F401 - all three for what they register
-from consumers.metrics import RunCollector
-from consumers.rolling_errors import SCORES, WINDOWS, score_field
+from consumers.metrics import SCORE_METRICS, RunCollector
+from consumers.rolling import WINDOWS, score_field
 from rushhour.core.run import RunInfo
 
 RUN = RunInfo("id", "green", "2024-10", "a", "/a", 0, 3_600_000)
 
 
 class FullRedis:
-    """Says 1 whatever is asked for."""
+    """A Redis in which every field is 1."""
 
     def hgetall(self, _: str) -> dict[str, str]:
         fields = ["hours_closed", "overlap", "alerts", "rides", "prediction"]
-        fields += [score_field(score, window) for score in SCORES for window in WINDOWS]
+        fields += [score_field(score, window) for score in SCORE_METRICS for window in WINDOWS]
         return dict.fromkeys(fields, "1")
 
-    def hget(self, *_: str) -> str:
-        return "1"
+    def xrevrange(self, *_: str, count: int) -> list[tuple[str, dict[str, str]]]:
+        return [("3600000-0", {})]
 
 
 @pytest.fixture(scope="module")

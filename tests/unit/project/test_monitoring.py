@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from consumers.metrics import RunCollector
 from consumers.rolling_coverage import COVERAGE
-from consumers.rolling_errors import SCORES, WINDOWS, score_field
+from consumers.rolling import SCORES, WINDOWS, score_field
 from dataflows.forecasting.forecasters import model_names
 from dataflows.metrics import FORECAST_DURATION
 from producers.metrics import TRIPS_SENT

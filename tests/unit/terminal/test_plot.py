@@ -6,22 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rushhour.core.forecast import Forecast
 from rushhour.core.models import REFERENCE
 from rushhour.core.zones import ZONE_COUNT
-from rushhour.simulator.evaluation.scoring import Forecasts
+from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.simulator.terminal.plot import SIZE_PX, draw
 
 START = 1_727_740_800_000
 
 
-def forecasts(hours: int, seed: int = 7) -> Forecasts:
+def forecasts(hours: int, seed: int = 7) -> RunArrays:
     random = np.random.default_rng(seed)
     rides = random.poisson(50, (hours, ZONE_COUNT)).astype(np.float64)
     served = np.full_like(rides, 50.0)
     reference = np.full_like(rides, np.nan)
     reference[168:] = rides[:-168]
     by_model = {"mixture": served, REFERENCE: reference}
-    return Forecasts(START, rides, by_model, served - 12, served + 12)
+    forecast = Forecast(START, by_model, served - 12, served + 12)
+    return RunArrays(rides, forecast, np.full_like(rides, np.nan))
 
 
 def size_of(png: Path) -> tuple[int, int]:

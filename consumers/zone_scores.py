@@ -1,0 +1,75 @@
+"""Scores of the served model in each zone, over the last 24 h and 168 h."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from consumers.pending import HourUpdate
+from consumers.rolling import COVERAGE, ERROR_SCORES, WINDOWS, score_field, slot_of, slots_of
+from rushhour.core.arrays import ZoneMask
+from rushhour.core.hours import HOURS_PER_WEEK
+from rushhour.core.models import REFERENCE
+from rushhour.core.zones import ZONE_COUNT
+from rushhour.scoring.coverage import is_covered
+from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.ratios import ratio
+from rushhour.storage.columns import to_values, unknown
+from rushhour.storage.hour_tables import HourTables
+
+_SERVED, _REFERENCE = 0, 1
+
+
+class ZoneScores:
+    """Errors and coverage of the last week of closed hours, of the zones of one consumer.
+
+    Partitions may have reached different hours: each zone has its own last hour.
+    """
+
+    def __init__(self) -> None:
+        week = (HOURS_PER_WEEK, ZONE_COUNT)
+        # Of the served model and of the reference of skill.
+        self._errors = np.zeros((2, *week))
+        self._known = np.zeros((2, *week))
+        self._covered = np.zeros(week, np.bool_)
+        self._has_interval = np.zeros(week, np.bool_)
+
+    def update_all(self, updates: Iterable[HourUpdate]) -> None:
+        """Learn every closed hour of some updates, in order."""
+        for update in updates:
+            if update.closed is not None:
+                self.update(update.closed, update.zones)
+
+    def update(self, hour: HourTables, zones: ZoneMask) -> None:
+        """Learn a closed hour of the given zones. Each zone's hours come in order, without gaps."""
+        slot = slot_of(hour.hour_ts)
+        forecast = hour.forecast
+        reference = forecast.by_model.get(REFERENCE, unknown())
+        for row, predicted in ((_SERVED, forecast.served), (_REFERENCE, reference)):
+            errors, known = errors_of(hour.rides, predicted)
+            self._errors[row, slot, zones] = errors[zones]
+            self._known[row, slot, zones] = known[zones]
+        covered = is_covered(hour.rides, forecast.lower, forecast.upper)
+        self._covered[slot, zones] = (covered == 1)[zones]
+        self._has_interval[slot, zones] = ~np.isnan(covered)[zones]
+
+    def fields(self, last_hour: int) -> dict[str, list[Any]]:
+        """Return the scores as Redis holds them: field -> one value per zone.
+
+        They are valid for the zones whose last hour is `last_hour` (epoch ms).
+        """
+        out: dict[str, list[Any]] = {}
+        for window in WINDOWS:
+            slots = slots_of(window, last_hour)
+            sums = ErrorSums.of(
+                self._errors[_SERVED][slots],
+                self._known[_SERVED][slots],
+                self._errors[_REFERENCE][slots],
+                self._known[_REFERENCE][slots],
+            ).sum(axis=0)
+            for name in ERROR_SCORES:
+                out[score_field(name, window)] = to_values(getattr(sums, name))
+            covered, pairs = self._covered[slots], self._has_interval[slots]
+            share = ratio(covered.sum(axis=0), pairs.sum(axis=0))
+            out[score_field(COVERAGE, window)] = to_values(share)
+        return out

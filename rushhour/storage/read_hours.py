@@ -1,0 +1,81 @@
+"""The one reader of the tables of hours: `rides:*`, `predictions:*`, `alerts:*` and so on."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import redis
+
+from rushhour.core import keys
+from rushhour.core.arrays import Floats
+from rushhour.core.forecast import Forecast
+from rushhour.core.hours import HOURS_PER_DAY, hour_label
+from rushhour.core.run import RunInfo
+from rushhour.storage.columns import from_hash, unknown
+from rushhour.storage.hour_tables import HourTables
+
+_HOURS_AT_ONCE = HOURS_PER_DAY  # bounds the size of one reply
+
+
+def read_hours(
+    client: redis.Redis,
+    run: RunInfo,
+    hours: Iterable[int],
+    *,
+    models: Collection[str] | None = None,
+    rides: bool = True,
+    alerts: bool = True,
+) -> Iterator[HourTables]:
+    """Yield the tables of the given hours (epoch ms), in their order; NaN where Redis has none.
+
+    Parameters
+    ----------
+    models
+        Models of the run whose predictions are read, all if None; others are missing from
+        `Forecast.by_model`. The interval is read with the served model.
+    rides, alerts
+        Whether these are read; if not, they are NaN.
+    """
+    hours = list(hours)
+    for start in range(0, len(hours), _HOURS_AT_ONCE):
+        block = hours[start : start + _HOURS_AT_ONCE]
+        keys_of = {hour: _keys(run, hour_label(hour), models, rides, alerts) for hour in block}
+        pipe = client.pipeline(transaction=False)
+        for names in keys_of.values():
+            for key in names:
+                pipe.hgetall(key)
+        columns = map(from_hash, pipe.execute())
+        for hour, names in keys_of.items():
+            yield _tables(run, hour, {key: next(columns) for key in names})
+
+
+def prediction_key(run: RunInfo, model: str, label: str) -> str:
+    """Return the key of a model's predictions for the hour with this label."""
+    if model in run.models[:1]:
+        return keys.predictions(label)
+    return keys.model_predictions(model, label)
+
+
+def _keys(
+    run: RunInfo, label: str, models: Collection[str] | None, rides: bool, alerts: bool
+) -> list[str]:
+    wanted = [name for name in run.models if models is None or name in models]
+    found = [prediction_key(run, name, label) for name in wanted]
+    if wanted and wanted[0] == run.models[0]:
+        found += [keys.lower(label), keys.upper(label)]
+    if rides:
+        found.append(keys.rides(label))
+    if alerts:
+        found.append(keys.hour_alerts(label))
+    return found
+
+
+def _tables(run: RunInfo, hour: int, columns: Mapping[str, Floats]) -> HourTables:
+    label = hour_label(hour)
+    keys_of = {name: prediction_key(run, name, label) for name in run.models}
+    forecast = Forecast(
+        hour,
+        {name: columns[key] for name, key in keys_of.items() if key in columns},
+        lower=columns.get(keys.lower(label), unknown()),
+        upper=columns.get(keys.upper(label), unknown()),
+    )
+    rides = columns.get(keys.rides(label), unknown())
+    return HourTables(rides, forecast, columns.get(keys.hour_alerts(label), unknown()))
