@@ -8,13 +8,14 @@ import pytest
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, parse_from
 from rushhour.core.zones import FIRST_ZONE
 from rushhour.simulator.evaluation.demand import find_demand
-from rushhour.simulator.evaluation.offline import Backtest, replay
+from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
 
 JFK = 132
 
 
-def backtest(file: Path, surge: str | None = None) -> tuple[int, Backtest]:
+def backtest(file: Path, surge: str | None = None) -> tuple[int, RunArrays]:
     """The first hour (epoch ms), and what came of it."""
     flags = {"data": file, "month": "2024-10", "surge": surge}
     demand = find_demand(flags, synthetic=False)
@@ -22,13 +23,13 @@ def backtest(file: Path, surge: str | None = None) -> tuple[int, Backtest]:
 
 
 @pytest.fixture(scope="module")
-def plain(yellow_file: Path) -> Backtest:
+def plain(yellow_file: Path) -> RunArrays:
     return backtest(yellow_file)[1]
 
 
 @pytest.fixture(scope="module")
-def judged(plain: Backtest) -> Evaluation:
-    return evaluate(plain.forecasts)
+def judged(plain: RunArrays) -> Evaluation:
+    return evaluate(plain)
 
 
 def test_the_mixture_is_better_than_each_of_its_parts_and_than_2_88(judged: Evaluation) -> None:
@@ -48,28 +49,31 @@ def test_nine_in_ten_rides_lie_within_their_interval_whatever_the_demand(
         assert 0.88 <= band.coverage <= 0.92, band
 
 
-def test_no_zone_is_left_uncovered(plain: Backtest) -> None:
-    judged = plain.forecasts.after_warm_up()
-    assert (judged.lower >= 0).all()
+def test_no_zone_is_left_uncovered(plain: RunArrays) -> None:
+    judged = plain.after_warm_up()
+    assert (judged.forecast.lower >= 0).all()
     with_rides = judged.rides.sum(axis=0) > 0
-    covered = (judged.lower <= judged.rides) & (judged.rides <= judged.upper)
+    lower, upper = judged.forecast.lower, judged.forecast.upper
+    covered = (lower <= judged.rides) & (judged.rides <= upper)
     by_zone = covered[:, with_rides].mean(axis=0)
     assert by_zone.min() > 0.83
     assert by_zone.max() < 0.98
 
 
-def test_on_a_plain_month_there_is_less_than_one_alert_for_two_zones(plain: Backtest) -> None:
-    zones = int((plain.forecasts.rides.sum(axis=0) > 0).sum())
-    assert 0 < (~np.isnan(plain.drift)).sum() < zones / 2
+def test_on_a_plain_month_there_is_less_than_one_alert_for_two_zones(plain: RunArrays) -> None:
+    zones = int((plain.rides.sum(axis=0) > 0).sum())
+    assert 0 < (~np.isnan(plain.alerts)).sum() < zones / 2
 
 
-def test_a_doubled_airport_raises_an_alert_within_a_day(yellow_file: Path, plain: Backtest) -> None:
+def test_a_doubled_airport_raises_an_alert_within_a_day(
+    yellow_file: Path, plain: RunArrays
+) -> None:
     step = parse_from("2024-10-20")
     start_ts, surged = backtest(yellow_file, f"{JFK}:2.0@2024-10-20")
     first = (step - start_ts) // HOUR_MS
     column = JFK - FIRST_ZONE
     day = slice(first, first + HOURS_PER_DAY)
-    assert (surged.drift[day, column] > 0).any()
-    assert np.isnan(plain.drift[day, column]).all()
+    assert (surged.alerts[day, column] > 0).any()
+    assert np.isnan(plain.alerts[day, column]).all()
     # What came before is the same as without the step.
-    assert np.array_equal(surged.drift[:first], plain.drift[:first], equal_nan=True)
+    assert np.array_equal(surged.alerts[:first], plain.alerts[:first], equal_nan=True)

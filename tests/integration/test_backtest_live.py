@@ -12,8 +12,8 @@ from dataflows.forecasting.forecasters import model_names
 from rushhour.core.models import SERVED
 from rushhour.core.settings import Settings
 from rushhour.simulator.evaluation.demand import find_demand
+from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.offline import replay
-from rushhour.simulator.evaluation.run_arrays import read_drift, read_forecasts
 from rushhour.simulator.stack.session import open_redis
 from rushhour.storage.runs import load_run
 from tests.fixtures.command import Cli, Finished, Rushhour
@@ -46,21 +46,21 @@ def test_a_backtest_reproduces_a_live_run_exactly(
 ) -> None:
     with open_redis(settings(state_dir=after_run.state_dir)) as client:
         run = load_run(client)
-        live, live_drift = read_forecasts(client, run), read_drift(client, run)
+        live = read_run(client, run)
     flags = {"dataset": "green", "until_hour": "2024-10-03", "surge": SURGED[-1]}
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(Settings.env_name("data_dir"), raising=False)
         demand = find_demand(flags, synthetic=True)
     offline = replay(demand.start_ts, demand.rides.to_numpy(np.int64))
 
-    assert (live.start_ts, list(live.by_model)) == (demand.start_ts, list(model_names()))
-    assert live.rides.tolist() == offline.forecasts.rides.tolist()
-    for model, predicted in offline.forecasts.by_model.items():
-        np.testing.assert_array_equal(live.by_model[model], predicted, strict=True)
-    np.testing.assert_array_equal(live.lower, offline.forecasts.lower, strict=True)
-    np.testing.assert_array_equal(live.upper, offline.forecasts.upper, strict=True)
-    np.testing.assert_array_equal(live_drift, offline.drift, strict=True)
-    assert (~np.isnan(live_drift[:, 73])).any()  # or there would be nothing to compare
+    assert (live.start_ts, list(live.forecast.by_model)) == (demand.start_ts, list(model_names()))
+    assert live.rides.tolist() == offline.rides.tolist()
+    for model, predicted in offline.forecast.by_model.items():
+        np.testing.assert_array_equal(live.forecast.by_model[model], predicted, strict=True)
+    np.testing.assert_array_equal(live.forecast.lower, offline.forecast.lower, strict=True)
+    np.testing.assert_array_equal(live.forecast.upper, offline.forecast.upper, strict=True)
+    np.testing.assert_array_equal(live.alerts, offline.alerts, strict=True)
+    assert (~np.isnan(live.alerts[:, 73])).any()  # or there would be nothing to compare
 
 
 def test_both_commands_write_the_same_rows_and_show_the_same_scores(

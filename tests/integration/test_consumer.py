@@ -1,9 +1,11 @@
 """The consumer on its own: events delivered twice, out of step, or while it is killed."""
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -12,18 +14,28 @@ import redis
 
 from consumers.assignment import partitions_of
 from consumers.reader import EventsReader
-from consumers.resume import restore
-from consumers.writer import ZoneWriter, as_closed
+from consumers.resume import resume
+from consumers.writer import ZoneWriter, read_closed
 from rushhour.core import keys
-from rushhour.core.events import Codec, HourlyRides, Prediction, prediction_codec, rides_codec
+from rushhour.core.events import (
+    Alert,
+    AlertEvent,
+    Codec,
+    HourlyRides,
+    Prediction,
+    Tick,
+    alert_codec,
+    prediction_codec,
+    rides_codec,
+)
 from rushhour.core.hours import hour_label, to_datetime
 from rushhour.core.models import LAST_HOUR, SAME_HOUR_LAST_WEEK, SAME_HOUR_YESTERDAY, SERVED
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
-from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, partition_of, zone_key
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, partition_of, zone_key
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.runtime.kafka import BatchProducer, end_offsets
-from rushhour.runtime.redis_client import connect, read_hash
+from rushhour.runtime.redis_client import connect
 from rushhour.scoring.bands import BANDS, band_of
 from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
@@ -40,7 +52,7 @@ HOUR = 3_600_000
 HOURS = 30  # more than a day, so that the window of 24 h has to forget
 PARTITIONS = 4
 MODELS = (SERVED, "learner", LAST_HOUR, SAME_HOUR_YESTERDAY, SAME_HOUR_LAST_WEEK)
-Event = HourlyRides | Prediction
+Event = HourlyRides | Prediction | AlertEvent
 Contents = Callable[[redis.Redis], dict[str, object]]
 
 
@@ -90,16 +102,29 @@ def predictions(index: int) -> list[Prediction]:
     return [prediction(zone) for zone in ZONE_IDS]
 
 
-def drift_of(index: int, zone: int) -> float | None:
-    """What an hour raises: four or five zones, of all partitions, but in every third hour none."""
-    if index < 0 or index % 3 == 2 or (zone + index) % 60:
+def change_of(index: int, zone: int) -> float | None:
+    """The alert of an hour: in four or five zones, of all partitions; none in every third hour."""
+    if index % 3 == 2 or (zone + index) % 60:
         return None
     return round((0.2 + zone / 7) * (-1 if index % 2 else 1), 4)
 
 
+def alerts(index: int) -> list[AlertEvent]:
+    """The alerts of an hour, and the tick after them."""
+    hour = START + index * HOUR
+    changes = {zone: change_of(index, zone) for zone in ZONE_IDS}
+    found = [Alert.of(zone, hour, change) for zone, change in changes.items() if change is not None]
+    return [*found, Tick(hour + HOUR)]
+
+
+def block(index: int) -> list[Event]:
+    """Return what closes an hour."""
+    return [*rides(index), *predictions(index + 1), *alerts(index)]
+
+
 def between(first: int, end: int) -> list[Event]:
     """Return what closes the hours [`first`, `end`), in the order in which it is sent."""
-    return [event for i in range(first, end) for event in rides(i) + predictions(i + 1)]
+    return [event for index in range(first, end) for event in block(index)]
 
 
 def after(hour: int) -> list[Event]:
@@ -109,7 +134,17 @@ def after(hour: int) -> list[Event]:
 
 def until(hour: int) -> list[Event]:
     """Return the events before an hour's rides."""
-    return predictions(0) + between(0, hour)
+    return [*predictions(0), Tick(START), *between(0, hour)]
+
+
+def _topic_of(event: Event) -> tuple[str, Codec[Any]]:
+    if isinstance(event, HourlyRides):
+        return HOURLY_RIDES, rides_codec()
+    return (
+        (PREDICTIONS, prediction_codec())
+        if isinstance(event, Prediction)
+        else (ALERTS, alert_codec())
+    )
 
 
 @dataclass
@@ -129,15 +164,15 @@ class Consumer:
         prepare(self.client, self.bootstrap, PARTITIONS, run_of(consumers), create=False)
 
     def publish(self, events: Iterable[Event]) -> None:
-        rides_as_json: Codec[HourlyRides] = rides_codec()
-        predictions_as_json: Codec[Prediction] = prediction_codec()
         batches: dict[tuple[str, int], list[dict[str, Any]]] = {}
         for event in events:
+            topic, codec = _topic_of(event)
+            value = codec.encode(event)
+            if isinstance(event, Tick):
+                for partition in range(PARTITIONS):
+                    batches.setdefault((topic, partition), []).append({"value": value})
+                continue
             zone = event.pickup_location_id
-            if isinstance(event, HourlyRides):
-                topic, value = HOURLY_RIDES, rides_as_json.encode(event)
-            else:
-                topic, value = PREDICTIONS, predictions_as_json.encode(event)
             place = topic, partition_of(zone, PARTITIONS)
             batches.setdefault(place, []).append({"key": zone_key(zone), "value": value})
         for (topic, partition), batch in batches.items():
@@ -172,7 +207,7 @@ class Consumer:
 
     def closed(self) -> dict[int, int]:
         """Return how many hours of each partition are closed."""
-        found = as_closed(read_hash(self.client, keys.CLOSED))
+        found = read_closed(self.client)
         return {partition: (last - START) // HOUR + 1 for partition, last in found.items()}
 
     def offsets(self) -> dict[Any, Any]:
@@ -195,7 +230,7 @@ def undisturbed(
     client.flushall()
     consumer = Consumer(settings(kafka=module_broker, redis=redis_server.url), client)
     consumer.prepare()
-    consumer.publish(predictions(0) + after(0))
+    consumer.publish(until(HOURS))
     consumer.run()
     assert consumer.hours_closed() == HOURS
     return contents(client)
@@ -235,11 +270,11 @@ def test_the_events_of_a_run_are_all_in_redis(undisturbed: dict[str, object]) ->
             assert undisturbed.get(key) == (expected if index > position else None)
 
 
-def test_a_drift_is_kept_with_the_hour_that_raised_it(undisturbed: dict[str, object]) -> None:
+def test_alerts_are_kept_with_the_hour_that_raised_them(undisturbed: dict[str, object]) -> None:
     found = {key: value for key, value in undisturbed.items() if key.startswith("alerts:")}
     expected = {
         f"alerts:{hour_label(START + index * HOUR)}": {
-            str(zone): str(drift_of(index, zone)) for zone in ZONE_IDS if drift_of(index, zone)
+            str(zone): str(change_of(index, zone)) for zone in ZONE_IDS if change_of(index, zone)
         }
         for index in range(HOURS)
     }
@@ -255,24 +290,24 @@ def alerts_of(hours: Iterable[int]) -> list[tuple[str, dict[str, str]]]:
             {
                 "zone": str(zone),
                 "hour": hour_label(START + index * HOUR),
-                "what": "more rides" if change > 0 else "fewer rides",
-                "change": str(change),
+                "direction": "above" if change > 0 else "below",
+                "relative_change": str(change),
             },
         )
         for index in hours
         for zone in ZONE_IDS
-        if (change := drift_of(index, zone)) is not None
+        if (change := change_of(index, zone)) is not None
     ]
 
 
-def test_every_drift_of_a_closed_hour_is_an_alert(undisturbed: dict[str, object]) -> None:
-    alerts = alerts_of(range(HOURS))
-    assert undisturbed["alerts"] == alerts
-    assert {fields["what"] for _, fields in alerts} == {"more rides", "fewer rides"}
-    assert {partition_of(int(fields["zone"]), PARTITIONS) for _, fields in alerts} == {0, 1, 2, 3}
+def test_every_alert_of_a_closed_hour_is_in_the_stream(undisturbed: dict[str, object]) -> None:
+    found = alerts_of(range(HOURS))
+    assert undisturbed["alerts"] == found
+    assert {fields["direction"] for _, fields in found} == {"above", "below"}
+    assert {partition_of(int(fields["zone"]), PARTITIONS) for _, fields in found} == {0, 1, 2, 3}
     quality = undisturbed["quality"]
     assert isinstance(quality, dict)
-    assert quality["alerts"] == str(len(alerts))
+    assert quality["alerts"] == str(len(found))
 
 
 def covered(hours: Iterable[int], zone: int | None = None, band: str | None = None) -> list[bool]:
@@ -347,23 +382,21 @@ def test_events_delivered_twice_count_once(
 ) -> None:
     consumer.prepare()
     for index in range(HOURS):
-        block = rides(index) + predictions(index + 1)
-        consumer.publish((predictions(0) if index == 0 else []) + block + block)
+        events = block(index)
+        consumer.publish([*(until(0) if index == 0 else []), *events, *events])
     consumer.publish(until(HOURS))
     consumer.run()
 
     assert contents(consumer.client) == undisturbed
 
 
-@pytest.mark.parametrize("rides_first", [True, False])
+@pytest.mark.parametrize("order", list(permutations((HOURLY_RIDES, PREDICTIONS, ALERTS))))
 def test_it_does_not_matter_which_topic_comes_first(
-    consumer: Consumer, undisturbed: dict[str, object], contents: Contents, rides_first: bool
+    consumer: Consumer, undisturbed: dict[str, object], contents: Contents, order: tuple[str, ...]
 ) -> None:
-    all_rides = [event for index in range(HOURS) for event in rides(index)]
-    all_predictions = [event for index in range(HOURS + 1) for event in predictions(index)]
     consumer.prepare()
-    for topic in (all_rides, all_predictions) if rides_first else (all_predictions, all_rides):
-        consumer.publish(topic)
+    for topic in order:
+        consumer.publish(event for event in until(HOURS) if _topic_of(event)[0] == topic)
     consumer.run()
 
     assert contents(consumer.client) == undisturbed
@@ -411,7 +444,7 @@ def test_a_consumer_killed_while_a_forecast_waits_for_its_hour_goes_on_where_it_
     consumer.kill(part)
     # Not in Redis before its hour is: a restart would not know of it.
     assert not consumer.client.exists(keys.predictions(hour_label(START + 4 * HOUR)))
-    consumer.publish(rides(3) + after(4))
+    consumer.publish([*rides(3), *alerts(3), *after(4)])
     consumer.run()
 
     assert contents(consumer.client) == undisturbed
@@ -436,9 +469,9 @@ def test_a_consumer_that_reads_everything_again_changes_nothing(
     consumer.run()
 
     assert contents(consumer.client) == undisturbed
-    # 14 hours of rides and the 15 forecasts that were in Redis, of each zone.
-    repeats = str((14 + 15) * ZONE_COUNT)
-    assert consumer.client.hgetall(keys.DUPLICATES) == {"events:0": repeats}
+    # 14 hours of rides and the 15 forecasts that were in Redis, of each zone, and the alerts.
+    duplicates = (14 + 15) * ZONE_COUNT + len(alerts_of(range(14)))
+    assert consumer.client.hgetall(keys.DUPLICATES) == {"events:0": str(duplicates)}
 
 
 def test_a_finished_run_is_not_read_again(
@@ -492,7 +525,7 @@ def test_a_consumer_without_a_partition_ends_and_says_so(consumer: Consumer) -> 
     part = consumer.start(4)
     consumer.end(part)
 
-    assert part.last_message() == "there is no partition for consumer 4 of 5"
+    assert part.last_message() == "process 5 of 5 has no partition: end"
 
 
 @pytest.mark.also_on_kafka
@@ -564,15 +597,17 @@ def test_a_consumer_may_get_partitions_that_have_come_to_different_hours(
 def write_zones_only(consumer: Consumer, process: int, consumers: int) -> None:
     """Do all that a consumer does until the moment before it closes the last hour for the city."""
     run = load_run(consumer.client)
-    state = restore(consumer.client, run, partitions_of(process, consumers, PARTITIONS))
-    share, writer = state.share, ZoneWriter(consumer.client, state.rolling, process)
+    partitions = partitions_of(process, consumers, PARTITIONS)
+    state = resume(consumer.client, run, partitions, PARTITIONS)
+    assigned, writer = state.assigned, ZoneWriter(consumer.client, process)
     writer.write_zones()
     reader = EventsReader(consumer.bootstrap, state.offsets)
-    while min(share.next_hours().values()) < run.end_ts:
-        reader.read_into(share)
-        if units := share.take():
-            writer.write(units, share.offsets(), share.next_hours())
-    reader.close(share)
+    while min(assigned.next_hours().values()) < run.end_ts:
+        reader.read_into(assigned)
+        if updates := assigned.pop_complete():
+            state.scores.update_all(updates)
+            writer.write(updates, state.scores, assigned.offsets(), assigned.next_hours())
+    reader.close(assigned)
 
 
 @pytest.mark.parametrize("at", [0, 14])
@@ -612,7 +647,25 @@ def test_whichever_consumer_starts_again_closes_what_is_left_for_the_city(
     assert contents(consumer.client) == undisturbed
 
 
-@pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS])
+def test_start_days_and_end_are_logged(consumer: Consumer) -> None:
+    consumer.prepare()
+    consumer.publish(until(HOURS))
+    part = consumer.start()
+    consumer.end(part)
+
+    start, *days, end = part.log.read_text().splitlines()
+    assert start == (
+        "consumer: start: green 2024-10, a.parquet; run id, process 1 of 1, partitions 0, 1, 2, 3, "
+        "from 2024-10-02 23:00"
+    )
+    assert re.fullmatch(
+        r"consumer: \d+ of 30 hours closed, up to 2024-10-0\d \d\d:00, 0 duplicate events dropped",
+        days[0],
+    )
+    assert end == "consumer: end: 30 hours closed, 0 duplicate events dropped"
+
+
+@pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS, ALERTS])
 def test_an_event_that_does_not_fit_its_topic_stops_the_consumer_and_its_place_is_named(
     consumer: Consumer, topic: str
 ) -> None:
@@ -625,9 +678,9 @@ def test_an_event_that_does_not_fit_its_topic_stops_the_consumer_and_its_place_i
 
     assert part.wait(30.0)
     assert part.exit_code == 4
-    lines = part.log.read_text().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith(f"consumer: topic '{topic}' partition 2 offset {offset}: ")
+    start, *_, error = part.log.read_text().splitlines()
+    assert start.startswith("consumer: start: ")
+    assert error.startswith(f"consumer: topic '{topic}' partition 2 offset {offset}: ")
 
 
 @pytest.mark.also_on_kafka

@@ -11,16 +11,19 @@ import redis
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumers.city import City
+from consumers.consumer import Consumer
 from consumers.metrics import RunCollector
-from consumers.pending import ClosedHour, Forecast, HourUpdate
-from consumers.rolling import Rolling
-from consumers.writer import ZoneWriter
+from consumers.pending import HourUpdate
+from rushhour.core import keys
 from rushhour.core.errors import StackError
+from rushhour.core.forecast import Forecast
 from rushhour.core.models import REFERENCE, SERVED
 from rushhour.core.run import RunInfo
+from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.runtime.monitor import STUCK_AFTER_S, Health, serve
+from rushhour.storage.columns import all_zones
+from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.runs import save_run
 
 pytestmark = pytest.mark.integration
@@ -153,27 +156,24 @@ def scrape(client: redis.Redis) -> Iterator[Callable[[], Figures]]:
 def close_hours(client: redis.Redis, count: int) -> None:
     """Close hours in which each zone had 5 rides; 6 were predicted, and 7 by the reference.
 
-    The intervals of the first 53 zones missed; in each hour the errors of 2 zones drifted.
+    The intervals of the first 53 zones missed; in each hour 2 zones have an alert.
     """
-    city = City.restore(client, RUN, partitions=1)
-    writer = ZoneWriter(client, Rolling())
+    client.hset(keys.OFFSETS, mapping={keys.offset_field(topic, 0): 0 for topic in ZONE_TOPICS})
+    consumer = Consumer(client, RUN, 0)
     silent = np.full(ZONE_COUNT, np.nan)
-    lower, drift = np.full(ZONE_COUNT, 5.0), silent.copy()
+    lower, alerts = np.full(ZONE_COUNT, 5.0), silent.copy()
     lower[:53] = 6.0
-    drift[[3, 131]] = 0.5
+    alerts[[3, 131]] = 0.5
 
     def forecast(hour_ts: int) -> Forecast:
         served, reference = np.full(ZONE_COUNT, 6.0), np.full(ZONE_COUNT, 7.0)
         by_model = {SERVED: served, REFERENCE: reference, SILENT: silent}
-        return Forecast(hour_ts, by_model, lower, served, drift)
+        return Forecast(hour_ts, by_model, lower, served)
 
     for hour_ts in range(START, START + count * HOUR, HOUR):
-        units: list[HourUpdate] = [
-            forecast(hour_ts + HOUR),
-            ClosedHour(hour_ts, np.full(ZONE_COUNT, 5), forecast(hour_ts)),
-        ]
-        city.note(units)
-        city.close(writer.write(units, {("hourly_rides", 0): 1}, {0: hour_ts + HOUR}))
+        closed = HourTables(np.full(ZONE_COUNT, 5.0), forecast(hour_ts), alerts)
+        update = HourUpdate(all_zones(), forecast(hour_ts + HOUR), closed)
+        consumer.write([update], {("hourly_rides", 0): 1}, {0: hour_ts + HOUR})
 
 
 def test_before_the_first_hour_only_known_values_are_exported(

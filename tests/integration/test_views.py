@@ -1,20 +1,25 @@
 """Redis as pandas: the tables that a feature store and a monitoring page read."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import redis
 
-from consumers.city import City
-from consumers.pending import ClosedHour, Forecast
-from consumers.rolling import Rolling
-from consumers.writer import ZoneWriter
+from consumers.consumer import Consumer
+from consumers.pending import HourUpdate
 from rushhour import views
+from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, UsageError
+from rushhour.core.forecast import Forecast
 from rushhour.core.run import RunInfo
+from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.storage.columns import all_zones
+from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.runs import save_run
 
 pytestmark = pytest.mark.integration
@@ -43,7 +48,6 @@ def forecast_of(index: int) -> Forecast:
         {"mixture": served_of(index), "silent": silent, "last_hour": before},
         lower=lower_of(index),
         upper=served_of(index) + 2,
-        drift=drift_of(index - 1),
     )
 
 
@@ -51,12 +55,12 @@ def lower_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     return np.floor(served_of(index) * 0.5)
 
 
-def drift_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """Two zones drift in every second hour."""
-    drift = np.full(ZONE_COUNT, np.nan)
+def alerts_of(index: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Two zones have an alert in every second hour."""
+    alerts = np.full(ZONE_COUNT, np.nan)
     if index % 2:
-        drift[[10, 131]] = 0.25 * index, -0.5
-    return drift
+        alerts[[10, 131]] = 0.25 * index, -0.5
+    return alerts
 
 
 def start_run(client: redis.Redis) -> RunInfo:
@@ -69,16 +73,22 @@ def start_run(client: redis.Redis) -> RunInfo:
 @pytest.fixture
 def run(client: redis.Redis) -> redis.Redis:
     """A run with four closed hours, from 2024-10-02 23:00 on, and a forecast for the fifth."""
-    city = City.restore(client, start_run(client), partitions=1)
-    writer = ZoneWriter(client, Rolling())
-    offsets = {("hourly_rides", 0): 1}
-    writer.write([forecast_of(0)], offsets, {0: START})
-    for index in range(HOURS):
-        hour = ClosedHour(START + index * HOUR, rides_of(index), forecast_of(index))
-        city.close(
-            writer.write([forecast_of(index + 1), hour], offsets, {0: START + (index + 1) * HOUR})
-        )
+    close_hours(client, HOURS)
     return client
+
+
+def close_hours(client: redis.Redis, count: int) -> None:
+    """Start a run and close its first hours; Redis then has the forecast for the next."""
+    run = start_run(client)
+    client.hset(keys.OFFSETS, mapping={keys.offset_field(topic, 0): 0 for topic in ZONE_TOPICS})
+    consumer = Consumer(client, run, 0)
+    for index in range(-1, count):
+        closed = None
+        if index >= 0:
+            rides = rides_of(index).astype(np.float64)
+            closed = HourTables(rides, forecast_of(index), alerts_of(index))
+        update = HourUpdate(all_zones(), forecast_of(index + 1), closed)
+        consumer.write([update], {("hourly_rides", 0): 1}, {0: START + (index + 1) * HOUR})
 
 
 def expected_hours(*indexes: int) -> list[pd.Timestamp]:
@@ -182,8 +192,9 @@ def test_both_ends_of_a_span_are_included(
     assert table["pickup_hour"].tolist() == expected_hours(*indexes)
 
 
-def test_the_next_hours_prediction_is_there_when_asked_for(run: redis.Redis) -> None:
-    table = views.predictions(run, START + HOURS * HOUR, START + HOURS * HOUR)
+@pytest.mark.parametrize("until", [None, START + HOURS * HOUR])
+def test_the_next_hour_has_its_prediction(run: redis.Redis, until: int | None) -> None:
+    table = views.predictions(run, START + HOURS * HOUR, until)
 
     assert table["pickup_hour"].tolist() == expected_hours(HOURS)
     assert table["predicted_demand"].tolist() == served_of(HOURS).tolist()
@@ -217,7 +228,7 @@ def test_a_model_that_never_spoke_has_an_empty_table(run: redis.Redis, view: Vie
 
 @pytest.mark.parametrize("view", [views.predictions, views.comparison])
 def test_a_model_that_the_run_does_not_have_is_a_mistake(run: redis.Redis, view: View) -> None:
-    expected = "^model 'last_week' is none of this run: it has mixture, silent, last_hour$"
+    expected = "^unknown model 'last_week'; this run has mixture, silent, last_hour$"
     with pytest.raises(UsageError, match=expected):
         view(run, model="last_week")
 
@@ -225,15 +236,20 @@ def test_a_model_that_the_run_does_not_have_is_a_mistake(run: redis.Redis, view:
 def test_alerts_are_a_table_by_hour_and_zone(run: redis.Redis) -> None:
     table = views.alerts(run)
 
-    assert list(table.columns) == ["pickup_hour", "pickup_location_id", "what", "change"]
+    assert list(table.columns) == [
+        "pickup_hour",
+        "pickup_location_id",
+        "direction",
+        "relative_change",
+    ]
     assert isinstance(table["pickup_hour"].dtype, pd.DatetimeTZDtype)
     types = [str(table[name].dtype) for name in table.columns[1:]]
     assert types == ["int64", "object", "float64"]
     hours = [START + index * HOUR for index in (1, 1, 3, 3)]
     assert table["pickup_hour"].tolist() == [pd.Timestamp(ts, unit="ms", tz="UTC") for ts in hours]
     assert table["pickup_location_id"].tolist() == [11, 132, 11, 132]
-    assert table["what"].tolist() == ["more rides", "fewer rides"] * 2
-    assert table["change"].tolist() == [0.25, -0.5, 0.75, -0.5]
+    assert table["direction"].tolist() == ["above", "below"] * 2
+    assert table["relative_change"].tolist() == [0.25, -0.5, 0.75, -0.5]
 
 
 def test_no_alerts_are_an_empty_table_of_the_same_shape(
@@ -252,7 +268,7 @@ def test_without_a_run_there_are_no_alerts_to_read(client: redis.Redis) -> None:
         views.alerts(client)
 
 
-def test_a_challenger_has_predictions_from_its_first_known_hour_on(run: redis.Redis) -> None:
+def test_another_model_has_predictions_from_its_first_known_hour_on(run: redis.Redis) -> None:
     predicted = views.predictions(run, model="last_hour")
     compared = views.comparison(run, model="last_hour")
 
@@ -300,3 +316,87 @@ def test_before_the_first_hour_is_closed_the_answer_is_to_wait(
     start_run(client)
     with pytest.raises(RedisFailure, match="no hour is closed yet"):
         view(client)
+
+
+def test_the_forecast_for_the_first_hour_is_there_before_any_hour_is_closed(
+    client: redis.Redis,
+) -> None:
+    close_hours(client, 0)
+    table = views.predictions(client, START)
+    assert table["pickup_hour"].tolist() == expected_hours(0)
+    assert table["predicted_demand"].tolist() == served_of(0).tolist()
+    with pytest.raises(RedisFailure, match="no hour is closed yet"):
+        views.comparison(client, START)
+
+
+@pytest.mark.parametrize("view", [views.hourly_rides, views.comparison])
+def test_an_hour_that_is_not_closed_is_refused_without_an_end(run: redis.Redis, view: View) -> None:
+    expected = "^hour 2024-10-03 03:00 is not closed yet: the last closed hour is 2024-10-03 02:00$"
+    with pytest.raises(UsageError, match=expected):
+        view(run, START + HOURS * HOUR)
+
+
+def test_an_hour_after_the_next_is_not_predicted_yet(run: redis.Redis) -> None:
+    expected = "^hour 2024-10-03 04:00 is not predicted yet: the next hour is 2024-10-03 03:00$"
+    with pytest.raises(UsageError, match=expected):
+        views.predictions(run, START + (HOURS + 1) * HOUR)
+
+
+NAIVE = datetime(2024, 10, 3, 1)  # noqa: DTZ001 - without a zone, on purpose
+NEW_YORK = timezone(timedelta(hours=-4))
+
+
+@pytest.mark.parametrize(
+    "hour",
+    [
+        NAIVE,
+        NAIVE.replace(tzinfo=UTC),
+        datetime(2024, 10, 2, 21, tzinfo=NEW_YORK),
+        pd.Timestamp("2024-10-03 01:00"),
+        pd.Timestamp("2024-10-03 01:00", tz="UTC"),
+        pd.Timestamp("2024-10-02 21:00", tz="America/New_York"),
+        START + 2 * HOUR,
+        np.int64(START + 2 * HOUR),
+    ],
+)
+@pytest.mark.parametrize("view", VIEWS)
+def test_an_hour_may_be_a_datetime_or_an_int(run: redis.Redis, view: View, hour: Any) -> None:
+    assert view(run, hour, hour)["pickup_hour"].tolist() == expected_hours(2)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_an_hour_of_a_view_selects_itself(run: redis.Redis, view: View) -> None:
+    hour = view(run)["pickup_hour"].iloc[-1]
+    assert view(run, hour, hour)["pickup_hour"].tolist() == expected_hours(HOURS - 1)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_epoch_seconds_are_refused(run: redis.Redis, view: View) -> None:
+    expected = "^1727910000 lies in 1970 .*: is this epoch seconds\\? Pass 1727910000000$"
+    with pytest.raises(UsageError, match=expected):
+        view(run, START // 1000, (START + HOUR) // 1000)
+
+
+@pytest.mark.parametrize(
+    ("hour", "expected"),
+    [
+        (START + 1, "is not the start of an hour"),
+        (NAIVE.replace(minute=30), "is not the start of an hour"),
+        (pd.Timestamp("2024-10-03 01:00:00.000000001"), "is not the start of an hour"),
+        (
+            datetime(2024, 10, 3, 1, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+            "not the start",
+        ),
+        (pd.NaT, "NaT is not an hour"),
+        (True, "True is not an hour"),
+        (1.5, "1.5 is not an hour"),
+        (START * 1000, "is not an hour of 2009 to 2099"),
+        (0, "is not an hour of 2009 to 2099"),
+    ],
+)
+@pytest.mark.parametrize("side", [0, 1], ids=["from", "until"])
+def test_what_is_not_an_hour_is_refused(
+    run: redis.Redis, hour: Any, expected: str, side: int
+) -> None:
+    with pytest.raises(UsageError, match=expected):
+        views.comparison(run, *((hour, None) if side == 0 else (None, hour)))

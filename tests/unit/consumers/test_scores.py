@@ -216,7 +216,8 @@ def test_partitions_at_different_hours_have_the_scores_of_their_own_hour(
         together.update(others_unknown(hour, mask), mask)
         found = together.fields(hour.hour_ts)
         for field, values in expected[done[i]].items():
-            assert np.array(found[field])[mask].tolist() == np.array(values)[mask].tolist()
+            both = np.array([found[field], values], object)[:, mask]
+            assert both[0].tolist() == both[1].tolist()
         done[i] += 1
 
 

@@ -15,7 +15,8 @@ from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.simulator.commands.backtest import busiest_zone, write_csv
 from rushhour.simulator.evaluation.demand import find_demand
-from rushhour.simulator.evaluation.offline import Backtest, replay
+from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.run_arrays import RunArrays
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOURS = 60
@@ -32,46 +33,49 @@ def counts() -> npt.NDArray[np.int64]:
 
 
 @pytest.fixture(scope="module")
-def replayed() -> Backtest:
+def replayed() -> RunArrays:
     return replay(START, counts())
 
 
-def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: Backtest) -> None:
-    forecasts = replayed.forecasts
-    assert tuple(forecasts.by_model) == model_names()
-    assert forecasts.served == model_names()[0]
+def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: RunArrays) -> None:
+    found = replayed.forecast
+    assert tuple(found.by_model) == model_names()
+    assert found.served_model == model_names()[0]
     engine = ForecastEngine()
     forecast = engine.predict_one(START)
     for i, rides in enumerate(counts()):
         assert forecast.hour_ts == START + i * HOUR_MS
         for model, predicted in forecast.by_model.items():
-            assert predicted.tobytes() == forecasts.by_model[model][i].tobytes()
-        assert forecast.lower.tobytes() == forecasts.lower[i].tobytes()
-        assert forecast.upper.tobytes() == forecasts.upper[i].tobytes()
-        assert rides.tolist() == forecasts.rides[i].tolist()
+            assert predicted.tobytes() == found.by_model[model][i].tobytes()
+        assert forecast.lower.tobytes() == found.lower[i].tobytes()
+        assert forecast.upper.tobytes() == found.upper[i].tobytes()
+        assert rides.tolist() == replayed.rides[i].tolist()
         changes = engine.learn_one(forecast.hour_ts, rides)
         forecast = engine.predict_one(forecast.hour_ts + HOUR_MS)
-        assert changes.tobytes() == replayed.drift[i].tobytes()
+        assert changes.tobytes() == replayed.alerts[i].tobytes()
 
 
-def test_what_comes_later_changes_nothing_that_was_said(replayed: Backtest) -> None:
+def test_what_comes_later_changes_nothing_that_was_said(replayed: RunArrays) -> None:
     cut = 40
     changed = counts()
     changed[cut:] = changed[cut:][::-1] + 3
     other = replay(START, changed)
-    for model, predicted in replayed.forecasts.by_model.items():
-        found = other.forecasts.by_model[model]
+    for model, predicted in replayed.forecast.by_model.items():
+        found = other.forecast.by_model[model]
         assert found[: cut + 1].tobytes() == predicted[: cut + 1].tobytes()
-        if model in {other.forecasts.served, "last_hour"}:  # what repeats a day has not seen it
+        if model in {
+            other.forecast.served_model,
+            "last_hour",
+        }:
             assert found[cut + 1 :].tobytes() != predicted[cut + 1 :].tobytes()
-    assert other.drift[:cut].tobytes() == replayed.drift[:cut].tobytes()
+    assert other.alerts[:cut].tobytes() == replayed.alerts[:cut].tobytes()
 
 
-def test_drift_belongs_to_the_hour_that_raised_it(replayed: Backtest) -> None:
-    hours = np.flatnonzero(~np.isnan(replayed.drift[:, SURGED_ZONE - 1]))
+def test_drift_belongs_to_the_hour_that_raised_it(replayed: RunArrays) -> None:
+    hours = np.flatnonzero(~np.isnan(replayed.alerts[:, SURGED_ZONE - 1]))
     assert SURGED_FROM in hours + np.arange(-3, 1)[:, None]  # soon after, and never before
     assert (hours[hours > 30] >= SURGED_FROM).all()
-    assert replayed.drift[hours[hours >= SURGED_FROM][0], SURGED_ZONE - 1] > 0
+    assert replayed.alerts[hours[hours >= SURGED_FROM][0], SURGED_ZONE - 1] > 0
 
 
 def test_each_hour_is_told_once() -> None:
@@ -80,11 +84,11 @@ def test_each_hour_is_told_once() -> None:
     assert len(told) == 5
 
 
-def test_the_busiest_zone_has_the_most_rides(replayed: Backtest) -> None:
-    assert busiest_zone(replayed.forecasts) == 1 + counts().sum(axis=0).argmax()
+def test_the_busiest_zone_has_the_most_rides(replayed: RunArrays) -> None:
+    assert busiest_zone(replayed) == 1 + counts().sum(axis=0).argmax()
 
 
-def test_the_csv_has_a_row_for_each_hour_and_zone(replayed: Backtest, tmp_path: Path) -> None:
+def test_the_csv_has_a_row_for_each_hour_and_zone(replayed: RunArrays, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     assert write_csv(replayed, path) == HOURS * ZONE_COUNT
     table = pd.read_csv(path)
@@ -95,10 +99,10 @@ def test_the_csv_has_a_row_for_each_hour_and_zone(replayed: Backtest, tmp_path: 
     ]  # fmt: skip
     assert table["pickup_hour"].iloc[ZONE_COUNT] == "2024-10-01 01:00:00+00:00"
     assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
-    forecasts = replayed.forecasts
-    assert table["predicted_demand"].tolist() == forecasts.by_model[served].ravel().tolist()
+    forecast = replayed.forecast
+    assert table["predicted_demand"].tolist() == forecast.by_model[served].ravel().tolist()
     assert table["rides"].tolist() == counts().ravel().tolist()
-    assert table["upper"].tolist() == forecasts.upper.ravel().tolist()
+    assert table["upper"].tolist() == forecast.upper.ravel().tolist()
     assert table["last_hour"].isna().sum() == ZONE_COUNT
     error = table["predicted_demand"] - table["rides"]
     assert (table["prediction_error"] - error).abs().max() < 1e-9

@@ -1,23 +1,18 @@
 """The figures of the report and the backtest, against numbers worked out by hand."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from math import isnan, sqrt
 
 import numpy as np
 import pytest
 
+from rushhour.core.arrays import Floats
+from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.models import REFERENCE
 from rushhour.core.zones import ZONE_COUNT
-from rushhour.simulator.evaluation.scoring import (
-    WARM_UP_HOURS,
-    Floats,
-    Forecasts,
-    Score,
-    evaluate,
-    mae_by_hour_of_day,
-    score,
-)
+from rushhour.simulator.evaluation.run_arrays import WARM_UP_HOURS, RunArrays
+from rushhour.simulator.evaluation.scoring import Score, evaluate, mae_by_hour_of_day, score
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 NAN = float("nan")
@@ -27,8 +22,14 @@ def table(*rows: list[float]) -> Floats:
     return np.array(rows, np.float64)
 
 
+def run_of(
+    start_ts: int, rides: Floats, by_model: dict[str, Floats], lower: Floats, upper: Floats
+) -> RunArrays:
+    return RunArrays(rides, Forecast(start_ts, by_model, lower, upper), np.full_like(rides, NAN))
+
+
 # Two hours of two zones. Errors of the served model: +1, -2, 0, +4; of the reference: -, -4, 2, -.
-SMALL = Forecasts(
+SMALL = run_of(
     START,
     rides=table([2, 4], [0, 10]),
     by_model={
@@ -74,12 +75,12 @@ def test_nothing_to_judge_by_is_nan_and_not_zero() -> None:
 
 
 def test_hours_that_are_not_there_yet_are_left_out() -> None:
-    unknown = Forecasts(START, table([2, 4], [NAN, NAN]), SMALL.by_model, SMALL.lower, SMALL.upper)
+    unknown = RunArrays(table([2, 4], [NAN, NAN]), SMALL.forecast, SMALL.alerts)
     found = score(unknown, "served")
     assert (found.pairs, found.mae, found.coverage) == (2, 1.5, 1 / 2)
 
 
-def city(hours: int) -> Forecasts:
+def city(hours: int) -> RunArrays:
     """Rides in zones 1 (EWR), 4 and 12 (Manhattan); zone 4 only in the first hour of all."""
     rides = np.zeros((hours, ZONE_COUNT))
     rides[:, 0] = 1
@@ -89,7 +90,7 @@ def city(hours: int) -> Forecasts:
     served[:WARM_UP_HOURS] += 100.0  # cold, and far off
     reference = rides + 2.0
     reference[:WARM_UP_HOURS] = NAN
-    return Forecasts(
+    return run_of(
         START, rides, {"served": served, REFERENCE: reference}, served - 1.0, served + 3.0
     )
 
@@ -135,8 +136,8 @@ def test_bands_are_those_of_what_was_predicted() -> None:
     ]
 
 
-SMALL_CITY = Forecasts(
-    START, SMALL.rides, {"served": SMALL.by_model["served"]}, SMALL.lower, SMALL.upper
+SMALL_CITY = replace(
+    SMALL, forecast=replace(SMALL.forecast, by_model={"served": SMALL.forecast.served})
 )
 
 
@@ -147,7 +148,7 @@ def test_without_the_reference_there_is_no_skill() -> None:
 def test_the_error_by_hour_of_day_is_of_the_clock_and_not_of_the_run() -> None:
     hours = 50
     predicted = np.arange(hours, dtype=np.float64)[:, None]
-    forecasts = Forecasts(
+    forecasts = run_of(
         START + 5 * HOUR_MS, np.zeros((hours, 1)), {"served": predicted}, predicted, predicted
     )
     by_hour = mae_by_hour_of_day(forecasts, "served")

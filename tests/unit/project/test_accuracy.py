@@ -59,7 +59,7 @@ def test_features_know_nothing_of_their_hour_or_later(
 
 def test_each_learner_alone_predicts_as_it_does_among_all() -> None:
     rides = made_up(30, 1).astype(np.int64)
-    together = replay(START, rides).forecasts.by_model
+    together = replay(START, rides).forecast.by_model
     for learner in learners():
         predicted = np.round(alone(START, rides, learner.name), DECIMALS)
         np.testing.assert_array_equal(predicted, together[learner.name])

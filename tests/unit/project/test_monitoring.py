@@ -16,8 +16,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Metric, generate_late
 from prometheus_client.registry import Collector
 
 from consumers.metrics import RunCollector
-from consumers.rolling_coverage import COVERAGE
-from consumers.rolling import SCORES, WINDOWS, score_field
+from consumers.rolling import COVERAGE, SCORES, WINDOWS, score_field
 from dataflows.forecasting.forecasters import model_names
 from dataflows.metrics import FORECAST_DURATION
 from producers.metrics import TRIPS_SENT
