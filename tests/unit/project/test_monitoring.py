@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Metric, generate_late
 from prometheus_client.registry import Collector
 
 from consumers.metrics import RunCollector
-from consumers.rolling import COVERAGE, SCORES, WINDOWS, score_field
+from consumers.rolling import COVERAGE, ERROR_SCORES, WINDOWS, score_field
 from dataflows.forecasting.forecasters import model_names
 from dataflows.metrics import FORECAST_DURATION
 from producers.metrics import TRIPS_SENT
@@ -37,7 +37,7 @@ class FakeRedis:
 
     def hgetall(self, _key: str) -> dict[str, str]:
         fields = ["hours_closed", "overlap", "alerts", "rides", "prediction"]
-        scores = (*SCORES, COVERAGE)
+        scores = (*ERROR_SCORES, COVERAGE)
         fields += [score_field(score, window) for score in scores for window in WINDOWS]
         return dict.fromkeys(fields, "1")
 
