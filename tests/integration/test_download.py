@@ -25,15 +25,15 @@ BODY = bytes(range(256)) * 4_000
 
 
 class TripServer(ThreadingHTTPServer):
-    """Serves BODY; the attributes say how badly."""
+    """Serves BODY, with the faults that its attributes select."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.ranges = True
-        self.statuses: list[int] = []  # answer these first
-        self.drops: list[int] = []  # cut these connections after so many bytes
-        self.range_shift = 0  # lie about where a range starts
-        self.short_range: int | None = None  # send at most so many bytes for a range
+        self.statuses: list[int] = []  # the first responses
+        self.drops: list[int] = []  # bytes after which connections are cut
+        self.range_shift = 0  # wrong start of a range
+        self.short_range: int | None = None  # maximal bytes of a range
         self.chunked = False
         self.asked: list[str | None] = []  # the Range header of each request
 
@@ -42,7 +42,7 @@ class TripServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/{NAME}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Stay quiet about connections that a test cuts."""
+        """Do not log connections that a test cuts."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Stay quiet."""
+        """Do not log requests."""
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ BOTH_CHUNKED = pytest.mark.parametrize("chunked", [True, False])
 
 
 def quiet(done: int, total: int | None) -> None:
-    """Take progress and do nothing."""
+    """Ignore progress."""
 
 
 def part_of(directory: Path) -> Path:
@@ -142,7 +142,7 @@ def test_a_file_is_downloaded_into_a_new_directory(
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
-def test_a_file_that_is_there_is_not_asked_for(server: TripServer, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_requested(server: TripServer, tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"x" * len(BODY))
     download(official(server), tmp_path, quiet)
     assert server.asked == []
@@ -172,7 +172,7 @@ def test_a_server_without_ranges_starts_over(server: TripServer, tmp_path: Path)
     assert server.asked == ["bytes=1000-"]
 
 
-def test_a_range_with_other_bytes_than_asked_for(server: TripServer, tmp_path: Path) -> None:
+def test_a_range_with_other_bytes_than_requested(server: TripServer, tmp_path: Path) -> None:
     file = official(server, known=False)
     server.range_shift = 7
     part_of(tmp_path).write_bytes(BODY[:1_000])
@@ -187,10 +187,10 @@ def test_a_range_with_other_bytes_than_asked_for(server: TripServer, tmp_path: P
 
 
 @BOTH_KNOWN
-def test_a_whole_part_is_put_in_place(server: TripServer, tmp_path: Path, known: bool) -> None:
+def test_a_complete_part_is_renamed(server: TripServer, tmp_path: Path, known: bool) -> None:
     part_of(tmp_path).write_bytes(BODY)
     assert download(official(server, known=known), tmp_path, quiet).read_bytes() == BODY
-    # With a known size there is nothing to ask; without, the server says 416.
+    # With a known size no request is needed; without, the server answers 416.
     assert server.asked == ([] if known else [f"bytes={len(BODY)}-"])
     assert not part_of(tmp_path).exists()
 
@@ -228,7 +228,7 @@ def test_a_connection_that_keeps_dropping_leaves_a_part_that_the_next_try_resume
     assert server.asked[-1] == f"bytes={kept}-"
 
 
-def test_a_server_in_trouble_is_asked_again(server: TripServer, tmp_path: Path) -> None:
+def test_a_temporary_error_of_the_server_is_retried(server: TripServer, tmp_path: Path) -> None:
     server.statuses = [503] * 4
     assert "HTTP 503: check the network and try again" in message(official(server), tmp_path)
     server.statuses = [503, 429]
@@ -276,7 +276,7 @@ def test_no_network_fails_at_once_and_keeps_an_earlier_part(
     assert part_of(tmp_path).read_bytes() == BODY[:1_000]
 
 
-def test_a_url_or_proxy_that_cannot_be_used_is_reported(
+def test_an_invalid_url_or_proxy_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = OfficialFile(NAME, "http://host:port/", None, None)

@@ -1,4 +1,4 @@
-"""Batches through a real broker: order, offsets, gaps, and what does not belong on a topic."""
+"""Batches through a real broker: order, offsets, gaps, and invalid messages."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +47,7 @@ def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]
 def read(
     bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int, wait_until: WaitUntil
 ) -> list[ck.Message]:
-    """Read messages until there are at least so many."""
+    """Read at least `count` messages."""
     found: list[ck.Message] = []
     with closing(assigned_consumer(bootstrap, offsets)) as consumer:
 
@@ -55,7 +55,7 @@ def read(
             found.extend(consumer.consume(1_000, timeout=0.1))
             return len(found) >= count
 
-        wait_until(enough, f"{count} messages came")
+        wait_until(enough, f"{count} messages are read")
     return found
 
 
@@ -69,12 +69,12 @@ def trips_partition(bootstrap: str, partition: int, offset: int = 0) -> Iterator
 
 
 def batches_of(source: TripsPartition, wait_until: WaitUntil) -> TripBatch:
-    """Return the next batch that holds something."""
-    return wait_until(source.next_batch, "a batch came")[0]
+    """Return the next non-empty batch."""
+    return wait_until(source.next_batch, "a batch is read")[0]
 
 
 @pytest.mark.also_on_kafka
-def test_messages_of_a_partition_come_back_in_order_with_consecutive_offsets(
+def test_messages_of_a_partition_are_read_in_order_with_consecutive_offsets(
     broker: str, wait_until: WaitUntil
 ) -> None:
     producer = BatchProducer(broker)
@@ -97,7 +97,7 @@ def test_messages_of_a_partition_come_back_in_order_with_consecutive_offsets(
 
 
 @pytest.mark.also_on_kafka
-def test_a_batch_larger_than_the_clients_queue_arrives_whole(
+def test_a_batch_larger_than_the_queue_of_the_client_arrives_completely(
     broker: str, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = kafka.producer_config
@@ -115,7 +115,7 @@ def test_a_batch_larger_than_the_clients_queue_arrives_whole(
 
 
 @pytest.mark.also_on_kafka
-def test_a_consumer_begins_at_the_offset_it_is_given(broker: str, wait_until: WaitUntil) -> None:
+def test_a_consumer_starts_at_its_offset(broker: str, wait_until: WaitUntil) -> None:
     send(broker, HOURLY_RIDES, 2, messages(b"a", b"b", b"c", b"d"))
 
     found = read(broker, {HOURLY_RIDES: {2: 2}}, 2, wait_until)
@@ -137,9 +137,7 @@ def test_end_offsets_lie_after_the_last_message_of_each_partition(broker: str) -
 
 
 @pytest.mark.also_on_kafka
-def test_an_offset_that_the_broker_does_not_have_is_an_error_and_not_a_restart(
-    broker: str, wait_until: WaitUntil
-) -> None:
+def test_a_missing_offset_is_an_error_and_not_a_restart(broker: str, wait_until: WaitUntil) -> None:
     send(broker, TRIPS, 0, messages(b"a", b"b"))
 
     found = read(broker, {TRIPS: {0: 10**6}}, 1, wait_until)
@@ -183,7 +181,7 @@ def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (b"not json", "malformed"),
         (b'{"type":"trip","seq":1,"pickup_ts":"x","pickup_location_id":1}', "pickup_ts"),
@@ -193,16 +191,16 @@ def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
     ],
     ids=["no-json", "text-time", "seconds", "zone-266", "unknown-type"],
 )
-def test_a_message_that_is_no_trip_stops_the_source_and_its_place_is_named(
-    broker: str, wait_until: WaitUntil, value: bytes, said: str
+def test_an_invalid_message_stops_the_source_and_its_position_is_named(
+    broker: str, wait_until: WaitUntil, value: bytes, message: str
 ) -> None:
     send(broker, TRIPS, 3, [*encoded(Tick(START)), {"value": value}, *encoded(Tick(START + HOUR))])
-    with trips_partition(broker, 3) as source, pytest.raises(EventError, match=said) as caught:
+    with trips_partition(broker, 3) as source, pytest.raises(EventError, match=message) as caught:
         wait_until(source.next_batch, "the source read the message")
     assert "topic 'trips' partition 3 offset 1" in str(caught.value)
 
 
-def test_a_broker_that_cannot_be_reached_is_an_error_in_bounded_time(
+def test_an_unreachable_broker_is_an_error_in_bounded_time(
     free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)

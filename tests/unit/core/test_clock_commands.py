@@ -9,7 +9,7 @@ from rushhour.core.errors import UsageError
 @pytest.mark.parametrize(
     "command", [Command("pause"), Command("resume"), Command("speed", "1h/s")], ids=str
 )
-def test_a_command_survives_the_stream(command: Command) -> None:
+def test_a_command_is_read_back_as_written(command: Command) -> None:
     assert Command.from_fields(command.to_fields()) == command
 
 
@@ -32,7 +32,7 @@ def test_an_entry_without_a_command_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "fast", "0", "-1h/s"])
-def test_a_speed_that_is_none_is_refused(value: str) -> None:
+def test_an_invalid_speed_is_refused(value: str) -> None:
     with pytest.raises(UsageError, match=f"speed '{value}' is not a speed"):
         Command("speed", value)
     with pytest.raises(UsageError, match="is not a speed"):

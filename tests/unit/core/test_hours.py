@@ -58,7 +58,7 @@ def test_a_label_names_one_hour(hour: int) -> None:
 
 
 @given(instants, instants)
-def test_labels_sort_as_time_does(a: int, b: int) -> None:
+def test_labels_sort_by_time(a: int, b: int) -> None:
     assert (hour_label(a) < hour_label(b)) == (floor_hour(a) < floor_hour(b))
 
 
@@ -76,7 +76,7 @@ def test_the_week_ends_on_sunday_night() -> None:
 @pytest.mark.parametrize(
     "text", ["2024-10-02", "2024-10-02 00:00", "2024-10-02T00", " 2024-10-02 ", "2024-10-02T00Z"]
 )
-def test_the_first_hour_can_be_written_in_many_ways(text: str) -> None:
+def test_the_first_hour_has_several_forms(text: str) -> None:
     assert parse_from(text) == ts_of("2024-10-02")
 
 
@@ -120,7 +120,7 @@ def test_what_is_not_a_month_is_refused(text: str) -> None:
         parse_month(text)
 
 
-def test_the_last_month_of_all_is_refused_like_any_other() -> None:
+def test_a_month_out_of_range_is_refused() -> None:
     with pytest.raises(UsageError):
         parse_month("9999-12")
 

@@ -1,4 +1,4 @@
-"""Data that is made up, and runs that were changed, never pass for real."""
+"""Labels mark synthetic data and what-if runs."""
 
 from dataclasses import replace
 from io import StringIO
@@ -32,7 +32,7 @@ WHAT_IF = "what if: zone 79 x 0.5 from 2024-10-25 18:00, zone 132 x 2 from 2024-
         ),
     ],
 )
-def test_the_source_says_what_is_not_real(run: RunInfo, label: str) -> None:
+def test_the_source_marks_synthetic_data_and_surges(run: RunInfo, label: str) -> None:
     assert source_label(run) == label
 
 

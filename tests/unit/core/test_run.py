@@ -24,7 +24,7 @@ CHANGES: dict[str, Any] = {
 SHARING = {"run_id", "dataflows", "consumers"}
 
 
-def test_how_a_run_is_shared_does_not_make_it_another() -> None:
+def test_the_numbers_of_processes_do_not_make_another_run() -> None:
     other = replace(RUN, run_id="other", dataflows=3, consumers=2)
     assert other != RUN
     assert RUN.replays_the_same_as(other)
@@ -32,7 +32,7 @@ def test_how_a_run_is_shared_does_not_make_it_another() -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_whatever_else_is_changed_makes_it_another(name: str) -> None:
+def test_any_other_change_makes_another_run(name: str) -> None:
     other = replace(RUN, **{name: CHANGES[name]})
     assert RUN.replays_the_same_as(other) == (name in SHARING)
     assert other.replays_the_same_as(RUN) == (name in SHARING)
@@ -42,5 +42,5 @@ def test_every_field_of_a_run_is_tested_above() -> None:
     assert set(CHANGES) == {field.name for field in fields(RunInfo)}
 
 
-def test_a_run_is_done_by_one_process_of_each_kind_unless_it_says_otherwise() -> None:
+def test_a_run_has_one_process_of_each_kind_by_default() -> None:
     assert (RUN.dataflows, RUN.consumers, RUN.hours) == (1, 1, 30)

@@ -26,7 +26,7 @@ from rushhour.core.speed import MAX, Speed
         ("MAX", math.inf),
     ],
 )
-def test_a_speed_is_read(text: str, factor: float) -> None:
+def test_a_speed_is_parsed(text: str, factor: float) -> None:
     assert Speed.parse(text) == Speed(factor)
 
 
@@ -54,19 +54,19 @@ def test_what_is_not_a_speed_is_refused_in_one_line(text: str) -> None:
         (math.inf, "max"),
     ],
 )
-def test_a_speed_is_written_in_the_largest_whole_unit(factor: float, text: str) -> None:
+def test_a_speed_is_formatted_in_the_largest_whole_unit(factor: float, text: str) -> None:
     assert str(Speed(factor)) == text
 
 
 @given(st.integers(1, 1_000), st.sampled_from("smhd"))
-def test_whole_amounts_are_read_back_as_written(amount: int, unit: str) -> None:
+def test_whole_amounts_are_parsed_back(amount: int, unit: str) -> None:
     speed = Speed.parse(f"{amount}{unit}/s")
     assert Speed.parse(str(speed)) == speed
 
 
-# Settings keep a speed as str(Speed) and hand it to the producer in the environment.
+# Settings pass a speed to the producer as str(Speed).
 @pytest.mark.parametrize("text", ["1234567", "0.00001", "3600.123", "1000001s/s"])
-def test_any_factor_is_read_back_as_written(text: str) -> None:
+def test_any_factor_is_parsed_back(text: str) -> None:
     speed = Speed.parse(text)
     assert Speed.parse(str(speed)) == speed
 

@@ -16,12 +16,12 @@ surges = st.builds(Surge, st.integers(1, 265), factors, hours)
 
 
 @given(surges)
-def test_a_surge_comes_back_from_its_text(surge: Surge) -> None:
+def test_a_surge_is_parsed_back_from_its_text(surge: Surge) -> None:
     assert Surge.parse(str(surge)) == surge
 
 
 @given(st.lists(surges, unique_by=lambda surge: surge.zone))
-def test_several_come_back_in_the_order_of_their_zones(several: list[Surge]) -> None:
+def test_several_are_parsed_back_sorted_by_zone(several: list[Surge]) -> None:
     ordered = tuple(sorted(several, key=lambda surge: surge.zone))
     assert parse_surges(format_surges(tuple(several))) == ordered
 
@@ -46,7 +46,7 @@ def test_several_come_back_in_the_order_of_their_zones(several: list[Surge]) -> 
         ),
     ],
 )
-def test_the_same_surges_are_written_the_same(text: str, canonical: str) -> None:
+def test_equal_surges_have_equal_texts(text: str, canonical: str) -> None:
     found = parse_surges(text)
     assert format_surges(found) == canonical
     assert parse_surges(canonical) == found
@@ -58,13 +58,13 @@ def test_factors_are_decimal_numbers() -> None:
     assert surge.factor.as_integer_ratio() == (11, 10)
 
 
-def test_a_surge_is_named_for_a_person() -> None:
+def test_a_surge_has_a_label() -> None:
     assert Surge(132, Decimal("2.50"), OCT_20).label == "zone 132 x 2.5 from 2024-10-20 00:00"
     assert Surge(1, Decimal(100), OCT_20).label == "zone 1 x 100 from 2024-10-20 00:00"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("132", "zone:factor@hour, such as 132:2.0@2024-10-20"),
         ("132:2", "zone:factor@hour"),
@@ -91,11 +91,11 @@ def test_a_surge_is_named_for_a_person() -> None:
         ("132:2@2024-10-20,132:2@2024-10-20", "zone 132 twice"),
     ],
 )
-def test_a_text_that_is_no_surge_is_one_line_of_what_is_expected(text: str, said: str) -> None:
+def test_an_invalid_surge_is_one_line_of_what_is_expected(text: str, expected: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_surges(text)
     message = str(caught.value)
     assert message.startswith("surge '")
-    assert said in message
+    assert expected in message
     assert "\n" not in message
     assert caught.value.exit_code == 2

@@ -35,16 +35,16 @@ def test_every_zone_has_the_partition_of_kafkas_default_partitioner(partitions: 
         assert partition_of(zone, partitions) == to_positive % partitions
 
 
-def test_every_partition_of_four_has_a_fair_share_of_the_zones() -> None:
+def test_four_partitions_have_similar_numbers_of_zones() -> None:
     found = [partition_of(zone, 4) for zone in ZONE_IDS]
     assert all(40 <= found.count(partition) <= 95 for partition in range(4))
 
 
-def test_a_zones_key_is_its_id_in_decimal() -> None:
+def test_the_key_of_a_zone_is_its_id_in_decimal() -> None:
     assert [zone_key(zone) for zone in (1, 132, 265)] == [b"1", b"132", b"265"]
 
 
-def test_topics_are_four() -> None:
+def test_there_are_four_topics() -> None:
     assert TOPICS == ("trips", "hourly_rides", "predictions", "alerts")
 
 

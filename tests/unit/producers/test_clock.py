@@ -15,14 +15,14 @@ walls = st.floats(0, 100_000)
 factors = st.sampled_from([0.1, 1.0, 3600.0, 21_600.0, 1e6]) | st.floats(0.01, 1e6)
 speeds = factors.map(Speed)
 clocks = st.builds(SimClock, walls, st.just(OCTOBER), speeds, st.booleans())
-# A change of the clock: after how many wall seconds, and what.
+# Changes of the clock: seconds of wall time before each, and the change.
 changes = st.lists(
     st.tuples(st.floats(0, 2_000), st.sampled_from(["pause", "resume"]) | speeds), max_size=30
 )
 
 
 @given(clocks, st.lists(walls, min_size=2))
-def test_simulated_time_never_runs_backwards(clock: SimClock, times: list[float]) -> None:
+def test_simulated_time_is_monotonic(clock: SimClock, times: list[float]) -> None:
     seen = [clock.now(wall) for wall in sorted(times)]
     assert seen == sorted(seen)
 
@@ -44,7 +44,7 @@ def test_the_clock_shows_an_instant_when_it_is_due(anchor: float, speed: Speed, 
 
 
 @given(walls, speeds, changes)
-def test_simulated_time_is_the_sum_of_its_segments_whatever_happens(
+def test_simulated_time_is_the_sum_of_its_segments(
     anchor: float, speed: Speed, plan: list[tuple[float, str | Speed]]
 ) -> None:
     clock = SimClock(anchor, OCTOBER, speed)
@@ -60,12 +60,12 @@ def test_simulated_time_is_the_sum_of_its_segments_whatever_happens(
         else:
             clock, running = clock.resume(wall), True
         assert clock.paused is not running
-    # Each change rounds down to a whole millisecond; nothing else may be lost or won.
+    # Each change rounds down to a millisecond; there is no other error.
     assert -0.5 <= exact - clock.now(wall) <= len(plan) + 1.5
 
 
 @given(clocks, walls, walls)
-def test_a_paused_clock_stands_still_and_nothing_is_due(
+def test_a_paused_clock_stops_and_nothing_is_due(
     clock: SimClock, wall: float, later: float
 ) -> None:
     paused = clock.pause(wall)
@@ -74,7 +74,7 @@ def test_a_paused_clock_stands_still_and_nothing_is_due(
 
 
 @given(walls, speeds, walls)
-def test_time_spent_paused_is_not_made_up_for(anchor: float, speed: Speed, pause: float) -> None:
+def test_a_pause_is_not_made_up_for(anchor: float, speed: Speed, pause: float) -> None:
     clock = SimClock(anchor, OCTOBER, speed).pause(anchor + 1).resume(anchor + 1 + pause)
     assert clock.now(anchor + 1 + pause) == SimClock(anchor, OCTOBER, speed).now(anchor + 1)
     assert not clock.paused
@@ -94,7 +94,7 @@ def test_a_speed_set_while_paused_counts_from_the_resume() -> None:
 
 
 @given(clocks, walls, st.integers(0, 10**10))
-def test_a_held_clock_goes_on_from_where_it_is_held(
+def test_a_rebased_clock_continues_from_its_new_anchor(
     clock: SimClock, wall: float, late: int
 ) -> None:
     held = clock.rebase(OCTOBER + late, wall)
@@ -104,7 +104,7 @@ def test_a_held_clock_goes_on_from_where_it_is_held(
         assert held.wall_at(OCTOBER + late) == wall
 
 
-def test_at_max_all_is_due_and_the_clock_stands_at_its_anchor() -> None:
+def test_at_max_everything_is_due_and_the_clock_stays_at_its_anchor() -> None:
     clock = SimClock(10.0, OCTOBER, MAX)
     assert clock.now(99.0) == OCTOBER
     assert clock.wall_at(OCTOBER + 10**12) == 10.0
@@ -116,7 +116,7 @@ def test_from_max_to_a_finite_speed_time_runs_from_the_anchor() -> None:
     assert clock.now(21.0) == OCTOBER + 1_005
 
 
-def test_a_clock_never_changes_itself() -> None:
+def test_a_clock_is_immutable() -> None:
     clock = SimClock(0.0, OCTOBER, HOURS_PER_SECOND)
     with pytest.raises(AttributeError):
         clock.anchor_sim = 5  # type: ignore[misc]

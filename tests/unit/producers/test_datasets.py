@@ -40,7 +40,7 @@ def test_another_month_has_only_its_address() -> None:
     assert (file.size, file.sha256) == (None, None)
 
 
-def test_every_known_hash_looks_like_one() -> None:
+def test_every_known_hash_is_well_formed() -> None:
     for dataset, month in (
         ("yellow", "2024-09"),
         ("yellow", "2024-10"),

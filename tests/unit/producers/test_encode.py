@@ -1,4 +1,4 @@
-"""Which message of the replay lies on which partition, and with which key."""
+"""Partition, key and value of the messages of the replay."""
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ def table() -> TripTable:
     return TripTable(times, zones, len(zones), {})
 
 
-def test_a_trip_lies_on_the_partition_of_its_zone_under_its_zones_key() -> None:
+def test_a_trip_has_the_partition_and_the_key_of_its_zone() -> None:
     messages = TripEncoder(PARTITIONS).trips(table(), 0, len(table()))
     found = 0
     for partition, own in enumerate(messages):
@@ -31,7 +31,7 @@ def test_a_trip_lies_on_the_partition_of_its_zone_under_its_zones_key() -> None:
     assert found == len(ZONE_IDS)
 
 
-def test_only_the_asked_trips_are_encoded_with_their_index_as_number() -> None:
+def test_only_the_requested_trips_are_encoded_with_their_index_as_seq() -> None:
     messages = TripEncoder(PARTITIONS).trips(table(), 100, 103)
     trips = [msgspec.json.decode(message["value"]) for own in messages for message in own]
     assert sorted((trip["seq"], trip["pickup_ts"]) for trip in trips) == [

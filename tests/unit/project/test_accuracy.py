@@ -1,4 +1,4 @@
-"""The comparison of benchmarks/accuracy.py: nobody in it may know an hour before it is over."""
+"""The comparison of benchmarks/accuracy.py: no learner uses an hour before it is over."""
 
 import sys
 from types import SimpleNamespace
@@ -45,7 +45,7 @@ def changed_from(rides: Floats, hour: int) -> Floats:
 )
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
-def test_features_know_nothing_of_their_hour_or_later(
+def test_features_depend_on_earlier_hours_only(
     features: Any, hours: int, seed: int, data: st.DataObject
 ) -> None:
     hour = data.draw(st.integers(1, hours - 1))
@@ -57,7 +57,7 @@ def test_features_know_nothing_of_their_hour_or_later(
         assert not np.array_equal(after[hour + 1], before[hour + 1], equal_nan=True)
 
 
-def test_each_learner_alone_predicts_as_it_does_among_all() -> None:
+def test_learners_are_independent() -> None:
     rides = made_up(30, 1).astype(np.int64)
     together = replay(START, rides).forecast.by_model
     for learner in learners():
@@ -75,7 +75,7 @@ def test_the_weight_of_a_row_is_known_before_its_hour(seed: int, hour: int) -> N
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2 * WEEK + 9), st.integers(0, ZONE_COUNT - 1))
-def test_features_are_what_they_are_called(seed: int, hour: int, column: int) -> None:
+def test_features_match_their_names(seed: int, hour: int, column: int) -> None:
     rides = made_up(2 * WEEK + 10, seed)
     for lag in LAGS:
         found = lagged(rides, lag)[hour, column]
@@ -94,7 +94,7 @@ def test_the_last_features_are_hour_day_and_zone() -> None:
 
 
 class Parrot:
-    """Stands in for LightGBM: predicts the most that it was fitted on, plus the lag of one hour."""
+    """Stands in for LightGBM: predicts the maximum of its training data plus the lag of an hour."""
 
     def __init__(self) -> None:
         self.fits: list[int] = []

@@ -1,4 +1,4 @@
-"""The knobs of `.env` reach the settings through `docker-compose.yml`."""
+"""The variables of `.env` reach the settings through `docker-compose.yml`."""
 
 import re
 from pathlib import Path
@@ -12,16 +12,16 @@ from rushhour.core.settings import PREFIX, Settings
 ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE)["services"]
-KNOBS = dict(
+VARIABLES = dict(
     line.split("=", 1)
     for line in (ROOT / ".env").read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
 )
 
 
-def test_every_knob_is_used_and_every_variable_is_a_knob() -> None:
-    assert set(re.findall(r"\$\{(\w+)", COMPOSE)) == set(KNOBS)
-    assert {"SPEED", "DATASET", "MONTH", "FROM", "UNTIL", "PARTITIONS"} <= set(KNOBS)
+def test_env_and_compose_have_the_same_variables() -> None:
+    assert set(re.findall(r"\$\{(\w+)", COMPOSE)) == set(VARIABLES)
+    assert {"SPEED", "DATASET", "MONTH", "FROM", "UNTIL", "PARTITIONS"} <= set(VARIABLES)
 
 
 def test_every_variable_has_a_default() -> None:
@@ -34,15 +34,15 @@ def test_the_variables_of_the_containers_are_settings() -> None:
     assert {name for name in given if name.startswith(PREFIX)} - known == set()
 
 
-@pytest.mark.parametrize("knob", ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "PARTITIONS"])
-def test_prepare_gets_the_data_of_the_run(knob: str) -> None:
-    assert SERVICES["prepare"]["environment"][PREFIX + knob] == f"${{{knob}:-}}"
+@pytest.mark.parametrize("variable", ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "PARTITIONS"])
+def test_prepare_gets_the_data_of_the_run(variable: str) -> None:
+    assert SERVICES["prepare"]["environment"][PREFIX + variable] == f"${{{variable}:-}}"
 
 
-@pytest.mark.parametrize("knob", ["DATAFLOWS", "CONSUMERS"])
-def test_prepare_gets_the_number_of_processes(knob: str) -> None:
-    assert SERVICES["prepare"]["environment"][PREFIX + knob] == f"${{{knob}:-1}}"
-    assert KNOBS[knob] == "1"
+@pytest.mark.parametrize("variable", ["DATAFLOWS", "CONSUMERS"])
+def test_prepare_gets_the_number_of_processes(variable: str) -> None:
+    assert SERVICES["prepare"]["environment"][PREFIX + variable] == f"${{{variable}:-1}}"
+    assert VARIABLES[variable] == "1"
 
 
 @pytest.mark.parametrize(("kind", "count"), [("dataflow", 3), ("consumer", 2)])

@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes: valid for Kubernetes, and in step with the project."""
+"""The manifests of deploy/kubernetes: valid for Kubernetes, and consistent with the project."""
 
 import os
 import tomllib
@@ -16,7 +16,7 @@ FOLDER = ROOT / "deploy" / "kubernetes"
 KUSTOMIZATION = FOLDER / "kustomization.yaml"
 # The oldest version that labels pods with their index, and the newest that the validator knows.
 VERSIONS = ("1.28", kubernetes_validate.latest_version().removesuffix(".0"))
-PARTS = ("producer", "dataflow", "consumer")
+PROCESSES = ("producer", "dataflow", "consumer")
 
 Document = dict[str, Any]
 
@@ -68,12 +68,12 @@ def test_the_kustomization_names_every_manifest() -> None:
     assert [kustomization["namespace"]] == list(named("Namespace"))
 
 
-def test_the_parts_are_there() -> None:
+def test_every_process_and_server_has_a_set() -> None:
     servers = {"rushhour-kafka", "rushhour-redis"}
-    assert set(SETS) == servers | {f"rushhour-{part}" for part in PARTS}
+    assert set(SETS) == servers | {f"rushhour-{process}" for process in PROCESSES}
 
 
-def test_every_setting_exists_and_has_a_value_that_can_be_used(
+def test_every_setting_exists_and_has_a_valid_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
@@ -105,14 +105,14 @@ def test_every_dataflow_process_has_its_address() -> None:
     ]
 
 
-def test_the_run_knows_how_many_consumers_there_are() -> None:
+def test_the_number_of_consumers_is_that_of_the_run() -> None:
     replicas = SETS["rushhour-consumer"]["spec"]["replicas"]
     assert str(replicas) == SETTINGS["RUSHHOUR_CONSUMERS"]
 
 
-@pytest.mark.parametrize("part", ["dataflow", "consumer"])
-def test_a_process_takes_its_number_from_its_pod(part: str) -> None:
-    (container,) = PODS[f"rushhour-{part}"]["containers"]
+@pytest.mark.parametrize("process", ["dataflow", "consumer"])
+def test_a_process_takes_its_number_from_its_pod(process: str) -> None:
+    (container,) = PODS[f"rushhour-{process}"]["containers"]
     field = "metadata.labels['apps.kubernetes.io/pod-index']"
     assert {
         "name": Settings.env_name("process"),
@@ -121,14 +121,14 @@ def test_a_process_takes_its_number_from_its_pod(part: str) -> None:
 
 
 @pytest.mark.parametrize(("setting", "name"), [("KAFKA", "kafka"), ("REDIS", "redis")])
-def test_a_server_is_where_the_settings_say(setting: str, name: str) -> None:
+def test_the_addresses_of_servers_are_those_of_their_services(setting: str, name: str) -> None:
     service = f"rushhour-{name}"
     (port,) = SERVICES[service]["spec"]["ports"]
     address = SETTINGS[PREFIX + setting].rpartition("/")[2]
     assert address == f"{service}:{port['port']}"
 
 
-def test_kafka_tells_clients_an_address_that_they_can_reach() -> None:
+def test_kafka_advertises_the_address_of_its_service() -> None:
     spec = SETS["rushhour-kafka"]["spec"]
     (container,) = spec["template"]["spec"]["containers"]
     env = {item["name"]: item["value"] for item in container["env"]}
@@ -159,7 +159,7 @@ def test_a_set_and_its_service_select_its_pods_and_no_others(name: str) -> None:
 
 
 @each_set
-def test_every_port_that_is_named_exists(name: str) -> None:
+def test_every_named_port_exists(name: str) -> None:
     spec = SETS[name]["spec"]
     known = ports(spec)
     for port in SERVICES[spec["serviceName"]]["spec"]["ports"]:
@@ -170,9 +170,9 @@ def test_every_port_that_is_named_exists(name: str) -> None:
             assert target is None or target["port"] in known
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_metrics_are_served_where_they_are_looked_for(part: str) -> None:
-    spec = SETS[f"rushhour-{part}"]["spec"]
+@pytest.mark.parametrize("process", PROCESSES)
+def test_metrics_are_served_on_the_annotated_port(process: str) -> None:
+    spec = SETS[f"rushhour-{process}"]["spec"]
     annotations = spec["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/scrape"] == "true"
     assert annotations["prometheus.io/port"] == SETTINGS["RUSHHOUR_METRICS_PORT"]
@@ -192,7 +192,7 @@ def test_every_mount_has_its_volume(spec: Document, container: Document) -> None
     ("name", "setting"),
     [("rushhour-producer", "RUSHHOUR_CACHE_DIR"), ("rushhour-dataflow", "RUSHHOUR_RECOVERY_DIR")],
 )
-def test_what_must_outlive_a_pod_is_on_a_claim(name: str, setting: str) -> None:
+def test_data_that_must_outlive_a_pod_is_on_a_claim(name: str, setting: str) -> None:
     spec = SETS[name]["spec"]
     (claim,) = spec["volumeClaimTemplates"]
     (container,) = PODS[name]["containers"]
@@ -232,9 +232,9 @@ def test_servers_are_those_of_compose(server: str) -> None:
     assert container["image"] == compose["services"][server]["image"]
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_parts_run_the_image_of_this_version(part: str) -> None:
+@pytest.mark.parametrize("process", PROCESSES)
+def test_processes_run_the_image_of_this_version(process: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for container in containers(PODS[f"rushhour-{part}"]):
+    for container in containers(PODS[f"rushhour-{process}"]):
         assert container["image"] == f"{project['name']}:{project['version']}"
         assert container["imagePullPolicy"] == "IfNotPresent"

@@ -2,7 +2,7 @@ from rushhour.runtime.monitor import Health
 
 
 class Wall:
-    """A clock on the wall that moves only when told to."""
+    """A wall clock that is set by the test."""
 
     now = 1_000.0
 
@@ -10,7 +10,7 @@ class Wall:
         return self.now
 
 
-def test_a_part_is_alive_for_a_minute_after_its_loop_came_around() -> None:
+def test_a_process_is_alive_for_a_minute_after_a_heartbeat() -> None:
     wall = Wall()
     health = Health(wall)
     for _ in range(3):
@@ -21,7 +21,7 @@ def test_a_part_is_alive_for_a_minute_after_its_loop_came_around() -> None:
     assert not health.is_alive()
 
 
-def test_a_part_that_stood_still_is_alive_again_once_its_loop_comes_around() -> None:
+def test_a_stuck_process_is_alive_again_after_a_heartbeat() -> None:
     wall = Wall()
     health = Health(wall)
     health.beat()
@@ -31,14 +31,14 @@ def test_a_part_that_stood_still_is_alive_again_once_its_loop_comes_around() -> 
     assert health.is_alive()
 
 
-def test_a_part_whose_loop_has_not_begun_may_take_its_time() -> None:
+def test_a_process_is_alive_before_its_first_heartbeat() -> None:
     wall = Wall()
     health = Health(wall)
     wall.now += 1e9
     assert health.is_alive()
 
 
-def test_a_part_whose_work_is_done_may_stand_still() -> None:
+def test_a_process_that_is_done_needs_no_heartbeat() -> None:
     wall = Wall()
     health = Health(wall)
     health.beat()
