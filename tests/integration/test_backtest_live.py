@@ -108,7 +108,7 @@ def test_verify_compares_intervals_and_alerts_too(cli: Cli, after_run: Rushhour)
 def test_alerts_of_a_zone_are_shown_with_the_source(cli: Cli, after_run: Rushhour) -> None:
     shown = cli(after_run, "alerts", "--zone", 74, "--last", 1)
     assert (shown.code, shown.stderr) == (0, "")
-    assert "74 East Harlem North more rides +" in shown.words
+    assert "74 East Harlem North above +" in shown.words
     assert "1 of " in shown.words
     assert SAYS_SO in shown.words
     none = cli(after_run, "alerts", "--zone", 1)

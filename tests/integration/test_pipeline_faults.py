@@ -23,6 +23,7 @@ from rushhour.simulator.stack import stack as stack_module
 from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.process_specs import ProcessSpec, process_specs
 from rushhour.simulator.stack.stack import Stack
+from rushhour.storage.clock import last_hour_closed, load_status
 from rushhour.storage.runs import load_run
 from tests.fixtures.pipeline import (
     ODD_ROWS,
@@ -276,8 +277,8 @@ def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
     pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult, wait_until: WaitUntil
 ) -> None:
     def ahead(stack: Stack) -> bool:
-        clock = stack.client.hgetall(keys.CLOCK)
-        return int(str(clock["now_ts"])) - int(str(clock["last_hour_closed_ts"])) > 4 * HOUR_MS
+        status, closed = load_status(stack.client), last_hour_closed(stack.client)
+        return status is not None and closed is not None and status.now_ts - closed > 4 * HOUR_MS
 
     def disturb(stack: Stack) -> None:
         """The consumer sleeps meanwhile, so that the second producer takes up hours before."""

@@ -90,8 +90,8 @@ def test_alerts_are_those_of_the_forecasting(result: RunResult, recount: Recount
             {
                 "zone": zone,
                 "hour": recount.label(hour),
-                "what": direction_of(float(change)),
-                "change": change,
+                "direction": direction_of(float(change)),
+                "relative_change": change,
             },
         )
         for hour in range(recount.hours)
@@ -233,8 +233,6 @@ def test_the_clock_and_the_run_describe_what_was_replayed(
         "command": "0-0",
         "command_error": "",
         "speed_setting": "max",
-        "last_hour_closed": "2024-10-09T05",
-        "last_hour_closed_ts": str(end - 3_600_000),
     }
     assert result.run["run_id"]
     assert result.run["file"].endswith("/nine-days.parquet")

@@ -78,7 +78,7 @@ def run_id(client: redis.Redis) -> str:
 
 def close_hours(client: redis.Redis, count: int) -> None:
     """Write what `prepare` reads of closed hours."""
-    client.hset(keys.CLOCK, mapping={"last_hour_closed_ts": START + (count - 1) * HOUR})
+    client.xadd(keys.CITY_HOURLY, {"rides": 1}, id=f"{START + (count - 1) * HOUR}-0")
     client.hset(keys.QUALITY, mapping={"hours_closed": count})
 
 

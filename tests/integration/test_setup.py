@@ -172,7 +172,7 @@ def test_a_run_is_over_once_its_last_hour_is_closed(client: redis.Redis) -> None
     found = []
     for closed in (None, START, START + 3_600_000):
         if closed is not None:
-            client.hset(keys.CLOCK, "last_hour_closed_ts", closed)
+            client.xadd(keys.CITY_HOURLY, {"rides": 1}, id=f"{closed}-0")
         assert last_hour_closed(client) == closed
         found.append(
             ((first_open_hour(client, START) - START) // 3_600_000, is_finished(client, run))

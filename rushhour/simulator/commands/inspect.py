@@ -123,14 +123,14 @@ def verify(data: DataFlag = None, redis: RedisFlag = None, state_dir: StateFlag 
 
     console = open_console()
     failed = 0
+    marks = {"ok": Text("ok  ", "green"), "note": Text("note"), "fail": Text("FAIL", "red")}
     with open_redis(Settings.load(redis=redis, state_dir=state_dir)) as client:
         run = load_run(client)
         file = data or (None if run.synthetic else Path(run.file))
         if file is not None and not file.is_file():
             raise DataError(f"{file}: no such file: name the run's trip file with --data")
         for check in checks(client, run, file):
-            mark = Text("ok  ", "green") if check.passed else Text("FAIL", "red")
-            console.print(mark, f"{check.name}: {check.detail}", soft_wrap=True)
+            console.print(marks[check.status], f"{check.name}: {check.detail}", soft_wrap=True)
             failed += not check.passed
     if failed:
         raise VerificationError(f"{failed} checks failed: the run is not what the file says")

@@ -94,19 +94,20 @@ def alerts_screen(
     if alerts.empty:
         return Group(Text(f"no alerts{whose}: no drift was found"), _source(run))
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("hour", "zone", "name", "what", "change"):
+    for name in ("hour", "zone", "name", "direction", "change"):
         is_number = name in {"zone", "change"}
         table.add_column(name, justify="right" if is_number else "left", no_wrap=name != "name")
     newest = alerts.sort_values(
         ["pickup_hour", "pickup_location_id"], ascending=[False, True], kind="stable"
     ).head(last)
-    for hour, zone_id, what, change in newest[
-        ["pickup_hour", "pickup_location_id", "what", "change"]
+    for hour, zone_id, direction, change in newest[
+        ["pickup_hour", "pickup_location_id", "direction", "relative_change"]
     ].itertuples(index=False):
         name = zones()[zone_id - FIRST_ZONE].name
-        table.add_row(f"{hour:%Y-%m-%d %H:%M}", f"{zone_id}", name, what, f"{100 * change:+,.0f} %")
+        percent = f"{100 * change:+,.0f} %"
+        table.add_row(f"{hour:%Y-%m-%d %H:%M}", f"{zone_id}", name, direction, percent)
     count = f"{len(newest):,} of {len(alerts):,} alerts{whose}, the newest first"
-    note = "change: rides of the last hours by what was predicted for them, minus 1"
+    note = "change: rides of the last hours divided by their predictions, minus 1"
     return Group(table, Text(count, style="dim"), Text(note, style="dim"), _source(run))
 
 

@@ -82,8 +82,8 @@ ALERTS = pd.DataFrame(
             ["2024-10-02 07:00", "2024-10-03 01:00", "2024-10-03 01:00"], utc=True
         ),
         "pickup_location_id": [132, 7, 4],
-        "what": ["more rides", "fewer rides", "more rides"],
-        "change": [1.234, -0.5, 19.76],
+        "direction": ["above", "below", "above"],
+        "relative_change": [1.234, -0.5, 19.76],
     }
 )
 
@@ -92,8 +92,8 @@ def test_alerts_are_shown_newest_first_with_names_and_percent() -> None:
     lines = text_of(alerts_screen(RUN, ALERTS, last=2, zone=None)).splitlines()
     rows = [" ".join(line.split()) for line in lines if line.strip().startswith("2024-")]
     assert rows == [
-        "2024-10-03 01:00 4 Alphabet City more rides +1,976 %",
-        "2024-10-03 01:00 7 Astoria fewer rides -50 %",
+        "2024-10-03 01:00 4 Alphabet City above +1,976 %",
+        "2024-10-03 01:00 7 Astoria below -50 %",
     ]
     assert "2 of 3 alerts, the newest first" in "\n".join(lines)
 
