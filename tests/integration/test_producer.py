@@ -1,0 +1,97 @@
+"""The producer against a broker and a Redis: where it starts, and what it logs."""
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from producers.__main__ import main
+from rushhour.core import keys
+from rushhour.core.events import Tick, Trip, TripEvent, trip_codec
+from rushhour.core.hours import HOUR_MS, clock_label
+from rushhour.core.run import RunInfo
+from rushhour.core.topics import TRIPS
+from rushhour.runtime.kafka import assigned_consumer, end_offsets
+from rushhour.runtime.monitor import Health
+from rushhour.runtime.redis_client import read_hash
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.simulator.stack.setup import prepare
+from rushhour.storage.clock import load_status
+from tests.fixtures.settings import SettingsFactory
+from tests.fixtures.trips import TripWriter
+
+pytestmark = pytest.mark.integration
+
+START = 1_727_740_800_000  # 2024-10-01 00:00
+HOURS = 30
+END = START + HOURS * HOUR_MS
+
+
+@pytest.fixture
+def run(write_trips: TripWriter, tmp_path: Path) -> RunInfo:
+    """A run of 30 hours with a trip at the start of each, of another zone."""
+    rows = [(f"{clock_label(START + i * HOUR_MS)}:00", i + 1) for i in range(HOURS)]
+    file = write_trips(tmp_path / "trips.parquet", [*rows, (rows[0][0], 999), (None, 1)])
+    return RunInfo("id", "green", "2024-10", file.name, str(file), START, END)
+
+
+def replay(
+    run: RunInfo, client: redis.Redis, settings: SettingsFactory, broker: str, url: str
+) -> list[TripEvent]:
+    """Run the producer to its end; return the events that it has sent, by partition."""
+    before = end_offsets(broker, (TRIPS,))
+    main(settings(kafka=broker, redis=url, speed="max", ahead_hours=168), Health())
+    after = end_offsets(broker, (TRIPS,))
+    count = sum(after[TRIPS].values()) - sum(before[TRIPS].values())
+    consumer = assigned_consumer(broker, before)
+    events: list[TripEvent] = []
+    while len(events) < count:
+        values = [message.value() for message in consumer.consume(1_000, timeout=0.2)]
+        events += [trip_codec().decode(value) for value in values if value is not None]
+    consumer.close()
+    return events
+
+
+def trips(events: list[TripEvent]) -> list[tuple[int, int]]:
+    """Seq and zone of each trip, in order of seq."""
+    return sorted((e.seq, e.pickup_location_id) for e in events if isinstance(e, Trip))
+
+
+def test_a_run_is_sent_from_its_start_and_after_a_restart_from_the_first_open_hour(
+    run: RunInfo,
+    client: redis.Redis,
+    redis_server: EmbeddedRedis,
+    settings: SettingsFactory,
+    broker: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    prepare(client, broker, 4, run, create=False)
+
+    first = replay(run, client, settings, broker, redis_server.url)
+
+    assert trips(first) == [(i, i + 1) for i in range(HOURS)]
+    assert [e.sim_ts for e in first if isinstance(e, Tick) and e.final] == [END] * 4
+    assert caplog.messages == [
+        "run id: green 2024-10, trips.parquet",
+        "30 trips of 32 rows, rejected: null_time 1, unknown_zone 1",
+        "30 hours from 2024-10-01 00:00 to 2024-10-02 06:00 at max",
+        "simulated 2024-10-02 00:00: 24 trips sent",
+        "finished: 30 trips sent",
+    ]
+    quality = read_hash(client, keys.QUALITY)
+    assert (quality["rows_read"], quality["trips_usable"]) == ("32", "30")
+    status = load_status(client)
+    assert status is not None
+    assert (status.state, status.now_ts, status.trips) == ("finished", END, 30)
+
+    caplog.clear()
+    client.xadd(keys.CITY_HOURLY, {"hour": "2024-10-02T01"}, id=f"{START + 25 * HOUR_MS}-0")
+
+    again = replay(run, client, settings, broker, redis_server.url)
+
+    assert trips(again) == [(i, i + 1) for i in range(26, HOURS)]
+    assert caplog.messages[2:] == [
+        "30 hours from 2024-10-01 00:00 to 2024-10-02 06:00 at max, resumed at 2024-10-02 02:00",
+        "finished: 30 trips sent",
+    ]
