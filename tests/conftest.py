@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fixtures.command",
     "tests.fixtures.docker",
     "tests.fixtures.documentation",
+    "tests.fixtures.finished_run",
     "tests.fixtures.pipeline",
     "tests.fixtures.redis_server",
     "tests.fixtures.settings",

@@ -51,3 +51,9 @@ class VerificationError(RushhourError):
 
 class EventError(KafkaFailure):
     """An event on a topic does not match its schema."""
+
+
+class ClosedPipeError(RushhourError):
+    """Nobody reads the output any more, as after `rushhour compare | head -1`: no failure."""
+
+    exit_code = 141

@@ -14,7 +14,7 @@ from rushhour.core.settings import Settings
 from rushhour.simulator.evaluation.demand import find_demand
 from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.offline import replay
-from rushhour.simulator.stack.session import open_redis
+from rushhour.simulator.stack.open_run import open_run
 from rushhour.storage.runs import load_run
 from tests.fixtures.command import Cli, Finished, Rushhour
 from tests.fixtures.settings import SettingsFactory
@@ -44,7 +44,8 @@ def after_run(module_rushhour: Rushhour, finished: Finished) -> Rushhour:
 def test_a_backtest_reproduces_a_live_run_exactly(
     after_run: Rushhour, settings: SettingsFactory
 ) -> None:
-    with open_redis(settings(state_dir=after_run.state_dir)) as client:
+    with open_run(settings(state_dir=after_run.state_dir)) as opened:
+        client = opened.client
         run = load_run(client)
         live = read_run(client, run)
     flags = {"dataset": "green", "until_hour": "2024-10-03", "surge": SURGED[-1]}
@@ -71,7 +72,7 @@ def test_both_commands_write_the_same_rows_and_show_the_same_scores(
 
     ended = cli(after_run, "backtest", "--synthetic", *SURGED, "--csv", offline, "--plot", png)
 
-    assert (ended.code, ended.stderr) == (0, "")
+    assert ended.code == 0, ended.stderr
     with live.open(newline="") as live_lines, offline.open(newline="") as offline_lines:
         rows = list(csv.DictReader(live_lines))
         found = list(csv.DictReader(offline_lines))
@@ -79,16 +80,18 @@ def test_both_commands_write_the_same_rows_and_show_the_same_scores(
     assert [{name: row[name] for name in rows[0]} for row in found] == rows
     assert list(found[0])[len(rows[0]) :] == list(model_names()[1:])
 
-    said = ended.words
-    assert f"backtest of {SAYS_SO} hours 72 " in said
-    assert f"19,080 rows written to {offline}" in said
-    assert f"zone 74 drawn to {png}" in said  # the busiest, after its surge
+    shown = ended.words
+    assert f"backtest of {SAYS_SO} hours 72 " in shown
+    assert ended.stderr.splitlines() == [
+        f"19,080 rows written to {offline}",
+        f"zone 74 drawn to {png}",  # the busiest, after its surge
+    ]
     assert png.read_bytes().startswith(b"\x89PNG")
     of_live = scores(finished.stdout)
     assert [line.split()[0] for line in of_live] == list(model_names())
     assert scores(ended.stdout) == of_live
     for heading in (f"{SERVED} by borough", "Manhattan", "90 % intervals", "20-100", "took"):
-        assert heading in said
+        assert heading in shown
 
 
 def scores(screen: str) -> list[str]:
@@ -112,7 +115,7 @@ def test_alerts_of_a_zone_are_shown_with_the_source(cli: Cli, after_run: Rushhou
     assert "1 of " in shown.words
     assert SAYS_SO in shown.words
     none = cli(after_run, "alerts", "--zone", 1)
-    assert none.words == f"no alerts of zone 1, Newark Airport: no drift was found {SAYS_SO}"
+    assert none.words == f"no alerts of zone 1, Newark Airport {SAYS_SO}"
 
 
 @pytest.mark.parametrize("args", [["models"], ["zone", 74], ["compare"], ["status"], ["alerts"]])
@@ -131,10 +134,9 @@ def test_a_file_of_hourly_counts_is_recognised(
     table.to_parquet(file)
 
     ended = cli(rushhour, "backtest", "--data", file, "--plot", png, "--zone", 1)
-    assert (ended.code, ended.stderr) == (0, "")
+    assert (ended.code, ended.stderr) == (0, f"zone 1 drawn to {png}\n")
     assert "backtest of hourly rides of store [1].parquet hours 30 " in ended.words
     assert "rides 150 " in ended.words
-    assert f"zone 1 drawn to {png}" in ended.words
 
     table["rides"] = -1
     table.to_parquet(file)

@@ -17,7 +17,7 @@ from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.kafka import end_offsets
-from rushhour.simulator.commands.controls import give
+from rushhour.simulator.commands.controls import send_command
 from rushhour.simulator.stack import process_specs as specs_module
 from rushhour.simulator.stack import stack as stack_module
 from rushhour.simulator.stack.child_process import ChildProcess
@@ -176,7 +176,7 @@ def test_a_dataflow_goes_on_from_its_last_snapshot(
 
     def disturb(stack: Stack) -> None:
         wait_until(lambda: hours_closed(stack) >= 12, "12 hours are closed")
-        clock = give(stack.client, Command("pause"))
+        clock = send_command(stack.client, Command("pause"))
         sent = (clock.now_ts - load_run(stack.client).start_ts) // HOUR_MS
         wait_until(lambda: hours_closed(stack) == sent, "all that was sent is closed")
         ends = end_offsets(stack.bootstrap, [TRIPS])[TRIPS]
@@ -186,7 +186,7 @@ def test_a_dataflow_goes_on_from_its_last_snapshot(
         for name in names:
             assert stack.processes[name].wait(10.0)
         restart(stack, *names)
-        give(stack.client, Command("resume"))
+        send_command(stack.client, Command("resume"))
         wait_until(stack.is_done, "the line is done")
         events.update({topic: messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)})
 

@@ -16,10 +16,11 @@ from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack import redis_server
+from rushhour.simulator.stack.open_run import open_run
 from rushhour.simulator.stack.ports import free_ports
 from rushhour.simulator.stack.redis_binary import RedisBinary, find_binary
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
-from rushhour.simulator.stack.session import Session, open_redis
+from rushhour.simulator.stack.session import Session
 from rushhour.simulator.stack.stack import open_stack
 from tests.fixtures.settings import SettingsFactory
 
@@ -301,8 +302,8 @@ def test_a_run_is_read_with_the_program_that_saved_it(
     program(tmp_path / "bin" / "redis-server", "1.0", "Can't handle RDB format version 10")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
 
-    with open_redis(ours) as client:
-        assert client.xlen(keys.CITY_HOURLY) == 1
+    with open_run(ours) as opened:
+        assert opened.client.xlen(keys.CITY_HOURLY) == 1
 
 
 def test_a_run_that_is_not_saved_keeps_the_program_of_the_dump(settings: SettingsFactory) -> None:

@@ -1,31 +1,37 @@
-"""`rushhour backtest`: find the rides, replay the models over them, and say how good they are."""
+"""`rushhour backtest`: find the rides, replay the models over them, and score the predictions."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from rushhour.core.hours import clock_label
 from rushhour.core.models import DECIMALS
 from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
-from rushhour.simulator.commands.flags import cannot_write, save_csv
-from rushhour.simulator.evaluation.demand import find_demand
+from rushhour.simulator.commands.checks import cannot_write, save_csv
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.documents import schema
+from rushhour.simulator.documents.of_scores import scores_document
+from rushhour.simulator.evaluation.demand import Demand, find_demand
 from rushhour.simulator.evaluation.offline import replay
 from rushhour.simulator.evaluation.run_arrays import RunArrays
-from rushhour.simulator.evaluation.scoring import evaluate
-from rushhour.simulator.terminal.screens import facts_grid
-from rushhour.simulator.terminal.tables import coverage_by_band, scores_by_borough, scores_by_model
+from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
+from rushhour.simulator.terminal.tables import (
+    coverage_by_band,
+    facts_grid,
+    scores_by_borough,
+    scores_by_model,
+)
 
 
 def backtest(
-    console: Console,
+    output: Output,
     flags: Mapping[str, Any],
     *,
     synthetic: bool,
@@ -38,50 +44,74 @@ def backtest(
     Parameters
     ----------
     flags
-        Flags of `Settings.load` that say what to replay.
+        Flags of `Settings.load` that name what to replay.
     synthetic
-        Replay a made-up month.
+        Replay a synthetic month.
     csv, plot
-        Files to write every prediction to, and the picture of a zone.
+        Files for every prediction, and for the picture of a zone.
     plotted_zone
         Location id of that zone; the busiest one if None.
 
     Raises
     ------
     DataError
-        If there is no file, or it cannot be used.
+        If there is no trip file, or it cannot be used.
     UsageError
         If a flag cannot be used.
     """
     started = time.monotonic()
     demand = find_demand(flags, synthetic=synthetic)
     read_s = time.monotonic() - started
-    counts = demand.rides.to_numpy(np.int64)
-    with _progress(console, len(counts)) as progress:
-        replayed = replay(demand.start_ts, counts, progress)
+    with _progress(output, len(demand.rides)) as advance:
+        replayed = replay(demand.start_ts, demand.rides.to_numpy(np.int64), advance)
     replay_s = time.monotonic() - started - read_s
     evaluation = evaluate(replayed)
-    facts = facts_grid()
-    facts.add_row("backtest of", demand.label)
-    facts.add_row(
-        "hours",
-        f"{len(counts)} ({clock_label(demand.start_ts)} to {clock_label(demand.end_ts)})",
-    )
-    facts.add_row("rides", f"{counts.sum():,}")
-    facts.add_row("alerts", f"{int((~np.isnan(replayed.alerts)).sum()):,}")
-    facts.add_row(
-        "took", f"{read_s:.1f} s to read the rides, {replay_s:.1f} s to forecast and learn"
-    )
-    for part in (facts, Text(), scores_by_model(evaluation), scores_by_borough(evaluation)):
-        console.print(part)
-    console.print(coverage_by_band(evaluation))
+    document = _document(demand, replayed, evaluation, (read_s, replay_s))
+    if output.as_json:
+        output.document(document)
+    else:
+        _show(output, document, evaluation)
     if csv is not None:
         rows = write_csv(replayed, csv)
-        console.print(f"{rows:,} rows written to {csv}", soft_wrap=True)
+        output.note(f"{rows:,} rows written to {csv}")
     if plot is not None:
         zone = plotted_zone or busiest_zone(replayed)
         _draw(replayed, zone, demand.label, plot)
-        console.print(f"zone {zone} drawn to {plot}", soft_wrap=True)
+        output.note(f"zone {zone} drawn to {plot}")
+
+
+def _document(
+    demand: Demand, replayed: RunArrays, evaluation: Evaluation, seconds: tuple[float, float]
+) -> schema.Backtest:
+    read_s, replay_s = seconds
+    return schema.Backtest(
+        source=demand.label,
+        start_ts=demand.start_ts,
+        end_ts=demand.end_ts,
+        hours=len(demand.rides),
+        rides=int(demand.rides.to_numpy(np.int64).sum()),
+        alerts=int((~np.isnan(replayed.alerts)).sum()),
+        read_s=round(read_s, 3),
+        replay_s=round(replay_s, 3),
+        scores=scores_document(evaluation),
+    )
+
+
+def _show(output: Output, document: schema.Backtest, evaluation: Evaluation) -> None:
+    span = f"{clock_label(document.start_ts)} to {clock_label(document.end_ts)}"
+    facts = facts_grid()
+    facts.add_row("backtest of", document.source)
+    facts.add_row("hours", f"{document.hours} ({span})")
+    facts.add_row("rides", f"{document.rides:,}")
+    facts.add_row("alerts", f"{document.alerts:,}")
+    facts.add_row(
+        "took",
+        f"{document.read_s:.1f} s to read the rides, {document.replay_s:.1f} s to forecast "
+        "and learn",
+    )
+    output.show(facts)
+    for table in (scores_by_model, scores_by_borough, coverage_by_band):
+        output.show(Text(), table(evaluation))
 
 
 def busiest_zone(run: RunArrays) -> int:
@@ -90,9 +120,9 @@ def busiest_zone(run: RunArrays) -> int:
 
 
 def write_csv(replayed: RunArrays, path: Path) -> int:
-    """Write a row for each hour and zone, as `compare` does, and return how many.
+    """Write a row for each hour and zone, as `compare` does, and return the number of rows.
 
-    After its columns come the predictions of the other models, each under its name.
+    The predictions of the other models follow, each in a column with the model's name.
 
     Raises
     ------
@@ -122,15 +152,15 @@ def write_csv(replayed: RunArrays, path: Path) -> int:
 
 
 @contextmanager
-def _progress(console: Console, hours: int) -> Iterator[Any]:
-    """Yield what to call after each hour: a bar on a terminal, nothing in a log."""
+def _progress(output: Output, hours: int) -> Iterator[Callable[[], None]]:
+    """Yield a callback for each hour: it moves a bar on a terminal, and does nothing elsewhere."""
     bar = Progress(
         TextColumn("hours"),
         BarColumn(),
         MofNCompleteColumn(),
-        console=console,
+        console=output.notes,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not output.notes.is_live,
     )
     with bar:
         task = bar.add_task("hours", total=hours)
@@ -138,7 +168,7 @@ def _progress(console: Console, hours: int) -> Iterator[Any]:
 
 
 def _draw(run: RunArrays, zone: int, label: str, path: Path) -> None:
-    from rushhour.simulator.terminal.plot import draw  # noqa: PLC0415 - matplotlib takes long to import
+    from rushhour.simulator.terminal.plot import draw  # noqa: PLC0415 - imports matplotlib
 
     try:
         draw(run, zone, label, path)

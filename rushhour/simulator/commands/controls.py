@@ -1,4 +1,4 @@
-"""Live controls: give a command to the replay and wait until it obeys."""
+"""`rushhour speed`, `pause`, `resume`: command the simulated clock and wait until it obeys."""
 
 import time
 from typing import Any, cast
@@ -8,14 +8,29 @@ import redis
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import RedisFailure, UsageError
+from rushhour.core.hours import clock_label
+from rushhour.core.settings import Settings
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.documents.of_run import clock_document
+from rushhour.simulator.stack.open_run import open_live_run
 from rushhour.storage.clock import load_status
 
 _PATIENCE_S = 3.0
 _KEEP = 1000
 
 
-def give(client: redis.Redis, command: Command) -> ClockStatus:
-    """Append a command, wait for the replay to obey, and return the clock after it.
+def control(settings: Settings, output: Output, command: Command) -> None:
+    """Send a command to the clock of a live run, and print the clock afterwards."""
+    with open_live_run(settings) as opened:
+        clock = send_command(opened.client, command)
+    if output.as_json:
+        output.document(clock_document(clock))
+    else:
+        output.show(f"{clock.state} at {clock.speed}, simulated {clock_label(clock.now_ts)}")
+
+
+def send_command(client: redis.Redis, command: Command) -> ClockStatus:
+    """Append a command, wait for the replay to obey it, and return the clock after it.
 
     Raises
     ------
@@ -38,7 +53,7 @@ def give(client: redis.Redis, command: Command) -> ClockStatus:
             return status
         time.sleep(0.02)
     raise RedisFailure(
-        f"no replay obeyed within {_PATIENCE_S:.0f} s: is `rushhour up` running on this Redis?"
+        f"no replay answered within {_PATIENCE_S:.0f} s: is `rushhour up` running on this Redis?"
     )
 
 

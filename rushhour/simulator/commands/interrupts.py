@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken at safe points only."""
+"""Ctrl-C and SIGTERM, handled at safe points only."""
 
 import signal
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ class Interrupts:
     """Remembers that the user asked to stop.
 
     Python raises KeyboardInterrupt between any two instructions: in the middle of a fork, or
-    of shutting down. Here a signal only sets `requested`; `check` raises where that is safe.
+    during a shutdown. Here a signal only sets `requested`; `check` raises where that is safe.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Interrupts:
         Raises
         ------
         KeyboardInterrupt
-            Once; after that, shutting down is not disturbed again.
+            Once; after that, the shutdown is not interrupted again.
         """
         if self.requested:
             self.requested = False
@@ -36,7 +36,7 @@ class Interrupts:
 
 @contextmanager
 def deferred() -> Iterator[Interrupts]:
-    """Take signals as notes while inside."""
+    """Defer signals while inside: they are only noted."""
     interrupts = Interrupts()
     before = {sign: signal.signal(sign, interrupts._note) for sign in _SIGNALS}
     try:

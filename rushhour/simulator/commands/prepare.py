@@ -1,11 +1,12 @@
-"""`rushhour prepare`: make given servers ready for a run whose parts somebody else starts.
+"""`rushhour prepare`: prepare given servers for a run whose processes are started separately.
 
-Whoever starts them may start this again at any time, as `docker compose up` does: a run that is
-there goes on.
+Idempotent, for `docker compose up` runs it at each start: an existing run of the same trips is
+resumed.
 """
 
+from typing import Literal
+
 import redis
-from rich.console import Console
 
 from rushhour.core.hours import clock_label
 from rushhour.core.labels import source_label
@@ -13,52 +14,68 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.redis_client import connect, redis_failures
-from rushhour.simulator.commands.up import locate_or_download
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.commands.trip_file import locate_or_download
+from rushhour.simulator.documents import schema
+from rushhour.simulator.documents.of_run import run_document
+from rushhour.simulator.run_view import RunView
 from rushhour.simulator.runs import describe_run
 from rushhour.simulator.stack.setup import prepare, resume
-from rushhour.simulator.terminal.run_view import RunView
 from rushhour.storage.clock import is_finished
 from rushhour.storage.runs import load_offsets
 
+State = Literal["new", "resumed", "finished"]
 
-def prepare_run(settings: Settings, console: Console, *, restart: bool) -> None:
-    """Find or download the trips, and make Kafka and Redis ready, unless the run is there.
 
-    With `anew`, the run starts over in any case.
+def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
+    """Find or download the trips, and prepare Kafka and Redis unless they hold this run.
+
+    With `restart`, the run starts over in any case.
 
     Raises
     ------
     RushhourError
-        If the servers or the file are not to be had, or another run is live.
+        If a server or the trip file is unavailable, or another run is live.
     """
     bootstrap, redis_url = settings.servers("run")
     client = connect(redis_url)
-    wanted = describe_run(settings, locate_or_download(settings, console))
+    wanted = describe_run(settings, locate_or_download(settings, output))
     with redis_failures(redis_url):
-        there = None if restart else resume(client, wanted)
-        if there is None:
+        existing = None if restart else resume(client, wanted)
+        if existing is None:
             prepare(client, bootstrap, settings.partitions, wanted, create=True)
+        run = existing or wanted
         partitions = len(load_offsets(client, TRIPS))
-        for line in _describe(client, there or wanted, partitions):
-            console.print(line, soft_wrap=True)
-        if partitions != settings.partitions:
-            console.print(
-                f"note: the topics were there with {partitions} partitions, and keep them",
-                style="yellow",
-                soft_wrap=True,
-            )
+        prepared = schema.Prepared(
+            run=run_document(run),
+            state=_state(client, run),
+            hours_closed=RunView.read(client).hours_closed,
+            partitions=partitions,
+        )
+    if output.as_json:
+        output.document(prepared)
+    else:
+        output.show("\n".join(_lines(run, prepared)))
+    if partitions != settings.partitions:
+        output.warn(f"the topics exist with {partitions} partitions, and keep them")
 
 
-def _describe(client: redis.Redis, run: RunInfo, partitions: int) -> list[str]:
-    end = clock_label(run.end_ts)
-    closed = RunView.read(client).hours_closed
-    where = f"goes on: {closed} hours are closed" if closed else "starts"
+def _state(client: redis.Redis, run: RunInfo) -> State:
     if is_finished(client, run):
-        where = "is finished already; to start over: rushhour prepare --new"
+        return "finished"
+    return "resumed" if RunView.read(client).hours_closed else "new"
+
+
+def _lines(run: RunInfo, prepared: schema.Prepared) -> list[str]:
+    state = {
+        "new": "starts",
+        "resumed": f"resumes: {prepared.hours_closed} hours are closed",
+        "finished": "is finished; to start over: rushhour prepare --new",
+    }[prepared.state]
     return [
         f"replaying  {source_label(run)}",
-        f"hours      {run.hours} ({clock_label(run.start_ts)} to {end})",
-        f"line       {partitions} partitions, dataflow processes: {run.dataflows}, "
+        f"hours      {run.hours} ({clock_label(run.start_ts)} to {clock_label(run.end_ts)})",
+        f"pipeline   {prepared.partitions} partitions, dataflow processes: {run.dataflows}, "
         f"consumers: {run.consumers}",
-        f"the run {where}",
+        f"the run {state}",
     ]

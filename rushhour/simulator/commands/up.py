@@ -1,14 +1,7 @@
-"""`rushhour up`: start everything, show it, report, and stop all of it cleanly."""
+"""`rushhour up`: start everything, show the run, report, and stop everything cleanly."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-from rushhour.core.errors import UnreachableError
 from rushhour.core.hours import clock_label
 from rushhour.core.labels import source_label
 from rushhour.core.redis_url import mask_password
@@ -16,145 +9,130 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import redis_failures
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
-from rushhour.simulator.commands.watch import open_view
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.commands.trip_file import locate_or_download
+from rushhour.simulator.documents.of_run import report_document
 from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
-from rushhour.simulator.runs import describe_run, find_data
+from rushhour.simulator.run_view import RunView
+from rushhour.simulator.runs import describe_run
 from rushhour.simulator.stack.session import open_state_dir
 from rushhour.simulator.stack.stack import Stack, open_stack
-from rushhour.simulator.terminal import report, screens
-from rushhour.simulator.terminal.run_view import RunView
+from rushhour.simulator.terminal import report
+from rushhour.simulator.terminal.live import open_view
+from rushhour.simulator.terminal.locations import redis_cli
+from rushhour.simulator.terminal.screens import time_label
 
-_WATCH_S = 0.05
-_READ_LATER = "`rushhour status` still reads the run"
+_POLL_S = 0.05
 
 
-def up(settings: Settings, console: Console, *, stay: bool) -> None:
-    """Replay a month from end to end.
+def up(settings: Settings, output: Output, *, stay: bool) -> None:
+    """Replay a month from start to end.
 
-    With `stay`, Redis is kept up after the report until Ctrl-C.
+    With `stay`, the servers are kept up after the report until Ctrl-C.
 
     Raises
     ------
     RushhourError
-        If a part cannot be started or dies; the rest is stopped first.
+        If a process cannot be started or dies; the others are stopped first.
+    ClosedPipeError
+        If nobody reads the output any more; everything is stopped first.
     KeyboardInterrupt
         If the user stops the run before its end.
     """
     directory = open_state_dir(settings)
-    file = locate_or_download(settings, console)
+    file = locate_or_download(settings, output)
     run = describe_run(settings, file)
     with (
         deferred() as interrupts,
         open_stack(settings, directory) as stack,
         redis_failures(stack.redis_url),
     ):
-        _announce(console, stack, source_label(run), run.hours)
+        for line in _announcement(stack, run):
+            output.note(line)
         started = time.monotonic()
         stack.start_pipeline(run)
-        _watch(console, stack, interrupts)
-        _report(console, stack, run, time.monotonic() - started)
+        _watch(output, stack, interrupts)
+        _report(output, stack, run, time.monotonic() - started)
         if stay:
-            _stay(console, stack, interrupts)
+            _stay(output, stack, interrupts)
+    output.note(_how_to_read(settings))
 
 
-def _watch(console: Console, stack: Stack, interrupts: Interrupts) -> None:
-    """Show the run until every part is done."""
+def _watch(output: Output, stack: Stack, interrupts: Interrupts) -> None:
+    """Show the run until every process is done."""
     try:
-        with open_view(stack.client, console) as view:
+        with open_view(stack.client, output.notes, _addresses(stack)) as view:
             while not stack.is_done():
                 interrupts.check()
                 view.update()
-                time.sleep(_WATCH_S)
+                time.sleep(_POLL_S)
             view.update()
     except KeyboardInterrupt:
-        snapshot = RunView.read(stack.client)
-        later = f"; {_READ_LATER}" if snapshot.hours_closed else ""
-        console.print(f"stopped at {screens.now_label(snapshot)}{later}", soft_wrap=True)
+        stack.stop_pipeline()  # before the time is read, which is the one that is saved
+        stopped = RunView.read(stack.client)
+        output.note(f"stopped at {time_label(stopped.now_ts, 'the start')}")
+        if stopped.hours_closed:
+            output.note(_how_to_read(stack.settings))
         raise
 
 
-def _report(console: Console, stack: Stack, run: RunInfo, wall_s: float) -> None:
+def _report(output: Output, stack: Stack, run: RunInfo, wall_s: float) -> None:
     costs = stack.costs()
-    snapshot = RunView.read(stack.client)
-    console.print(report.report(snapshot, evaluate(read_run(stack.client, run))))
-    trips = snapshot.clock.trips if snapshot.clock else 0
-    console.print(report.costs_report(costs, wall_s, trips))
+    view = RunView.read(stack.client)
+    evaluation = evaluate(read_run(stack.client, run))
+    if output.as_json:
+        output.document(report_document(view, evaluation, costs, wall_s))
+        return
+    trips = view.clock.trips if view.clock else 0
+    output.show(report.report(view, evaluation), report.costs_report(costs, wall_s, trips))
 
 
-def locate_or_download(settings: Settings, console: Console) -> Path | None:
-    """Return the trip file, or None for a synthetic month; says so and why."""
-    try:
-        with download_progress(console, settings) as advance:
-            return find_data(settings, advance)
-    except UnreachableError as error:
-        console.print(str(error), style="yellow", soft_wrap=True)
-        console.print(
-            "No trip file: replaying a SYNTHETIC month instead, made up from mean rates. "
-            "Name a file with --data, or try `rushhour download` later.",
-            style="yellow",
-            soft_wrap=True,
-        )
-        return None
-
-
-@contextmanager
-def download_progress(
-    console: Console, settings: Settings
-) -> Iterator[Callable[[int, int | None], None]]:
-    """Yield a callback (bytes done, bytes in all) that draws a progress bar once it is called."""
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=console,
-        transient=True,
-    )
-    task = progress.add_task(f"downloading {settings.dataset} {settings.month}", start=False)
-
-    def advance(done: int, total: int | None) -> None:
-        if not progress.live.is_started:
-            if not console.is_terminal:
-                console.print(f"downloading {settings.dataset} {settings.month} ...")
-            progress.start()
-            progress.start_task(task)
-        progress.update(task, completed=done, total=total)
-
-    try:
-        yield advance
-    finally:
-        if progress.live.is_started:
-            progress.stop()
-
-
-def _announce(console: Console, stack: Stack, source: str, hours: int) -> None:
-    port = stack.redis_url.rpartition(":")[2].partition("/")[0]
+def _announcement(stack: Stack, run: RunInfo) -> list[str]:
     settings = stack.settings
-    start, end = settings.window
+    span = f"{clock_label(run.start_ts)} to {clock_label(run.end_ts)}"
+    kafka, redis = _addresses(stack).values()
+    if settings.kafka is None:
+        kafka += " (embedded)"
+    if settings.redis is None:
+        redis += f" (embedded: {redis_cli(stack.redis_url)})"
     lines = [
-        f"replaying  {source}",
-        f"hours      {hours} ({clock_label(start)} to {clock_label(end)}) at {settings.speed}",
-        f"Kafka      {stack.bootstrap}" + (" (embedded)" if settings.kafka is None else ""),
-        f"Redis      {mask_password(stack.redis_url)}"
-        + (f" (embedded: redis-cli -p {port})" if settings.redis is None else ""),
+        f"replaying  {source_label(run)}",
+        f"hours      {run.hours} ({span}) at {settings.speed}",
+        f"Kafka      {kafka}",
+        f"Redis      {redis}",
     ]
+    port = stack.redis_url.rpartition(":")[2]
     if settings.redis is None and port != str(settings.redis_port):
         lines.append(f"           port {settings.redis_port} is taken: this is the next free one")
-    for line in lines:
-        console.print(line, soft_wrap=True, highlight=False)
+    return lines
 
 
-def _stay(console: Console, stack: Stack, interrupts: Interrupts) -> None:
-    console.print(
-        f"Redis stays up at {mask_password(stack.redis_url)} until Ctrl-C; "
-        f"after that, {_READ_LATER}",
-        soft_wrap=True,
+def _addresses(stack: Stack) -> dict[str, str]:
+    """Return where each server is."""
+    return {"Kafka": stack.bootstrap, "Redis": mask_password(stack.redis_url)}
+
+
+def _how_to_read(settings: Settings) -> str:
+    """Return how to read a run whose processes have ended."""
+    if settings.redis is not None:
+        return f"the run is in Redis at {mask_password(settings.redis)}: `rushhour status`"
+    return (
+        f"the embedded Redis has ended; the run is saved in {settings.state_dir}: read it with "
+        "`rushhour status`, or serve it for redis-cli with `rushhour redis`"
+    )
+
+
+def _stay(output: Output, stack: Stack, interrupts: Interrupts) -> None:
+    """Keep the servers up until Ctrl-C."""
+    output.note(
+        f"Redis stays up until Ctrl-C: `{redis_cli(stack.redis_url)}`, "
+        "or `rushhour status` in another terminal"
     )
     try:
         while True:
             interrupts.check()
             stack.is_done()
-            time.sleep(_WATCH_S)
+            time.sleep(_POLL_S)
     except KeyboardInterrupt:
         pass

@@ -2,10 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,11 +13,9 @@ from rushhour.core.redis_url import mask_password
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_binary import RedisBinary
-from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 
 _FILE = "session.json"
 _PRIVATE = 0o600
-_HINT = "start one with `rushhour up`, or pass its Redis URL as --redis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,55 +101,3 @@ def open_state_dir(settings: Settings) -> Path:
             "stop it first, or give this one another --state-dir"
         )
     return directory
-
-
-@contextmanager
-def open_redis(settings: Settings) -> Iterator[redis.Redis]:
-    """Yield a client of the run to read: at `--redis`, else the live run, else the saved one.
-
-    Raises
-    ------
-    RedisFailure
-        If there is no run.
-    StackError
-        If the saved run cannot be loaded.
-    """
-    if settings.redis is not None:
-        with redis_failures(settings.redis):
-            yield connect(settings.redis)
-        return
-    session = Session.load(settings.state_dir)
-    client = session.client() if session is not None else None
-    if session is not None and client is not None:
-        with redis_failures(session.redis_url):
-            yield client
-        return
-    dump = settings.state_dir / DUMP
-    if not dump.exists():
-        raise RedisFailure(f"no run found: {_HINT}")
-    with tempfile.TemporaryDirectory(prefix="rushhour-") as directory:
-        shutil.copy(dump, directory)
-        saved_by = session.saved_by if session is not None else None
-        server = EmbeddedRedis(Path(directory), ANY_PORT, saved=True, saved_by=saved_by)
-        try:
-            with redis_failures(server.url):
-                yield connect(server.url)
-        finally:
-            server.stop(save=False)
-
-
-@contextmanager
-def open_live_redis(settings: Settings) -> Iterator[redis.Redis]:
-    """Yield a client of a live run.
-
-    Raises
-    ------
-    RedisFailure
-        If no run is live.
-    """
-    if settings.redis is None:
-        session = Session.load(settings.state_dir)
-        if session is None or session.client() is None:
-            raise RedisFailure(f"no run is live: {_HINT}")
-    with open_redis(settings) as client:
-        yield client

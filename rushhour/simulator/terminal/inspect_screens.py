@@ -1,114 +1,157 @@
-"""What the commands that look at a run show: one zone, a comparison, the models, the alerts."""
+"""What the commands that read a run show: a zone, a comparison, the models, the alerts."""
 
 from collections.abc import Mapping
 
 import pandas as pd
-from rich import box
 from rich.console import Group, RenderableType
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from rushhour.core.hours import HOURS_PER_DAY, HOURS_PER_WEEK
 from rushhour.core.labels import hour_name, source_label
-from rushhour.core.models import REFERENCE
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT, zones
-from rushhour.simulator.terminal.run_view import RunView
-from rushhour.simulator.terminal.screens import facts_grid
-from rushhour.simulator.terminal.tables import INTERVAL, score_table
+from rushhour.simulator.run_view import RunView, number
+from rushhour.simulator.terminal.figures import figure, percent, with_unit
+from rushhour.simulator.terminal.fitted import Column, FittedTable
+from rushhour.simulator.terminal.screens import time_label
+from rushhour.simulator.terminal.tables import INTERVAL, RATE, UNITS, facts_grid, note
 
-_HOURS = {"hour", "next_hour"}
-_HOUR_IS_LONGER = len("2024-10-01 00:00") - len("pickup_hour")
+ROWS_SHOWN = 10
+_FIGURES = (("MAE", "mae"), ("RMSE", "rmse"), ("bias", "bias"), ("skill", "skill"))
+_WINDOWS = ("24h", "168h")
 
 
 def zone_screen(run: RunInfo, zone: int, fields: Mapping[str, str]) -> RenderableType:
-    """Return what `rushhour zone` shows."""
-    table = facts_grid()
-    for name, value in fields.items():
-        table.add_row(name, hour_name(value) if name in _HOURS else value)
-    return Group(Panel(table, title=f"zone {zone}", expand=False), _source(run))
+    """Return what `rushhour zone` shows, given the zone's hash."""
+
+    def rate(field: str) -> str:
+        return figure(number(fields.get(field)), 1)
+
+    facts = facts_grid()
+    facts.add_row("zone", f"{zone}, {fields.get('name', '-')}, {fields.get('borough', '-')}")
+    facts.add_row("last hour closed", hour_name(fields.get("hour")))
+    facts.add_row("  rides", with_unit(figure(number(fields.get("rides")), 0), RATE))
+    for prefix, error in (("", "error"), ("next_", "")):
+        if prefix:
+            facts.add_row("next hour", hour_name(fields.get("next_hour")))
+        interval = f"{rate(prefix + 'lower')} to {rate(prefix + 'upper')}"
+        prediction = with_unit(rate(prefix + "prediction"), RATE)
+        facts.add_row("  prediction", f"{prediction} ({INTERVAL} interval {interval})")
+        if error:
+            facts.add_row("  error", with_unit(rate(error), RATE))
+    table = FittedTable(
+        Column("errors of the last", short="errors", is_text=True), Column("24 h"), Column("168 h")
+    )
+    for name, field in _FIGURES:
+        unit = "" if name == "skill" else f", {RATE}"
+        values = (number(fields.get(f"{field}_{window}")) for window in _WINDOWS)
+        table.add(f"{name}{unit}", *map(figure, values))
+    shares = (number(fields.get(f"coverage_{window}")) for window in _WINDOWS)
+    table.add("coverage", *map(percent, shares))
+    return Group(facts, Text(), table, Text(), _source(run))
 
 
-def comparison_screen(
-    run: RunInfo, table: pd.DataFrame, width: int, rows: int = 10
-) -> RenderableType:
-    """Return the head of a comparison table and its summary, for a terminal of that width."""
-    screen = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    is_narrow = width < sum(len(name) + 1 for name in table.columns) + _HOUR_IS_LONGER
-    for name in table.columns:
-        header = name.replace("_", "_\n", 1) if is_narrow else name  # cut off, it would be lost
-        screen.add_column(header, justify="right", no_wrap=True)
-    for row in table.head(rows).itertuples(index=False):
-        screen.add_row(f"{row[0]:%Y-%m-%d %H:%M}", *(str(value) for value in row[1:]))
+def comparison_screen(run: RunInfo, table: pd.DataFrame) -> RenderableType:
+    """Return the head of a comparison table and its summary."""
+    screen = FittedTable(
+        Column("pickup_hour", is_text=True, short="hour"),
+        Column("pickup_location_id", short="zone"),
+        Column("predicted_demand", short="predicted"),
+        Column("rides"),
+        Column("prediction_error", short="error"),
+        Column("lower", drop=1),
+        Column("upper", drop=2),
+    )
+    for row in table.head(ROWS_SHOWN).itertuples(index=False):
+        screen.add(f"{row[0]:%Y-%m-%d %H:%M}", *(str(value) for value in row[1:]))
     hours = table["pickup_hour"].nunique()
     errors = table["prediction_error"]
     summary = (
-        f"{len(table):,} rows, {hours} hours; mean absolute error {errors.abs().mean():.4f}, "
-        f"mean error {errors.mean():.4f}"
+        f"{len(table):,} rows, {hours} hours, in {RATE}; mean absolute error "
+        f"{errors.abs().mean():.4f}, mean error {errors.mean():.4f}"
         if len(table)
         else "no hour of these has both rides and predictions"
     )
     return Group(screen, Text(summary), _source(run))
 
 
-def leaderboard(snapshot: RunView) -> RenderableType:
+def leaderboard(view: RunView) -> RenderableType:
     """Return the models of a run, the best of the last week first."""
-    table = score_table("model", "MAE 24 h", "MAE 168 h", "RMSE", "bias", "skill", "coverage")
-    for model in ranked(snapshot):
-        is_served = model == snapshot.served
+    table = FittedTable(
+        Column("model", is_text=True),
+        Column("MAE 24 h"),
+        Column("MAE 168 h"),
+        Column("RMSE", drop=1),
+        Column("bias", drop=2),
+        Column("skill", drop=3),
+        Column("coverage", drop=4),
+    )
+    for model in ranked(view):
+        is_served = model == view.served
         fields = ("mae_24h", "mae_168h", "rmse_168h", "bias_168h", "skill_168h")
-        table.add_row(
+        table.add(
             f"{model} (served)" if is_served else model,
-            *(snapshot.score(model, field, decimals=3) for field in fields),
-            snapshot.share(model, "coverage_168h"),
+            *(figure(view.score(model, field)) for field in fields),
+            percent(view.score(model, "coverage_168h")),
             style="bold" if is_served else "",
         )
     day, week = (
-        ZONE_COUNT * min(snapshot.hours_closed, window)
-        for window in (HOURS_PER_DAY, HOURS_PER_WEEK)
+        ZONE_COUNT * min(view.hours_closed, window) for window in (HOURS_PER_DAY, HOURS_PER_WEEK)
     )
     notes = (
-        f"up to {hour_name(snapshot.last_hour_closed)}: {day:,} zone-hours in 24 h, {week:,} in "
-        "168 h; RMSE, bias, skill and coverage over 168 h",
-        f"skill: 1 - MAE / MAE of {REFERENCE}; coverage: rides within the {INTERVAL} intervals",
+        f"up to {time_label(view.last_closed_ts)}: {day:,} zone-hours in 24 h, {week:,} in 168 h; "
+        "RMSE, bias, skill and coverage over 168 h",
+        f"{UNITS}; coverage: rides within the {INTERVAL} intervals",
     )
-    return Group(table, *(Text(note, style="dim") for note in notes), _source(snapshot.run))
+    return Group(table, *map(note, notes), _source(view.run))
 
 
-def ranked(snapshot: RunView) -> list[str]:
-    """Return the models by MAE over 168 h, then over 24 h; those not judged yet come last."""
+def ranked(view: RunView) -> list[str]:
+    """Return the models by MAE over 168 h, then over 24 h; those without scores come last."""
 
-    def place(model: str) -> tuple[float, float]:
-        week, day = (snapshot.value(model, field) for field in ("mae_168h", "mae_24h"))
-        return tuple(float("inf") if mae is None else mae for mae in (week, day))  # type: ignore[return-value]
+    def place(model: str) -> tuple[float, ...]:
+        scores = (view.score(model, field) for field in ("mae_168h", "mae_24h"))
+        return tuple(float("inf") if mae is None else mae for mae in scores)
 
-    return sorted(snapshot.run.models, key=place)
+    return sorted(view.run.models, key=place)
+
+
+def newest_alerts(alerts: pd.DataFrame, zone: int | None, last: int) -> pd.DataFrame:
+    """Return the latest alerts, the newest first, of one zone or of all."""
+    chosen = alerts if zone is None else alerts[alerts["pickup_location_id"] == zone]
+    return chosen.sort_values(
+        ["pickup_hour", "pickup_location_id"], ascending=[False, True], kind="stable"
+    ).head(last)
 
 
 def alerts_screen(
     run: RunInfo, alerts: pd.DataFrame, last: int, zone: int | None
 ) -> RenderableType:
-    """Return the latest alerts, the newest first, of one zone or of all."""
+    """Return what `rushhour alerts` shows of all alerts of a run."""
     whose = "" if zone is None else f" of zone {zone}, {zones()[zone - FIRST_ZONE].name}"
-    if alerts.empty:
-        return Group(Text(f"no alerts{whose}: no drift was found"), _source(run))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("hour", "zone", "name", "direction", "change"):
-        is_number = name in {"zone", "change"}
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=name != "name")
-    newest = alerts.sort_values(
-        ["pickup_hour", "pickup_location_id"], ascending=[False, True], kind="stable"
-    ).head(last)
-    for hour, zone_id, direction, change in newest[
-        ["pickup_hour", "pickup_location_id", "direction", "relative_change"]
-    ].itertuples(index=False):
-        name = zones()[zone_id - FIRST_ZONE].name
-        percent = f"{100 * change:+,.0f} %"
-        table.add_row(f"{hour:%Y-%m-%d %H:%M}", f"{zone_id}", name, direction, percent)
-    count = f"{len(newest):,} of {len(alerts):,} alerts{whose}, the newest first"
-    note = "change: rides of the last hours divided by their predictions, minus 1"
-    return Group(table, Text(count, style="dim"), Text(note, style="dim"), _source(run))
+    newest = newest_alerts(alerts, zone, last)
+    if newest.empty:
+        return Group(Text(f"no alerts{whose}"), _source(run))
+    table = FittedTable(
+        Column("hour", is_text=True, width=len("2024-10-01 00:00")),
+        Column("zone"),
+        Column("name", is_text=True, shrink_to=8),
+        Column("rides are", is_text=True),
+        Column("change"),
+    )
+    columns = ["pickup_hour", "pickup_location_id", "direction", "relative_change"]
+    for hour, zone_id, direction, change in newest[columns].itertuples(index=False):
+        table.add(
+            f"{hour:%Y-%m-%d %H:%M}",
+            str(zone_id),
+            zones()[zone_id - FIRST_ZONE].name,
+            direction,
+            f"{100 * change:+,.0f} %",
+        )
+    total = len(alerts) if zone is None else int((alerts["pickup_location_id"] == zone).sum())
+    count = f"{len(newest):,} of {total:,} alerts{whose}, the newest first"
+    meaning = "change: rides of the last hours divided by their predictions, minus 1"
+    return Group(table, note(count), note(meaning), _source(run))
 
 
 def _source(run: RunInfo) -> Text:

@@ -1,26 +1,37 @@
-"""Show a run while it goes on: a live screen on a terminal, a line a day elsewhere."""
+"""Follow a run: a live screen on a terminal, a line per simulated day elsewhere."""
 
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Mapping
 
 import redis
-from rich.console import Console
 from rich.live import Live
 
 from rushhour.core.hours import HOURS_PER_DAY, SECOND_MS
-from rushhour.core.models import REFERENCE, SERVED
+from rushhour.core.models import REFERENCE
 from rushhour.core.speed import Speed
-from rushhour.simulator.terminal.run_view import RunView
-from rushhour.simulator.terminal.screens import live_screen, now_label
+from rushhour.simulator.run_view import RunView
+from rushhour.simulator.terminal.consoles import Console
+from rushhour.simulator.terminal.figures import count, figure
+from rushhour.simulator.terminal.live_screen import live_screen
+from rushhour.simulator.terminal.screens import time_label
+from rushhour.simulator.terminal.tables import RATE
 
 _EVERY_S = 0.25
 _RATE_OVER_S = 2.0
-_ROOM_FOR_CTRL_C = 3  # the terminal writes ^C behind the screen; on a line of its own it would stay
+_ROOM_FOR_CTRL_C = 3  # the terminal echoes ^C behind the screen; on a line of its own it would stay
+
+
+def open_view(client: redis.Redis, console: Console, addresses: Mapping[str, str]) -> "View":
+    """Return the view that suits a console; a quiet one shows nothing."""
+    if console.is_live and not console.quiet:
+        return LiveView(client, console, addresses)
+    return LogView(client, console)
 
 
 class View(ABC):
-    """Shows a run a few times a second, as long as it is entered."""
+    """Shows a run a few times a second while it is entered."""
 
     def __init__(self, client: redis.Redis, console: Console) -> None:
         self._client = client
@@ -34,22 +45,23 @@ class View(ABC):
         """Leave the terminal as it was."""
 
     def update(self) -> None:
-        """Show the run as it stands now, if it is time to."""
+        """Show the run as it is now, if the last update is old enough."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _EVERY_S
             self._show(now, RunView.read(self._client))
 
     @abstractmethod
-    def _show(self, now: float, snapshot: RunView) -> None:
-        """Show a snapshot taken at `now` (monotonic seconds)."""
+    def _show(self, now: float, view: RunView) -> None:
+        """Show the state of the run at `now` (monotonic seconds)."""
 
 
 class LiveView(View):
-    """Redraws a screen, for a terminal."""
+    """Redraws a screen."""
 
-    def __init__(self, client: redis.Redis, console: Console) -> None:
+    def __init__(self, client: redis.Redis, console: Console, addresses: Mapping[str, str]) -> None:
         super().__init__(client, console)
+        self._addresses = addresses
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._past: deque[tuple[float, int, int]] = deque()
 
@@ -60,46 +72,47 @@ class LiveView(View):
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def _show(self, now: float, snapshot: RunView) -> None:
-        trips_per_s, pace = self._rates(now, snapshot)
-        width = self._console.width - _ROOM_FOR_CTRL_C
-        self._live.update(live_screen(snapshot, trips_per_s, pace, width), refresh=True)
+    def _show(self, now: float, view: RunView) -> None:
+        size = self._console.width - _ROOM_FOR_CTRL_C, self._console.height - 1
+        screen = live_screen(view, self._rates(now, view), self._addresses, size)
+        self._live.update(screen, refresh=True)
 
-    def _rates(self, now: float, snapshot: RunView) -> tuple[float, str]:
-        if snapshot.clock is None:
+    def _rates(self, now: float, view: RunView) -> tuple[float, str]:
+        """Return trips per second and the speed, measured over the last seconds."""
+        if view.clock is None:
             return 0.0, "-"
-        self._past.append((now, snapshot.clock.trips, snapshot.clock.now_ts))
+        self._past.append((now, view.clock.trips, view.clock.now_ts))
         while now - self._past[0][0] > _RATE_OVER_S:
             self._past.popleft()
         then, trips, sim_ts = self._past[0]
         if now == then:
             return 0.0, "-"
-        factor = (snapshot.clock.now_ts - sim_ts) / SECOND_MS / (now - then)
-        return (snapshot.clock.trips - trips) / (now - then), pace_label(factor)
+        factor = (view.clock.now_ts - sim_ts) / SECOND_MS / (now - then)
+        return (view.clock.trips - trips) / (now - then), pace_label(factor)
 
 
 class LogView(View):
-    """Prints a line for each simulated day that is closed, for a log."""
+    """Prints a line for each simulated day that is closed."""
 
     def __init__(self, client: redis.Redis, console: Console) -> None:
         super().__init__(client, console)
         self._days = 0
 
-    def _show(self, now: float, snapshot: RunView) -> None:
-        days = snapshot.hours_closed // HOURS_PER_DAY
+    def _show(self, now: float, view: RunView) -> None:
+        days = view.hours_closed // HOURS_PER_DAY
         if days > self._days:
             self._days = days
-            self._console.print(day_line(snapshot), soft_wrap=True)
+            self._console.print(day_line(view), soft_wrap=True)
 
 
-def day_line(snapshot: RunView) -> str:
-    """Return one line on a run for a log."""
+def day_line(view: RunView) -> str:
+    """Return the state of a run as one line."""
+    mae, reference = (figure(view.score(name, "mae_24h"), 2) for name in (view.served, REFERENCE))
     return (
-        f"{now_label(snapshot)}"
-        f"  {snapshot.hours_closed}/{snapshot.run.hours} hours closed"
-        f"  {int(snapshot.quality.get('rides', 0)):,} rides"
-        f"  MAE 24 h {snapshot.score(SERVED, 'mae_24h')}"
-        f" ({REFERENCE} {snapshot.score(REFERENCE, 'mae_24h')})"
+        f"{time_label(view.now_ts, 'the start')}"
+        f"  {view.hours_closed}/{view.run.hours} hours closed"
+        f"  {count(view.count('rides'))} rides"
+        f"  MAE 24 h {mae} {RATE} ({REFERENCE} {reference})"
     )
 
 

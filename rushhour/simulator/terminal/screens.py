@@ -1,159 +1,100 @@
-"""What a run looks like on a terminal: Rich renderables made from snapshots, nothing else."""
+"""The state of a run as a screen, and the tables that the live view shares with it."""
 
 from rich.console import Group, RenderableType
-from rich.panel import Panel
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from rushhour.core.hours import clock_label
-from rushhour.core.labels import data_label, hour_name, source_label, what_if
-from rushhour.simulator.terminal.run_view import RunView
-
-_STATE_STYLE = {
-    "running": "green",
-    "stopped": "red",
-    "throttled": "yellow",
-    "paused": "cyan",
-    "finished": "bold",
-}
+from rushhour.core.labels import source_label
+from rushhour.simulator.run_view import RunView, ZoneRow
+from rushhour.simulator.terminal.figures import UNKNOWN, count, figure, percent
+from rushhour.simulator.terminal.fitted import Column, FittedTable
+from rushhour.simulator.terminal.tables import RATE, facts_grid
 
 
-def now_label(snapshot: RunView) -> str:
-    """Say what time it is in the simulation."""
-    return "the start" if snapshot.now_ts is None else clock_label(snapshot.now_ts)
+def time_label(ts: int | None, unknown: str = UNKNOWN) -> str:
+    """Return an instant (epoch ms) for a person."""
+    return unknown if ts is None else clock_label(ts)
 
 
-def live_screen(
-    snapshot: RunView, trips_per_s: float, pace: str, width: int | None = None
-) -> RenderableType:
-    """Return the live view: clock, progress, errors against the baselines, worst zones."""
-    surges = what_if(snapshot.run)
-    return Panel(
-        Group(
-            # At the top, for a small terminal cuts off subtitles and what is at the bottom.
-            *([Text(surges, style="yellow")] if surges else []),
-            _clock(snapshot, trips_per_s, pace),
-            ProgressBar(total=snapshot.run.hours, completed=snapshot.hours_closed),
-            Text(),
-            models_table(snapshot),
-            Text(),
-            zones_table(snapshot),
-        ),
-        title="rushhour",
-        subtitle=Text(data_label(snapshot.run)),
-        width=width,
-    )
-
-
-def status_screen(snapshot: RunView) -> RenderableType:
-    """Return what `rushhour status` shows."""
+def status_screen(view: RunView, location: str) -> RenderableType:
+    """Return what `rushhour status` shows; `location` names the Redis that was read."""
     facts = facts_grid()
-    clock = snapshot.clock
-    facts.add_row("replaying", source_label(snapshot.run))
-    facts.add_row("simulated now", now_label(snapshot))
+    clock = view.clock
+    facts.add_row("replaying", source_label(view.run))
+    facts.add_row("read from", location)
+    facts.add_row("simulated now", time_label(view.now_ts, "the start"))
     facts.add_row("state", f"{clock.state} at {clock.speed}" if clock else "starting")
     if clock and clock.command_error:
-        facts.add_row("last command", f"not obeyed: {clock.command_error}")
-    facts.add_row("last hour closed", hour_name(snapshot.last_hour_closed))
-    facts.add_row("hours closed", f"{snapshot.hours_closed} of {snapshot.run.hours}")
-    facts.add_row("rides", _thousands(snapshot.quality.get("rides", "0")))
-    facts.add_row("rejected rows", rejected_text(snapshot.quality))
-    facts.add_row("overlap", overlap_text(snapshot.quality))
-    facts.add_row("alerts", _thousands(snapshot.quality.get("alerts", "0")))
-    return Group(facts, Text(), models_table(snapshot), Text(), zones_table(snapshot))
+        facts.add_row("last command", f"refused: {clock.command_error}")
+    facts.add_row("last hour closed", time_label(view.last_closed_ts))
+    add_counts(facts, view)
+    facts.add_row("alerts", count(view.count("alerts")))
+    return Group(facts, Text(), models_table(view), Text(), zones_table(view.worst))
 
 
-def models_table(snapshot: RunView) -> Table:
-    """Return rolling errors of each model over the whole city, in few lines: screens are small."""
-    table = Table(
-        box=None,
-        padding=(0, 1),
-        title="mean absolute error over 265 zones, rides an hour",
-        title_justify="left",
+def add_counts(facts: Table, view: RunView) -> None:
+    """Add the counts of a run to a table of facts."""
+    facts.add_row("hours closed", f"{view.hours_closed} of {view.run.hours}")
+    facts.add_row("rides", count(view.count("rides")))
+    facts.add_row("rejected rows", rejected_text(view))
+    facts.add_row("overlap", overlap_text(view))
+
+
+def models_table(view: RunView) -> FittedTable:
+    """Return the rolling errors of each model over the whole city."""
+    table = FittedTable(
+        Column(f"model, errors in {RATE}", is_text=True, short=f"model ({RATE})"),
+        Column("MAE 24 h", width=8),
+        Column("MAE 168 h", width=9),
+        Column("skill 168 h", drop=1),
+        Column("coverage 168 h", drop=2, short="coverage"),
     )
-    table.add_column("model")
-    for name in ("24 h", "168 h", "skill 168 h", "coverage 168 h"):
-        table.add_column(name, justify="right")
-    for model in snapshot.run.models:
-        table.add_row(
+    for model in view.run.models:
+        table.add(
             model,
-            *(snapshot.score(model, field) for field in ("mae_24h", "mae_168h", "skill_168h")),
-            snapshot.share(model, "coverage_168h"),
-            style="bold" if model == snapshot.served else "",
+            figure(view.score(model, "mae_24h"), 2),
+            figure(view.score(model, "mae_168h"), 2),
+            figure(view.score(model, "skill_168h"), 2),
+            percent(view.score(model, "coverage_168h")),
+            style="bold" if model == view.served else "",
         )
     return table
 
 
-def zones_table(snapshot: RunView) -> Table:
-    """Return the zones with the largest errors of the last 24 h."""
-    table = Table(
-        box=None, padding=(0, 1), title="zones with the largest errors", title_justify="left"
+def zones_table(worst: tuple[ZoneRow, ...], name_width: int = 0) -> FittedTable:
+    """Return the zones with the largest errors of the last 24 h, in rides per hour."""
+    table = FittedTable(
+        Column("zone", width=4),
+        Column("with the largest errors", is_text=True, shrink_to=12, width=name_width),
+        Column("MAE 24 h", width=8),
+        Column("last hour", drop=1, width=9),
+        Column("next hour", drop=2, width=9),
     )
-    table.add_column("zone", justify="right")
-    table.add_column("name", no_wrap=True)
-    for name in ("MAE 24 h", "last hour", "next hour"):
-        table.add_column(name, justify="right")
-    for line in snapshot.worst:
-        expected = _rounded(line.next_prediction)
-        table.add_row(str(line.id), line.name, f"{line.mae_24h:.2f}", line.rides, expected)
+    for row in worst:
+        table.add(
+            str(row.id),
+            row.name,
+            figure(row.mae_24h, 2),
+            count(row.rides),
+            figure(row.next_prediction, 1),
+        )
     return table
 
 
-def rejected_text(quality: dict[str, str]) -> str:
-    """Return how many rows of the file were set aside, and why."""
-    prefix = "rejected:"
-    reasons = {
-        field.removeprefix(prefix).replace("_", " "): int(count)
-        for field, count in quality.items()
-        if field.startswith(prefix)
-    }
-    found = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-    return f"{sum(reasons.values()):,}" + (f" ({found})" if found else "")
+def rejected_text(view: RunView) -> str:
+    """Return how many rows of the trip file were rejected, and why."""
+    found = ", ".join(
+        f"{count(rows)} {reason.replace('_', ' ')}"
+        for reason, rows in view.rejected.items()
+        if rows
+    )
+    return count(sum(view.rejected.values())) + (f" ({found})" if found else "")
 
 
-def overlap_text(quality: dict[str, str]) -> str:
+def overlap_text(view: RunView) -> str:
     """Return how many of the due pairs of prediction and rides were scored."""
-    if "overlap" not in quality:
-        return "-"
-    scored, due = quality["pairs_scored"], quality["pairs_due"]
-    return f"{quality['overlap']} ({_thousands(scored)} of {_thousands(due)} pairs scored)"
-
-
-def _clock(snapshot: RunView, trips_per_s: float, pace: str) -> Table:
-    grid = Table.grid(expand=True, padding=(0, 2))
-    for _ in range(4):
-        grid.add_column()
-    clock = snapshot.clock
-    state = clock.state if clock else "starting"
-    speed = clock.speed if clock else "-"
-    grid.add_row(
-        Text(now_label(snapshot), style="bold"),
-        Text(state, style=_STATE_STYLE.get(state, "")),
-        f"asked {speed}, now {pace}",
-        f"{trips_per_s:,.0f} trips/s",
-    )
-    grid.add_row(
-        f"hours closed {snapshot.hours_closed}/{snapshot.run.hours}",
-        f"rides {_thousands(snapshot.quality.get('rides', '0'))}",
-        f"overlap {snapshot.quality.get('overlap', '-')}"
-        f", alerts {snapshot.quality.get('alerts', '0')}",
-        f"city next hour {_rounded(snapshot.city.get('next_prediction', '-'))}",
-    )
-    return grid
-
-
-def facts_grid() -> Table:
-    """Return an empty table of facts: a name and a value a row."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column()
-    return grid
-
-
-def _rounded(text: str) -> str:
-    return f"{float(text):,.1f}" if text != "-" else text
-
-
-def _thousands(text: str) -> str:
-    return f"{int(text):,}"
+    if view.overlap is None:
+        return UNKNOWN
+    scored, due = count(view.count("pairs_scored")), count(view.count("pairs_due"))
+    return f"{view.overlap} ({scored} of {due} pairs scored)"

@@ -8,8 +8,9 @@ from rich.console import Console, RenderableType
 
 from rushhour.core.labels import source_label
 from rushhour.core.run import SYNTHETIC, RunInfo
-from rushhour.simulator.terminal.run_view import RunView
-from rushhour.simulator.terminal.screens import live_screen, status_screen
+from rushhour.simulator.run_view import RunView
+from rushhour.simulator.terminal.live_screen import live_screen
+from rushhour.simulator.terminal.screens import status_screen
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 REAL = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
@@ -44,8 +45,11 @@ def shown(screen: RenderableType) -> str:
 
 def test_a_narrow_terminal_shows_all_of_a_what_if() -> None:
     run = replace(REAL, surge=SURGES, source=f"{'a-long-name-of-a-file' * 3}.parquet")
-    snapshot = RunView(run, None, None, {}, {}, {}, ())
-    assert WHAT_IF in shown(live_screen(snapshot, 0.0, "-"))
-    assert WHAT_IF in shown(status_screen(snapshot))
-    real = replace(snapshot, run=REAL)
-    assert "what if" not in shown(live_screen(real, 0.0, "-")) + shown(status_screen(real))
+
+    def screens(view: RunView) -> tuple[str, str]:
+        live = live_screen(view, (0.0, "-"), {"Redis": "redis://127.0.0.1:6379"}, (60, 24))
+        return shown(live), shown(status_screen(view, "the live run"))
+
+    view = RunView(run, None, None, {}, {}, {}, ())
+    assert all(WHAT_IF in screen for screen in screens(view))
+    assert not any("what if" in screen for screen in screens(replace(view, run=REAL)))

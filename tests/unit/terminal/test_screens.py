@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from rushhour.core.run import SYNTHETIC, RunInfo
+from rushhour.simulator.run_view import RunView, ZoneRow
 from rushhour.simulator.terminal.inspect_screens import (
     alerts_screen,
     comparison_screen,
@@ -15,10 +16,10 @@ from rushhour.simulator.terminal.inspect_screens import (
     ranked,
     zone_screen,
 )
-from rushhour.simulator.terminal.run_view import RunView, ZoneRow
-from rushhour.simulator.terminal.screens import live_screen
+from rushhour.simulator.terminal.live_screen import live_screen
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
+LAST = START + 102 * 3_600_000  # 2024-10-05 06:00
 MODELS = ("mixture", *(f"model_with_a_name_{i}" for i in range(6)))
 RUN = RunInfo(
     "id", "green", "2024-10", "a.parquet", "/a", START, START + 744 * 3_600_000, models=MODELS
@@ -42,9 +43,7 @@ def words(screen: RenderableType, width: int = 80) -> str:
 
 
 def snapshot(run: RunInfo = RUN, models: dict[str, dict[str, str]] | None = None) -> RunView:
-    return RunView(
-        run, None, "2024-10-05T06", {}, {"hours_closed": "103", "rides": "12345"}, models or {}, ()
-    )
+    return RunView(run, None, LAST, {}, {"hours_closed": "103", "rides": "12345"}, models or {}, ())
 
 
 SCORES = {
@@ -98,10 +97,10 @@ def test_alerts_are_shown_newest_first_with_names_and_percent() -> None:
     assert "2 of 3 alerts, the newest first" in "\n".join(lines)
 
 
-def test_no_alerts_are_said_to_be_none() -> None:
+def test_a_run_without_alerts_shows_none() -> None:
     none = ALERTS.iloc[:0]
-    assert "no alerts: no drift was found" in words(alerts_screen(RUN, none, 20, None))
-    assert "no alerts of zone 132, JFK Airport: no" in words(alerts_screen(RUN, none, 20, 132))
+    assert text_of(alerts_screen(RUN, none, 20, None)).startswith("no alerts\n")
+    assert text_of(alerts_screen(RUN, none, 20, 132)).startswith("no alerts of zone 132, JFK")
 
 
 COMPARISON = pd.DataFrame(
@@ -117,14 +116,24 @@ COMPARISON = pd.DataFrame(
 )
 
 
-def test_no_column_of_a_comparison_is_cut_off() -> None:
-    wide = text_of(comparison_screen(RUN, COMPARISON, 100), 100)
-    assert wide.splitlines()[0].split() == list(COMPARISON.columns)
-    narrow = text_of(comparison_screen(RUN, COMPARISON, 80), 80)
-    assert narrow.splitlines()[0].split() == ["pickup_", "pickup_", "predicted_", "prediction_"]
-    for shown in (wide, narrow):
-        assert "2024-10-02 07:00 132 254.1234 250 4.1234 201.0 312.0" in " ".join(shown.split())
-        assert "…" not in shown
+FIGURES = ("254.1234", "250", "4.1234", "201.0", "312.0")
+
+
+@pytest.mark.parametrize(
+    ("width", "headers", "figures"),
+    [
+        (100, list(COMPARISON.columns), FIGURES),
+        (80, ["hour", "zone", "predicted", "rides", "error", "lower", "upper"], FIGURES),
+        (60, ["hour", "zone", "predicted", "rides", "error", "upper"], (*FIGURES[:3], FIGURES[4])),
+        (50, ["hour", "zone", "predicted", "rides", "error"], FIGURES[:3]),
+    ],
+)
+def test_a_comparison_shortens_headers_and_drops_columns_but_cuts_no_figure(
+    width: int, headers: list[str], figures: tuple[str, ...]
+) -> None:
+    lines = text_of(comparison_screen(RUN, COMPARISON), width).splitlines()
+    assert lines[0].split() == headers
+    assert lines[1].split() == ["2024-10-02", "07:00", "132", *figures]
 
 
 @pytest.mark.parametrize(
@@ -134,8 +143,8 @@ def test_no_column_of_a_comparison_is_cut_off() -> None:
         alerts_screen(NOT_REAL, ALERTS, 20, None),
         alerts_screen(NOT_REAL, ALERTS.iloc[:0], 20, None),
         zone_screen(NOT_REAL, 132, {"name": "JFK Airport"}),
-        comparison_screen(NOT_REAL, COMPARISON, 80),
-        comparison_screen(NOT_REAL, COMPARISON.iloc[:0], 80),
+        comparison_screen(NOT_REAL, COMPARISON),
+        comparison_screen(NOT_REAL, COMPARISON.iloc[:0]),
     ],
     ids=["models", "alerts", "no-alerts", "zone", "compare", "compare-nothing"],
 )
@@ -145,12 +154,33 @@ def test_made_up_and_what_if_runs_are_named_wherever_a_run_is_looked_at(
     assert SAYS_SO in words(screen)
 
 
-def test_the_live_screen_fits_a_small_terminal() -> None:
-    line = ZoneRow(93, "Flushing Meadows-Corona Park", 99.5, "123", "130.5")
-    full = replace(snapshot(NOT_REAL, SCORES), worst=(line,) * 5)
-    shown = text_of(live_screen(full, 1e6, "999.9h/s", 80)).splitlines()
-    assert len(shown) <= 24
-    whole = "\n".join(shown)
-    assert all(model in whole for model in MODELS)
-    assert "90.2 %" in whole
-    assert "…" not in whole
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("run", [RUN, NOT_REAL], ids=["real", "what-if"])
+def test_the_live_screen_fits_a_small_terminal_with_models_and_addresses(
+    width: int, run: RunInfo
+) -> None:
+    row = ZoneRow(93, "Flushing Meadows-Corona Park", 99.5, 123, 130.5)
+    full = replace(snapshot(run, SCORES), worst=(row,) * 5)
+    addresses = {"Kafka": "127.0.0.1:40123 (embedded)", "Redis": "redis://127.0.0.1:6379"}
+    shown = text_of(live_screen(full, (1e6, "999.9h/s"), addresses, (width, 23)), width)
+    assert len(shown.splitlines()) <= 23
+    assert all(model in shown for model in MODELS)
+    assert all(address in shown for address in addresses.values())
+    assert "2.50" in shown
+    assert "93" in shown
+    assert ("SYNTHETIC" in shown) == (run is NOT_REAL)
+
+
+def test_the_live_screen_does_not_move_as_figures_grow() -> None:
+    small = replace(snapshot(models=SCORES), quality={"hours_closed": "1", "rides": "7"}, city={})
+    large = replace(
+        small,
+        quality={"hours_closed": "744", "rides": "3833731", "overlap": "1.0", "alerts": "126"},
+    )
+    screens = [
+        text_of(live_screen(view, rates, {}, (77, 23)), 80).splitlines()
+        for view, rates in ((small, (0.0, "-")), (large, (200_000.0, "999.9h/s")))
+    ]
+    assert len(screens[0]) == len(screens[1])
+    for word in ("speed", "overlap", "alerts", "city"):
+        assert [line.find(word) for line in screens[0]] == [line.find(word) for line in screens[1]]

@@ -1,0 +1,62 @@
+"""`rushhour download`, and the progress of a download for the commands that need a trip file."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from producers.datasets import official_file
+from producers.download import download as fetch
+from rushhour.core.settings import Settings
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.documents import schema
+
+
+def download(settings: Settings, output: Output) -> None:
+    """Download the official trip file of a month into the cache, unless it is there."""
+    file = official_file(settings.dataset, settings.month)
+    with download_progress(output, settings) as advance:
+        path = fetch(file, settings.cache_dir, advance)
+    size = path.stat().st_size
+    if output.as_json:
+        output.document(
+            schema.Download(
+                dataset=settings.dataset, month=settings.month, path=str(path), size_bytes=size
+            )
+        )
+    else:
+        output.show(f"{path} ({size:,} bytes)")
+
+
+@contextmanager
+def download_progress(
+    output: Output, settings: Settings
+) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a callback (bytes done, bytes in all) that draws a progress bar once it is called."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=output.notes,
+        transient=True,
+        disable=not output.notes.is_live,
+    )
+    description = f"downloading {settings.dataset} {settings.month}"
+    task = progress.add_task(description, start=False)
+    started = False
+
+    def advance(done: int, total: int | None) -> None:
+        nonlocal started
+        if not started:
+            started = True
+            if not output.notes.is_live:
+                output.note(f"{description} ...")
+            progress.start()
+            progress.start_task(task)
+        progress.update(task, completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        progress.stop()

@@ -1,0 +1,50 @@
+"""`rushhour redis`: serve the Redis of the saved run, for redis-cli and other clients."""
+
+import time
+
+from rushhour.core.errors import StackError
+from rushhour.core.labels import source_label
+from rushhour.core.redis_url import mask_password
+from rushhour.core.settings import Settings
+from rushhour.simulator.commands.interrupts import Interrupts, deferred
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.documents import schema
+from rushhour.simulator.documents.of_location import location_document
+from rushhour.simulator.stack.open_run import OpenRun, open_run
+from rushhour.simulator.terminal.locations import location_label, redis_cli
+from rushhour.storage.runs import load_run
+
+_POLL_S = 0.1
+
+
+def serve(settings: Settings, output: Output) -> None:
+    """Serve the saved run until Ctrl-C; for a run whose Redis is up, only print its address.
+
+    Raises
+    ------
+    RedisFailure
+        If there is no run, or its Redis ends.
+    """
+    with deferred() as interrupts, open_run(settings, settings.redis_port) as opened:
+        run = load_run(opened.client)
+        if output.as_json:
+            location = location_document(opened)
+            url = mask_password(opened.url)
+            output.document(schema.Served(location=location, redis_url=url))
+        else:
+            output.show(redis_cli(opened.url))
+        output.note(f"{location_label(opened)}: {source_label(run)}")
+        if opened.kind == "saved":
+            output.note("serving a copy until Ctrl-C: what is written to it is not saved")
+            _wait(opened, interrupts)
+
+
+def _wait(opened: OpenRun, interrupts: Interrupts) -> None:
+    """Wait for Ctrl-C, which is the expected end."""
+    try:
+        while opened.client.ping():
+            interrupts.check()
+            time.sleep(_POLL_S)
+    except KeyboardInterrupt:
+        return
+    raise StackError("the served Redis ended")

@@ -1,0 +1,91 @@
+"""Declares the commands that read a run; they change nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rushhour.core.errors import UsageError
+from rushhour.core.settings import Settings
+from rushhour.simulator.commands.checks import check_writable, check_zone
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.commands.signatures.parameters import STORED_RUN, with_settings
+
+
+@with_settings(*STORED_RUN)
+def status(settings: Settings, output: Output) -> None:
+    """Show the state of the run: its clock, its counts and its errors."""
+    from rushhour.simulator.commands.inspect import show_status
+
+    show_status(settings, output)
+
+
+@with_settings(*STORED_RUN)
+def models(settings: Settings, output: Output) -> None:
+    """Show the errors of each model, the best of the last week first."""
+    from rushhour.simulator.commands.inspect import show_models
+
+    show_models(settings, output)
+
+
+@with_settings(*STORED_RUN)
+def zone(
+    settings: Settings,
+    output: Output,
+    zone_id: Annotated[int, typer.Argument(metavar="ZONE", help="location id, 1 to 265")],
+) -> None:
+    """Show one zone: its rides, its next prediction, its errors."""
+    from rushhour.simulator.commands.inspect import show_zone
+
+    check_zone(zone_id)
+    show_zone(settings, output, zone_id)
+
+
+@with_settings(*STORED_RUN, own_flags=("from_hour", "until_hour"))
+def compare(
+    settings: Settings,
+    output: Output,
+    flags: dict[str, str | None],
+    csv: Annotated[Path | None, typer.Option("--csv", help="write the table to this file")] = None,
+) -> None:
+    """Compare predictions with actual rides, by hour and zone."""
+    from rushhour.simulator.commands.inspect import compare as show_comparison
+
+    if csv is not None:
+        check_writable(csv, "--csv")
+    show_comparison(settings, output, (flags["from_hour"], flags["until_hour"]), csv)
+
+
+@with_settings(*STORED_RUN)
+def alerts(
+    settings: Settings,
+    output: Output,
+    zone_id: Annotated[
+        int | None, typer.Option("--zone", help="only the alerts of this location id")
+    ] = None,
+    last: Annotated[int, typer.Option("--last", help="how many alerts to show")] = 20,
+) -> None:
+    """Show where rides have drifted away from the predictions."""
+    from rushhour.simulator.commands.inspect import show_alerts
+
+    if zone_id is not None:
+        check_zone(zone_id)
+    if last < 1:
+        raise UsageError(f"--last {last}: show at least 1 alert")
+    show_alerts(settings, output, zone_id, last)
+
+
+@with_settings(*STORED_RUN, own_flags=("data",))
+def verify(settings: Settings, output: Output, flags: dict[str, Path | None]) -> None:
+    """Check the run against its trip file and an offline replay."""
+    from rushhour.simulator.commands.verify import verify as check
+
+    check(settings, output, flags["data"])
+
+
+@with_settings(*STORED_RUN, "redis_port")
+def redis(settings: Settings, output: Output) -> None:
+    """Serve the Redis of the saved run until Ctrl-C."""
+    from rushhour.simulator.commands.serve import serve
+
+    serve(settings, output)

@@ -1,0 +1,91 @@
+"""Declares the commands that start a run, follow it and control its clock."""
+
+from typing import Annotated
+
+import typer
+
+from rushhour.core.clock import Command
+from rushhour.core.settings import Settings
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.commands.signatures.parameters import (
+    EVERY_FLAG,
+    STORED_RUN,
+    TRIPS,
+    with_settings,
+)
+
+
+@with_settings(*EVERY_FLAG)
+def up(
+    settings: Settings,
+    output: Output,
+    exit_at_end: Annotated[
+        bool, typer.Option("--exit", help="exit after the report, on a terminal too")
+    ] = False,
+) -> None:
+    """Start everything, replay the month, and report."""
+    from rushhour.simulator.commands.up import up as start_up
+
+    start_up(settings, output, stay=output.is_terminal and not (exit_at_end or output.as_json))
+
+
+@with_settings(*TRIPS, "redis", "kafka", "partitions", "dataflows", "consumers")
+def prepare(
+    settings: Settings,
+    output: Output,
+    restart: Annotated[
+        bool, typer.Option("--new", help="start over, even if Redis holds this run already")
+    ] = False,
+) -> None:
+    """Prepare your own Kafka and Redis for a run that you start yourself.
+
+    Its processes are `python -m producers`, `python -m dataflows` and `python -m consumers`.
+    """
+    from rushhour.simulator.commands.prepare import prepare_run
+
+    prepare_run(settings, output, restart=restart)
+
+
+@with_settings(*STORED_RUN)
+def watch(
+    settings: Settings,
+    output: Output,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="with --json: begin with the run's first hour")
+    ] = False,
+) -> None:
+    """Show a run until it ends, and report.
+
+    With --json, print a line for each hour as it closes.
+    """
+    from rushhour.simulator.commands.watch import watch as follow
+
+    follow(settings, output, from_start=from_start)
+
+
+@with_settings(*STORED_RUN)
+def speed(
+    settings: Settings,
+    output: Output,
+    value: Annotated[str, typer.Argument(help="max, a factor such as 3600, or 6h/s, 30m/s")],
+) -> None:
+    """Change the speed of the replay."""
+    from rushhour.simulator.commands.controls import control
+
+    control(settings, output, Command("speed", value))
+
+
+@with_settings(*STORED_RUN)
+def pause(settings: Settings, output: Output) -> None:
+    """Stop the simulated clock."""
+    from rushhour.simulator.commands.controls import control
+
+    control(settings, output, Command("pause"))
+
+
+@with_settings(*STORED_RUN)
+def resume(settings: Settings, output: Output) -> None:
+    """Let the simulated clock run again."""
+    from rushhour.simulator.commands.controls import control
+
+    control(settings, output, Command("resume"))

@@ -1,0 +1,48 @@
+"""`rushhour verify`: compare a run with its trip file and with an offline replay."""
+
+from pathlib import Path
+
+from rich.text import Text
+
+from rushhour.core.errors import DataError, VerificationError
+from rushhour.core.settings import Settings
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.documents import schema
+from rushhour.simulator.evaluation.verify import Check
+from rushhour.simulator.evaluation.verify import verify as checks
+from rushhour.simulator.stack.open_run import open_run
+from rushhour.storage.runs import load_run
+
+_MARKS = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "fail": ("FAIL", "red")}
+
+
+def verify(settings: Settings, output: Output, data: Path | None) -> None:
+    """Print each check as it is done; `data` is the trip file, if the run's own has moved.
+
+    Raises
+    ------
+    DataError
+        If the trip file cannot be read.
+    VerificationError
+        If a check failed.
+    """
+    failed = 0
+    with open_run(settings) as opened:
+        run = load_run(opened.client)
+        file = data or (None if run.synthetic else Path(run.file))
+        if file is not None and not file.is_file():
+            raise DataError(f"{file}: no such file: name the run's trip file with --data")
+        for check in checks(opened.client, run, file):
+            _print(output, check)
+            failed += not check.passed
+    if failed:
+        checks_failed = "1 check" if failed == 1 else f"{failed} checks"
+        raise VerificationError(f"{checks_failed} failed: the run differs from its trip file")
+
+
+def _print(output: Output, check: Check) -> None:
+    if output.as_json:
+        output.document(schema.Check(name=check.name, status=check.status, detail=check.detail))
+        return
+    mark, style = _MARKS[check.status]
+    output.show(Text.assemble((mark, style), f" {check.name}: {check.detail}"))

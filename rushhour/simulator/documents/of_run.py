@@ -1,0 +1,183 @@
+"""Documents about a run: its state, its models, its zones, its closed hours, its report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rushhour.core import keys
+from rushhour.core.clock import ClockStatus
+from rushhour.core.hours import HOUR_MS, parse_label, to_datetime
+from rushhour.core.run import RunInfo
+from rushhour.simulator.documents import parts, schema
+from rushhour.simulator.documents.of_scores import scores_document
+from rushhour.simulator.evaluation.scoring import Evaluation
+from rushhour.simulator.run_view import RunView, number
+from rushhour.simulator.stack.child_process import Cost
+
+_SCORE_FIELDS = tuple(
+    f"{figure}_{window}"
+    for figure in ("mae", "rmse", "bias", "skill", "coverage")
+    for window in ("24h", "168h")
+)
+
+
+def hour_fields(hour_ts: int | None) -> dict[str, Any]:
+    """Return the two fields of an hour (epoch ms), for any document."""
+    return {
+        "pickup_hour": None if hour_ts is None else to_datetime(hour_ts),
+        "pickup_ts": hour_ts,
+    }
+
+
+def run_document(run: RunInfo) -> parts.Run:
+    """Return what is replayed."""
+    return parts.Run(
+        run_id=run.run_id,
+        dataset=run.dataset,
+        month=run.month,
+        source=run.source,
+        is_synthetic=run.synthetic,
+        surge=run.surge or None,
+        start_ts=run.start_ts,
+        end_ts=run.end_ts,
+        hours=run.hours,
+        dataflows=run.dataflows,
+        consumers=run.consumers,
+        models=list(run.models),
+    )
+
+
+def status_document(view: RunView, location: parts.Location) -> schema.Status:
+    """Return the state of a run."""
+    clock, now = view.clock, view.now_ts
+    return schema.Status(
+        run=run_document(view.run),
+        location=location,
+        state=clock.state if clock else "starting",
+        speed=clock.speed if clock else None,
+        simulated_time=None if now is None else to_datetime(now),
+        simulated_ts=now,
+        command_error=(clock.command_error or None) if clock else None,
+        last_closed=parts.Hour(**hour_fields(view.last_closed_ts)),
+        counts=_counts(view),
+        models=[_rolling_score(view, model) for model in view.run.models],
+        worst_zones=[
+            parts.WorstZone(
+                pickup_location_id=row.id,
+                name=row.name,
+                mae_24h=row.mae_24h,
+                rides=row.rides,
+                next_predicted_demand=row.next_prediction,
+            )
+            for row in view.worst
+        ],
+    )
+
+
+def models_document(view: RunView, ranking: list[str]) -> schema.Models:
+    """Return the models of a run in the order of `ranking`."""
+    return schema.Models(
+        run=run_document(view.run),
+        last_closed=parts.Hour(**hour_fields(view.last_closed_ts)),
+        models=[_rolling_score(view, model) for model in ranking],
+    )
+
+
+def zone_document(zone: int, fields: Mapping[str, str]) -> schema.Zone:
+    """Return one zone, given its hash in Redis."""
+    hour, following = (_parse(fields.get(name)) for name in ("hour", "next_hour"))
+    next_hour = hour_fields(following)
+    rides = number(fields.get("rides"))
+    names = {
+        "predicted_demand": "prediction",
+        "lower": "lower",
+        "upper": "upper",
+        "prediction_error": "error",
+        "next_predicted_demand": "next_prediction",
+        "next_lower": "next_lower",
+        "next_upper": "next_upper",
+    } | {name: name for name in _SCORE_FIELDS}
+    return schema.Zone(
+        **hour_fields(hour),
+        pickup_location_id=zone,
+        name=fields["name"],
+        borough=fields["borough"],
+        rides=None if rides is None else int(rides),
+        next_pickup_hour=next_hour["pickup_hour"],
+        next_pickup_ts=next_hour["pickup_ts"],
+        **_figures(fields, names),
+    )
+
+
+def closed_hour_document(run: RunInfo, fields: Mapping[str, str]) -> schema.ClosedHour:
+    """Return one closed hour of the city, given its entry of the stream `city:hourly`."""
+    hour_ts = parse_label(fields["hour"])
+    return schema.ClosedHour(
+        **hour_fields(hour_ts),
+        rides=int(fields["rides"]),
+        predicted_demand=number(fields["prediction"]),
+        prediction_error=number(fields["error"]),
+        mae=number(fields["mae"]),
+        coverage=number(fields["coverage"]),
+        hours_closed=(hour_ts - run.start_ts) // HOUR_MS + 1,
+        hours=run.hours,
+    )
+
+
+def clock_document(clock: ClockStatus) -> schema.Clock:
+    """Return the simulated clock."""
+    return schema.Clock(
+        state=clock.state,
+        speed=clock.speed,
+        simulated_time=to_datetime(clock.now_ts),
+        simulated_ts=clock.now_ts,
+    )
+
+
+def report_document(
+    view: RunView, evaluation: Evaluation, costs: Mapping[str, Cost | None], wall_s: float
+) -> schema.Report:
+    """Return the report at the end of a run."""
+    trips = view.clock.trips if view.clock else 0
+    return schema.Report(
+        run=run_document(view.run),
+        counts=_counts(view),
+        scores=scores_document(evaluation),
+        wall_s=round(wall_s, 3),
+        trips=trips,
+        trips_per_s=round(trips / wall_s, 1),
+        processes=[
+            parts.Process(name=name, cpu_s=round(cost.cpu_s, 3), peak_memory_bytes=cost.peak_bytes)
+            for name, cost in costs.items()
+            if cost is not None
+        ],
+    )
+
+
+def _counts(view: RunView) -> parts.Counts:
+    return parts.Counts(
+        hours_closed=view.hours_closed,
+        rides=view.count("rides"),
+        rejected_rows=sum(view.rejected.values()),
+        rejected_by_reason=view.rejected,
+        pairs_scored=view.count("pairs_scored"),
+        pairs_due=view.count("pairs_due"),
+        overlap_ratio=view.overlap,
+        alerts=view.count("alerts"),
+    )
+
+
+def _rolling_score(view: RunView, model: str) -> parts.RollingScore:
+    return parts.RollingScore(
+        model=model,
+        is_served=model == view.served,
+        **{name: view.score(model, name) for name in _SCORE_FIELDS},
+    )
+
+
+def _figures(fields: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return figures of a hash: name in the document -> figure, given the names of the fields."""
+    return {name: number(fields.get(field)) for name, field in names.items()}
+
+
+def _parse(label: str | None) -> int | None:
+    return None if label in {None, "", keys.NOT_KNOWN} else parse_label(label)

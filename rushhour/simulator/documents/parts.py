@@ -1,0 +1,151 @@
+"""What the documents of several commands have in common: fields with their units, and objects.
+
+A figure that is not known is null.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Number = float | None
+Mae = Annotated[Number, Meta(description="mean absolute error, rides per hour")]
+Rmse = Annotated[Number, Meta(description="root mean squared error, rides per hour")]
+Bias = Annotated[Number, Meta(description="mean of predicted minus actual rides per hour")]
+Skill = Annotated[Number, Meta(description="1 - MAE / MAE of `same_hour_last_week`")]
+Coverage = Annotated[Number, Meta(description="share of rides within the intervals, 0 to 1")]
+Lower = Annotated[Number, Meta(description="lower end of the 90 % interval, rides")]
+Upper = Annotated[Number, Meta(description="upper end of the 90 % interval, rides")]
+Predicted = Annotated[Number, Meta(description="rides predicted for the hour")]
+Error = Annotated[Number, Meta(description="predicted minus actual rides")]
+Time = Annotated[datetime | None, Meta(description="RFC 3339, UTC")]
+Ts = Annotated[int | None, Meta(description="epoch milliseconds")]
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """One JSON object."""
+
+
+class Hour(Document, frozen=True, kw_only=True):
+    """An hour of event time, named by its first instant."""
+
+    pickup_hour: Annotated[datetime | None, Meta(description="start of the hour, RFC 3339 (UTC)")]
+    pickup_ts: Annotated[int | None, Meta(description="the same instant, epoch milliseconds")]
+
+
+class Run(Document, frozen=True, kw_only=True):
+    """What is replayed."""
+
+    run_id: str
+    dataset: Annotated[str, Meta(description="`yellow` or `green`")]
+    month: Annotated[str, Meta(description="such as `2024-10`")]
+    source: Annotated[str, Meta(description="name of the trip file, or `synthetic`")]
+    is_synthetic: Annotated[bool, Meta(description="whether the trips are made up")]
+    surge: Annotated[str | None, Meta(description="what-if surges, as for `--surge`")]
+    start_ts: Annotated[int, Meta(description="first instant, epoch milliseconds")]
+    end_ts: Annotated[int, Meta(description="end of the last hour, epoch milliseconds")]
+    hours: Annotated[int, Meta(description="hours from start to end")]
+    dataflows: Annotated[int, Meta(description="dataflow processes that share the run")]
+    consumers: Annotated[int, Meta(description="consumer processes that share the run")]
+    models: Annotated[list[str], Meta(description="names of the models, the served one first")]
+
+
+class Location(Document, frozen=True, kw_only=True):
+    """The Redis that the run was read from."""
+
+    kind: Annotated[
+        str, Meta(description="`live`, `saved` (in the state directory) or `given` (`--redis`)")
+    ]
+    redis_url: Annotated[str | None, Meta(description="without its password; null for `saved`")]
+    state_dir: Annotated[str | None, Meta(description="directory of an embedded run")]
+
+
+class Counts(Document, frozen=True, kw_only=True):
+    """Counts of a run, over its closed hours."""
+
+    hours_closed: Annotated[int, Meta(description="hours counted and scored")]
+    rides: Annotated[int, Meta(description="rides in the closed hours")]
+    rejected_rows: Annotated[int, Meta(description="rows of the trip file that were rejected")]
+    rejected_by_reason: Annotated[dict[str, int], Meta(description="reason -> rows")]
+    pairs_scored: Annotated[int, Meta(description="zone-hours with a prediction and rides")]
+    pairs_due: Annotated[int, Meta(description="zone-hours that should have both")]
+    overlap_ratio: Annotated[Number, Meta(description="pairs_scored / pairs_due")]
+    alerts: Annotated[int, Meta(description="drift alerts")]
+
+
+class RollingScore(Document, frozen=True, kw_only=True):
+    """Rolling scores of one model over all zones, of the last 24 and 168 closed hours."""
+
+    model: str
+    is_served: Annotated[bool, Meta(description="whether its predictions are the served ones")]
+    mae_24h: Mae
+    mae_168h: Mae
+    rmse_24h: Rmse
+    rmse_168h: Rmse
+    bias_24h: Bias
+    bias_168h: Bias
+    skill_24h: Skill
+    skill_168h: Skill
+    coverage_24h: Coverage
+    coverage_168h: Coverage
+
+
+class WorstZone(Document, frozen=True, kw_only=True):
+    """One of the zones with the largest errors."""
+
+    pickup_location_id: int
+    name: str
+    mae_24h: Annotated[float, Meta(description="mean absolute error of 24 h, rides per hour")]
+    rides: Annotated[int | None, Meta(description="rides in the last closed hour")]
+    next_predicted_demand: Annotated[Number, Meta(description="rides predicted for the next hour")]
+
+
+class Score(Document, frozen=True, kw_only=True):
+    """Scores of one model, or of the served model in one borough, over `pairs` zone-hours."""
+
+    name: Annotated[str, Meta(description="model or borough")]
+    pairs: int
+    mae: Mae
+    rmse: Rmse
+    wape: Annotated[Number, Meta(description="sum of absolute errors / sum of rides")]
+    bias: Bias
+    skill: Skill
+    coverage: Annotated[
+        Number, Meta(description="share of rides within the intervals, 0 to 1; served model only")
+    ]
+
+
+class Band(Document, frozen=True, kw_only=True):
+    """How well the intervals hold where similar demand was predicted."""
+
+    band: Annotated[str, Meta(description="predicted rides, such as `5-20`")]
+    pairs: int
+    coverage: Coverage
+    width: Annotated[Number, Meta(description="mean width of the intervals, rides")]
+
+
+class Scores(Document, frozen=True, kw_only=True):
+    """Scores of hour-ahead predictions, over the hours after the first week."""
+
+    first_ts: Annotated[int, Meta(description="first scored hour, epoch milliseconds")]
+    last_ts: Annotated[int, Meta(description="last scored hour, epoch milliseconds")]
+    zones: Annotated[int, Meta(description="zones that have rides")]
+    pairs: Annotated[int, Meta(description="zone-hours of the served model")]
+    served: Annotated[str, Meta(description="name of the served model")]
+    by_model: list[Score]
+    by_borough: list[Score]
+    by_band: list[Band]
+
+
+class Process(Document, frozen=True, kw_only=True):
+    """What one process of a run used."""
+
+    name: Annotated[str, Meta(description="such as `producer` or `redis`")]
+    cpu_s: Annotated[float, Meta(description="CPU time, seconds")]
+    peak_memory_bytes: Annotated[int, Meta(description="peak of resident memory")]
+
+
+PARTS: tuple[type[Document], ...] = (
+    Run, Location, Hour, Counts, RollingScore, WorstZone, Scores, Score, Band, Process,
+)  # fmt: skip

@@ -1,0 +1,205 @@
+"""The document that each command prints with `--json`; docs/reference.md is generated from here."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+from rushhour.simulator.documents.parts import (
+    Bias,
+    Counts,
+    Coverage,
+    Document,
+    Error,
+    Hour,
+    Location,
+    Lower,
+    Mae,
+    Number,
+    Predicted,
+    Process,
+    Rmse,
+    RollingScore,
+    Run,
+    Scores,
+    Skill,
+    Upper,
+    WorstZone,
+)
+
+
+class Status(Document, frozen=True, kw_only=True):
+    """`rushhour status --json`: one object."""
+
+    run: Run
+    location: Location
+    state: Annotated[
+        str,
+        Meta(description="`starting`, `running`, `throttled`, `paused`, `stopped` or `finished`"),
+    ]
+    speed: Annotated[str | None, Meta(description="the requested speed, as for `--speed`")]
+    simulated_time: Annotated[datetime | None, Meta(description="simulated now, RFC 3339")]
+    simulated_ts: Annotated[int | None, Meta(description="simulated now, epoch milliseconds")]
+    command_error: Annotated[
+        str | None, Meta(description="why the last command to the clock was refused")
+    ]
+    last_closed: Hour
+    counts: Counts
+    models: list[RollingScore]
+    worst_zones: list[WorstZone]
+
+
+class Models(Document, frozen=True, kw_only=True):
+    """`rushhour models --json`: one object; the best model of the last 168 h comes first."""
+
+    run: Run
+    last_closed: Hour
+    models: list[RollingScore]
+
+
+class Zone(Hour, frozen=True, kw_only=True):
+    """`rushhour zone --json`: one object. Its hour is the latest closed one."""
+
+    pickup_location_id: int
+    name: str
+    borough: str
+    rides: Annotated[int | None, Meta(description="rides in the hour")]
+    predicted_demand: Predicted
+    lower: Lower
+    upper: Upper
+    prediction_error: Error
+    next_pickup_hour: Annotated[
+        datetime | None, Meta(description="start of the next hour, RFC 3339")
+    ]
+    next_pickup_ts: Annotated[int | None, Meta(description="the same, epoch milliseconds")]
+    next_predicted_demand: Annotated[Number, Meta(description="rides predicted for the next hour")]
+    next_lower: Annotated[Number, Meta(description="lower end of its 90 % interval, rides")]
+    next_upper: Annotated[Number, Meta(description="upper end of its 90 % interval, rides")]
+    mae_24h: Mae
+    mae_168h: Mae
+    rmse_24h: Rmse
+    rmse_168h: Rmse
+    bias_24h: Bias
+    bias_168h: Bias
+    skill_24h: Skill
+    skill_168h: Skill
+    coverage_24h: Coverage
+    coverage_168h: Coverage
+
+
+class Comparison(Hour, frozen=True, kw_only=True):
+    """`rushhour compare --json`: one line for each hour and zone."""
+
+    pickup_location_id: int
+    predicted_demand: Predicted
+    rides: Annotated[int, Meta(description="actual rides")]
+    prediction_error: Error
+    lower: Lower
+    upper: Upper
+
+
+class Alert(Hour, frozen=True, kw_only=True):
+    """`rushhour alerts --json`: one line for each alert, the newest first."""
+
+    pickup_location_id: int
+    name: Annotated[str, Meta(description="name of the zone")]
+    direction: Annotated[str, Meta(description="`above` or `below`: rides against predictions")]
+    relative_change: Annotated[
+        float, Meta(description="rides of the last hours / their predictions - 1")
+    ]
+
+
+class ClosedHour(Hour, frozen=True, kw_only=True):
+    """`rushhour watch --json`: one line for each closed hour of the whole city, in order."""
+
+    rides: int
+    predicted_demand: Predicted
+    prediction_error: Error
+    mae: Annotated[Number, Meta(description="mean absolute error of the zones, rides")]
+    coverage: Annotated[Number, Meta(description="share of zones within their intervals, 0 to 1")]
+    hours_closed: Annotated[int, Meta(description="hours closed so far, with this one")]
+    hours: Annotated[int, Meta(description="hours of the run")]
+
+
+class Check(Document, frozen=True, kw_only=True):
+    """`rushhour verify --json`: one line for each check."""
+
+    name: str
+    status: Annotated[str, Meta(description="`ok`, `fail`, or `note`: neither right nor wrong")]
+    detail: str
+
+
+class Setting(Document, frozen=True, kw_only=True):
+    """`rushhour config --json`: one line for each setting."""
+
+    name: str
+    value: Annotated[str | None, Meta(description="without passwords; null if not set")]
+    source: Annotated[str, Meta(description="`flag`, `environment` or `default`")]
+    environment_variable: str
+    flag: Annotated[str | None, Meta(description="null if the setting has only a variable")]
+
+
+class Download(Document, frozen=True, kw_only=True):
+    """`rushhour download --json`: one object."""
+
+    dataset: str
+    month: str
+    path: Annotated[str, Meta(description="where the file is")]
+    size_bytes: int
+
+
+class Prepared(Document, frozen=True, kw_only=True):
+    """`rushhour prepare --json`: one object."""
+
+    run: Run
+    state: Annotated[str, Meta(description="`new`, `resumed` or `finished`")]
+    hours_closed: int
+    partitions: Annotated[int, Meta(description="partitions of the topics")]
+
+
+class Clock(Document, frozen=True, kw_only=True):
+    """`rushhour speed`, `pause` and `resume` with `--json`: one object, the clock afterwards."""
+
+    state: Annotated[str, Meta(description="as in `status`")]
+    speed: Annotated[str, Meta(description="the requested speed, as for `--speed`")]
+    simulated_time: Annotated[datetime, Meta(description="simulated now, RFC 3339")]
+    simulated_ts: Annotated[int, Meta(description="simulated now, epoch milliseconds")]
+
+
+class Served(Document, frozen=True, kw_only=True):
+    """`rushhour redis --json`: one object, printed as soon as the Redis answers."""
+
+    location: Location
+    redis_url: Annotated[str, Meta(description="URL of the Redis, without its password")]
+
+
+class Report(Document, frozen=True, kw_only=True):
+    """`rushhour up --json`: one object, at the end of the run."""
+
+    run: Run
+    counts: Counts
+    scores: Scores
+    wall_s: Annotated[float, Meta(description="wall time of the run, seconds")]
+    trips: Annotated[int, Meta(description="trips sent")]
+    trips_per_s: Annotated[float, Meta(description="trips sent per second of wall time")]
+    processes: list[Process]
+
+
+class Backtest(Document, frozen=True, kw_only=True):
+    """`rushhour backtest --json`: one object."""
+
+    source: Annotated[str, Meta(description="what was replayed, in words")]
+    start_ts: Annotated[int, Meta(description="first instant, epoch milliseconds")]
+    end_ts: Annotated[int, Meta(description="end of the last hour, epoch milliseconds")]
+    hours: int
+    rides: int
+    alerts: Annotated[int, Meta(description="drift alerts")]
+    read_s: Annotated[float, Meta(description="time to read the rides, seconds")]
+    replay_s: Annotated[float, Meta(description="time to forecast and learn, seconds")]
+    scores: Scores
+
+
+DOCUMENTS: tuple[type[Document], ...] = (
+    Report, Prepared, ClosedHour, Clock, Status, Models, Zone, Comparison, Alert, Check, Served,
+    Backtest, Download, Setting,
+)  # fmt: skip

@@ -1,0 +1,143 @@
+"""The state of a run, read from Redis at one moment: what the screens and documents show."""
+
+from dataclasses import dataclass
+
+import redis
+
+from rushhour.core import keys
+from rushhour.core.clock import ClockStatus
+from rushhour.core.hours import HOUR_MS
+from rushhour.core.run import RunInfo
+from rushhour.runtime.redis_client import read_hash
+from rushhour.storage.clock import last_hour_of
+from rushhour.storage.runs import load_run
+
+WORST_ZONES = 5
+_REJECTED = "rejected:"
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRow:
+    """A row of the board of the zones with the largest errors; None is not known yet."""
+
+    id: int
+    name: str
+    mae_24h: float
+    rides: int | None
+    next_prediction: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """The state of a run. Hashes are as Redis holds them; empty before they are written.
+
+    `last_closed_ts` is the start of the last closed hour (epoch ms); None before the first.
+    """
+
+    run: RunInfo
+    clock: ClockStatus | None
+    last_closed_ts: int | None
+    city: dict[str, str]
+    quality: dict[str, str]
+    models: dict[str, dict[str, str]]
+    worst: tuple[ZoneRow, ...]
+
+    @classmethod
+    def read(cls, client: redis.Redis) -> "RunView":
+        """Read a run.
+
+        Raises
+        ------
+        RedisFailure
+            If Redis holds no run.
+        """
+        run = load_run(client)
+        pipe = client.pipeline(transaction=True)  # no hour closes between the replies
+        for key in (
+            keys.CLOCK,
+            keys.CITY,
+            keys.QUALITY,
+            *(keys.model(name) for name in run.models),
+        ):
+            pipe.hgetall(key)
+        pipe.xrevrange(keys.CITY_HOURLY, count=1)
+        pipe.zrevrange(keys.BOARD_MAE, 0, WORST_ZONES - 1, withscores=True)
+        clock, city, quality, *models, hourly, board = pipe.execute()
+        return cls(
+            run=run,
+            clock=ClockStatus.from_fields(clock),
+            last_closed_ts=last_hour_of(hourly),
+            city=city,
+            quality=quality,
+            models=dict(zip(run.models, models, strict=True)),
+            worst=tuple(_zone_row(client, int(zone), mae) for zone, mae in board),
+        )
+
+    @property
+    def hours_closed(self) -> int:
+        """How many hours are counted, scored and in Redis."""
+        return self.count("hours_closed")
+
+    @property
+    def now_ts(self) -> int | None:
+        """Simulated time (epoch ms), at least the end of the last closed hour.
+
+        The producer updates its clock less often than the consumer closes hours.
+        """
+        if self.clock is None:
+            return None
+        closed = self.last_closed_ts
+        return max(self.clock.now_ts, 0 if closed is None else closed + HOUR_MS)
+
+    @property
+    def served(self) -> str:
+        """Name of the served model."""
+        return self.run.models[0]
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Rows of the trip file that were rejected: reason -> rows."""
+        return {
+            field.removeprefix(_REJECTED): int(count)
+            for field, count in self.quality.items()
+            if field.startswith(_REJECTED)
+        }
+
+    @property
+    def overlap(self) -> float | None:
+        """Scored pairs by due pairs of zones and hours; None before the first."""
+        return number(self.quality.get("overlap"))
+
+    @property
+    def next_prediction(self) -> float | None:
+        """Rides that are predicted for the whole city in the next hour."""
+        return number(self.city.get("next_prediction"))
+
+    def count(self, field: str) -> int:
+        """Return a count of the hash `quality`; 0 before it is written."""
+        return int(self.quality.get(field, 0))
+
+    def score(self, model: str, field: str) -> float | None:
+        """Return a rolling score of a model, such as `mae_24h`; None if it is not known yet."""
+        return number(self.models.get(model, {}).get(field))
+
+
+def number(text: str | None) -> float | None:
+    """Return a figure of Redis; None if it is missing or not known yet.
+
+    >>> number("2.5"), number("n/a"), number(None)
+    (2.5, None, None)
+    """
+    return None if text in {None, "", keys.NOT_KNOWN} else float(text)
+
+
+def _zone_row(client: redis.Redis, zone: int, mae: float) -> ZoneRow:
+    fields = read_hash(client, keys.zone(zone))
+    rides = number(fields.get("rides"))
+    return ZoneRow(
+        zone,
+        fields.get("name", ""),
+        mae,
+        None if rides is None else int(rides),
+        number(fields.get("next_prediction")),
+    )

@@ -1,0 +1,94 @@
+"""Open the Redis of a run to read it: a given one, that of the live run, or a saved one."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import redis
+
+from rushhour.core.errors import RedisFailure
+from rushhour.core.settings import Settings
+from rushhour.runtime.redis_client import connect, redis_failures
+from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
+from rushhour.simulator.stack.session import Session
+
+_HINT = "start one with `rushhour up`, or pass its Redis URL as --redis"
+
+Kind = Literal["live", "saved", "given"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """The Redis of a run.
+
+    `kind` is `given` for the Redis of `--redis`, `live` for a run of this machine whose Redis
+    answers, and `saved` for a run of the state directory, which is served from a copy meanwhile.
+    """
+
+    client: redis.Redis
+    url: str
+    kind: Kind
+    state_dir: Path
+
+
+@contextmanager
+def open_run(settings: Settings, port: int = ANY_PORT) -> Iterator[OpenRun]:
+    """Yield the run of `--redis`, else the live run, else the saved one, served on `port`.
+
+    Raises
+    ------
+    RedisFailure
+        If there is no run, or its Redis fails.
+    StackError
+        If the saved run cannot be loaded.
+    """
+    if settings.redis is not None:
+        with redis_failures(settings.redis):
+            client = connect(settings.redis)
+            yield OpenRun(client, settings.redis, "given", settings.state_dir)
+        return
+    session = Session.load(settings.state_dir)
+    live = session.client() if session is not None else None
+    if session is not None and live is not None:
+        with redis_failures(session.redis_url):
+            yield OpenRun(live, session.redis_url, "live", settings.state_dir)
+        return
+    with _serve_saved(settings.state_dir, session, port) as server, redis_failures(server.url):
+        yield OpenRun(connect(server.url), server.url, "saved", settings.state_dir)
+
+
+@contextmanager
+def _serve_saved(state_dir: Path, session: Session | None, port: int) -> Iterator[EmbeddedRedis]:
+    """Yield a Redis with a copy of the saved run: whatever is written to it is lost."""
+    dump = state_dir / DUMP
+    if not dump.exists():
+        raise RedisFailure(f"no run found: {_HINT}")
+    with tempfile.TemporaryDirectory(prefix="rushhour-") as directory:
+        shutil.copy(dump, directory)
+        saved_by = session.saved_by if session is not None else None
+        server = EmbeddedRedis(Path(directory), port, saved=True, saved_by=saved_by)
+        try:
+            yield server
+        finally:
+            server.stop(save=False)
+
+
+@contextmanager
+def open_live_run(settings: Settings) -> Iterator[OpenRun]:
+    """Yield a run whose Redis is up.
+
+    Raises
+    ------
+    RedisFailure
+        If no run is live.
+    """
+    if settings.redis is None:
+        session = Session.load(settings.state_dir)
+        if session is None or session.client() is None:
+            raise RedisFailure(f"no run is live: {_HINT}")
+    with open_run(settings) as opened:
+        yield opened
