@@ -8,12 +8,11 @@ transformation of Poisson, binomial and negative-binomial data", 1948).
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from dataflows.forecasting.similar_days import DAYS, SimilarDays
 from dataflows.forecasting.subspace import Subspace
-from rushhour.core.arrays import Floats
+from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, hour_of_week
 from rushhour.core.zones import ZONE_COUNT
 
@@ -81,7 +80,7 @@ class RideHistory:
         """Return the number of hours in the history."""
         return len(self._root_counts)
 
-    def append(self, rides: npt.NDArray[np.int64]) -> None:
+    def append(self, rides: Counts) -> None:
         """Add the rides of the next hour, `int64[zones]`."""
         root_count = np.sqrt(rides.astype(np.float64))
         seasonal = self._seasonal_mean()

@@ -336,6 +336,17 @@ def test_a_tick_within_an_hour_closes_nothing_and_loses_nothing() -> None:
     assert (hour.hour_ts, hour.rides[0]) == (START, 2)
 
 
+@pytest.mark.parametrize("offset", [0, 1, HOUR_MS - 1])
+def test_a_tick_closes_the_hours_before_it_and_no_other(offset: int) -> None:
+    counter = PartitionCounter(0)
+    counter.update(TripBatch.of(0, [Tick(START)]))
+    trips = [Trip(i, START + i * HOUR_MS, 1) for i in range(3)]
+    progress = counter.update(TripBatch.of(0, [*trips, Tick(START + 2 * HOUR_MS + offset)]))
+    assert progress is not None
+    assert list(progress.closed) == [START, START + HOUR_MS]
+    assert [int(rides.sum()) for rides in progress.closed.values()] == [1, 1]
+
+
 def test_a_tick_that_skips_hours_closes_them_all() -> None:
     events: list[TripEvent] = [Tick(START), Trip(0, START + HOUR_MS, 5), Tick(START + 3 * HOUR_MS)]
     _, *hours = City(1).feed([TripBatch.of(0, events)])

@@ -35,9 +35,9 @@ def history_of(rides: Counts) -> RideHistory:
     return history
 
 
-def squares(hours: int) -> RideHistory:
-    """A history whose root counts are 1, 2, 3, ...: hour `i` has (i + 1)^2 rides in each zone."""
-    column = np.arange(1, hours + 1, dtype=np.int64) ** 2
+def squares(hours: int, power: int = 1) -> RideHistory:
+    """A history whose root counts are 1, 2, 3, ..., or a power of them, in each zone."""
+    column = np.arange(1, hours + 1, dtype=np.int64) ** (2 * power)
     return history_of(np.repeat(column[:, None], ZONE_COUNT, axis=1))
 
 
@@ -113,40 +113,47 @@ def test_the_raw_counts_are_those_of_their_hour_or_nan(column: str, back: int) -
         history.append(rides[i])
 
 
-def test_lags_and_means_of_a_simple_history_are_exact() -> None:
+@pytest.mark.parametrize("power", [1, 2])  # with 1, all steps and all residuals are alike
+def test_lags_and_means_of_a_simple_history_are_exact(power: int) -> None:
     wednesday = START + 200 * HOUR_MS
     assert hour_of_week(wednesday) == 2 * 24 + 8
-    found = features_at(squares(200), wednesday)
-    assert found == pytest.approx(
+
+    def root(*hours: int) -> float:  # the first hour is 1, the last 200
+        return float(np.mean([hour**power for hour in hours]))
+
+    def residual(*hours: int) -> float:
+        return float(np.mean([root(hour) - root(hour - 168) for hour in hours]))
+
+    # Tue 8, Mon 7, Fri 4, Thu 3, Wed 2 and Tue 1; not Sun 6 and Sat 5
+    same_type = (177, 153, 81, 57, 33, 9)
+    assert features_at(squares(200, power), wednesday) == pytest.approx(
         {
             "constant": 1,
-            "lag_1": 200,
-            "lag_24": 177,
-            "lag_168": 33,
-            "mean_past_weeks": 33,
-            # Tue 8, Mon 7, Fri 4, Thu 3, Wed 2 and Tue 1; not Sun 6 and Sat 5
-            "mean_same_day_type": np.mean([177, 153, 81, 57, 33, 9]),
-            # each root count is 168 above that of the week before
-            "residual_1": 168,
-            "residual_2": 168,
-            "residual_3": 168,
-            "residual_yesterday": 168,
-            "residual_24h": 168,
-            "city_residual": 168 * np.mean(range(33, 201)),
-            "expected_step": 1,
-            "expected_step_day_type": 1,
-            "next_past_weeks": 34,
-            "next_day_type": np.mean([178, 154, 82, 58, 34, 10]),
+            "lag_1": root(200),
+            "lag_24": root(177),
+            "lag_168": root(33),
+            "mean_past_weeks": root(33),
+            "mean_same_day_type": root(*same_type),
+            "residual_1": residual(200),
+            "residual_2": residual(199),
+            "residual_3": residual(198),
+            "residual_yesterday": residual(177),
+            "residual_24h": residual(*range(177, 201)),
+            "city_residual": residual(200) * root(*range(33, 201)),
+            "expected_step": root(33) - root(32),
+            "expected_step_day_type": root(*same_type) - root(*(hour - 1 for hour in same_type)),
+            "next_past_weeks": root(34),
+            "next_day_type": root(*(hour + 1 for hour in same_type)),
             # all zones vary together: smoothing changes nothing
-            "smooth_past_weeks": 33,
-            "smooth_residual": 168,
+            "smooth_past_weeks": root(33),
+            "smooth_residual": residual(200),
             # yesterday is by far the most similar: root counts grow with the hours
-            "similar_days": 177,
-            "expected_step_similar": 1,
+            "similar_days": root(177),
+            "expected_step_similar": root(177) - root(176),
             HOUR_OF_DAY: 8,
-            RIDES_LAST_HOUR: 200**2,
-            RIDES_YESTERDAY: 177**2,
-            RIDES_LAST_WEEK: 33**2,
+            RIDES_LAST_HOUR: root(200) ** 2,
+            RIDES_YESTERDAY: root(177) ** 2,
+            RIDES_LAST_WEEK: root(33) ** 2,
         }
     )
 
