@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import sqlite3
 import sys
@@ -14,7 +15,7 @@ import pytest
 from rushhour.core import keys
 from rushhour.core.clock import Command
 from rushhour.core.hours import HOUR_MS
-from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.kafka import end_offsets
 from rushhour.simulator.commands.controls import send_command
@@ -36,6 +37,8 @@ from tests.fixtures.pipeline import (
 from tests.fixtures.trips import TripRow, TripWriter
 from tests.fixtures.waiting import WaitUntil
 
+EVENT_TOPICS = (HOURLY_RIDES, PREDICTIONS, ALERTS)
+
 
 @pytest.fixture(scope="module")
 def undisturbed(pipeline: PipelineRunner, trip_file: Path) -> RunResult:
@@ -51,7 +54,7 @@ def assert_same(found: RunResult, expected: RunResult) -> None:
         assert found.keys[key] == value, key
 
 
-def test_the_speed_and_the_room_to_run_ahead_do_not_matter(
+def test_neither_the_speed_nor_the_hours_ahead_matter(
     pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult
 ) -> None:
     assert_same(pipeline(trip_file, TWO_DAYS, speed="2d/s", ahead_hours=168), undisturbed)
@@ -69,7 +72,7 @@ def test_neither_workers_nor_the_order_of_rows_matter(
 
 
 @pytest.mark.also_on_kafka
-def test_any_number_of_processes_may_share_the_work(
+def test_any_number_of_processes_may_share_the_run(
     pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult
 ) -> None:
     found = pipeline(trip_file, TWO_DAYS, dataflows=3, consumers=2)
@@ -79,7 +82,7 @@ def test_any_number_of_processes_may_share_the_work(
 
 
 def kill(stack: Stack, name: str, wait: WaitUntil, closed: int = 16) -> None:
-    """Kill a part when so many of the 48 hours are closed."""
+    """Kill a process when so many of the 48 hours are closed."""
 
     def enough() -> bool:
         stack.is_done()
@@ -87,12 +90,12 @@ def kill(stack: Stack, name: str, wait: WaitUntil, closed: int = 16) -> None:
 
     wait(enough, f"{closed} hours are closed")
     os.kill(stack.processes[name].pid, signal.SIGKILL)
-    wait(lambda: stack.processes[name].poll() == -signal.SIGKILL, f"the {name} is gone")
+    wait(lambda: stack.processes[name].poll() == -signal.SIGKILL, f"the {name} has ended")
     assert hours_closed(stack) < 40
 
 
 def restart(stack: Stack, *names: str, **changes: object) -> None:
-    """Start parts that are gone, with the settings of the line or changed ones."""
+    """Start processes that have ended, with the settings of the pipeline or changed ones."""
     servers = {"kafka": stack.bootstrap, "redis": stack.redis_url}
     settings = stack.settings.model_copy(update=servers | changes)
     for spec in process_specs(settings, load_run(stack.client)):
@@ -102,7 +105,7 @@ def restart(stack: Stack, *names: str, **changes: object) -> None:
 
 
 @pytest.mark.also_on_kafka
-def test_a_consumer_that_is_killed_and_started_again_leaves_the_same_redis(
+def test_a_consumer_killed_and_restarted_leaves_the_same_redis(
     pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult, wait_until: WaitUntil
 ) -> None:
     def disturb(stack: Stack) -> None:
@@ -112,7 +115,7 @@ def test_a_consumer_that_is_killed_and_started_again_leaves_the_same_redis(
     assert_same(pipeline(trip_file, TWO_DAYS, disturb, speed="1d/s"), undisturbed)
 
 
-# A dataflow with recovery, whose epochs are shorter than in real life so that no test waits long.
+# A dataflow with recovery, and with short epochs so that no test waits long.
 
 SHORT_EPOCHS = """
 import runpy
@@ -125,7 +128,7 @@ runpy.run_module("dataflows", run_name="__main__", alter_sys=True)
 
 
 def start_process(spec: ProcessSpec, directory: Path) -> ChildProcess:
-    """Start a process of a line; a dataflow with short epochs."""
+    """Start a process of the pipeline; a dataflow with short epochs."""
     if spec.module != "dataflows":
         return specs_module.start_process(spec, directory)
     command = [sys.executable, "-P", "-c", SHORT_EPOCHS]
@@ -135,13 +138,13 @@ def start_process(spec: ProcessSpec, directory: Path) -> ChildProcess:
 
 @pytest.fixture
 def recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The recovery directory of a line whose dataflow makes a snapshot several times a second."""
+    """The recovery directory of a dataflow that makes a snapshot several times a second."""
     monkeypatch.setattr(stack_module, "start_process", start_process)
     return tmp_path
 
 
 def stored(recovery: Path, dataflows: int) -> dict[int, int]:
-    """From which offset of each partition of `trips` a dataflow that starts now would go on."""
+    """Return the offsets of `trips` from which a restarted dataflow would resume."""
     offsets: dict[int, list[tuple[int, int]]] = {}
     frontiers: list[int] = []
     for store in recovery.glob("*/*-of-*/*.sqlite3"):
@@ -163,7 +166,7 @@ def stored(recovery: Path, dataflows: int) -> dict[int, int]:
 
 @pytest.mark.parametrize("dataflows", [1, 2])
 @pytest.mark.also_on_kafka
-def test_a_dataflow_goes_on_from_its_last_snapshot(
+def test_a_dataflow_resumes_from_its_last_snapshot(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
@@ -171,23 +174,23 @@ def test_a_dataflow_goes_on_from_its_last_snapshot(
     recovery: Path,
     dataflows: int,
 ) -> None:
-    """Killed while the clock is paused and a snapshot has all: no hour is sent a second time."""
+    """Killed while the clock is paused and a snapshot covers everything: no hour is sent twice."""
     names = ["dataflow"] if dataflows == 1 else [f"dataflow-{i}" for i in range(dataflows)]
 
     def disturb(stack: Stack) -> None:
         wait_until(lambda: hours_closed(stack) >= 12, "12 hours are closed")
         clock = send_command(stack.client, Command("pause"))
         sent = (clock.now_ts - load_run(stack.client).start_ts) // HOUR_MS
-        wait_until(lambda: hours_closed(stack) == sent, "all that was sent is closed")
+        wait_until(lambda: hours_closed(stack) == sent, "everything sent is closed")
         ends = end_offsets(stack.bootstrap, [TRIPS])[TRIPS]
-        wait_until(lambda: stored(recovery, dataflows) == ends, "there is a snapshot of it")
+        wait_until(lambda: stored(recovery, dataflows) == ends, "a snapshot covers it")
         for name in names:
             os.kill(stack.processes[name].pid, signal.SIGKILL)
         for name in names:
             assert stack.processes[name].wait(10.0)
         restart(stack, *names)
         send_command(stack.client, Command("resume"))
-        wait_until(stack.is_done, "the line is done")
+        wait_until(stack.is_done, "the pipeline is done")
         events.update({topic: messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)})
 
     events: dict[str, int] = {}
@@ -198,7 +201,7 @@ def test_a_dataflow_goes_on_from_its_last_snapshot(
 
 
 @pytest.mark.also_on_kafka
-def test_a_dataflow_that_is_killed_at_work_and_started_again_leaves_the_same_redis(
+def test_a_dataflow_killed_and_restarted_leaves_the_same_redis(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
@@ -206,7 +209,7 @@ def test_a_dataflow_that_is_killed_at_work_and_started_again_leaves_the_same_red
     recovery: Path,
 ) -> None:
     def disturb(stack: Stack) -> None:
-        wait_until(lambda: any(stored(recovery, 1).values()), "there is a snapshot")
+        wait_until(lambda: any(stored(recovery, 1).values()), "a snapshot exists")
         kill(stack, "dataflow", wait_until)
         restart(stack, "dataflow")
 
@@ -216,7 +219,7 @@ def test_a_dataflow_that_is_killed_at_work_and_started_again_leaves_the_same_red
 
 @pytest.mark.parametrize("killed", [0, 1])
 @pytest.mark.also_on_kafka
-def test_a_cluster_of_which_one_was_killed_ends_and_goes_on_when_all_restart(
+def test_a_cluster_ends_when_one_is_killed_and_resumes_when_all_restart(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
@@ -225,7 +228,7 @@ def test_a_cluster_of_which_one_was_killed_ends_and_goes_on_when_all_restart(
     killed: int,
 ) -> None:
     def disturb(stack: Stack) -> None:
-        wait_until(lambda: any(stored(recovery, 2).values()), "there is a snapshot")
+        wait_until(lambda: any(stored(recovery, 2).values()), "a snapshot exists")
         kill(stack, f"dataflow-{killed}", wait_until)
         other = stack.processes[f"dataflow-{1 - killed}"]
         assert other.wait(20.0)
@@ -243,37 +246,37 @@ def test_a_cluster_of_which_one_was_killed_ends_and_goes_on_when_all_restart(
 
 
 @pytest.mark.also_on_kafka
-def test_a_dataflow_that_starts_again_after_its_end_sends_nothing(
+def test_a_dataflow_restarted_after_its_end_sends_nothing(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
     wait_until: WaitUntil,
     recovery: Path,
 ) -> None:
-    """First while the consumer is not done, so that only its store can tell; then when all is."""
+    """First while the consumer is not done, so that only the store knows; then when all is done."""
 
     def disturb(stack: Stack) -> None:
         consumer = stack.processes["consumer"].pid
         os.kill(consumer, signal.SIGSTOP)
         wait_until(lambda: stack.processes["dataflow"].poll() == 0, "the dataflow is done")
-        events = [messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)]
+        events = [messages_on(stack, topic) for topic in EVENT_TOPICS]
         for again in (1, 2):
             restart(stack, "dataflow")
-            wait_until(lambda: stack.processes["dataflow"].poll() == 0, "the next one is too")
-            assert [messages_on(stack, topic) for topic in (HOURLY_RIDES, PREDICTIONS)] == events
+            wait_until(lambda: stack.processes["dataflow"].poll() == 0, "the next one is done too")
+            assert [messages_on(stack, topic) for topic in EVENT_TOPICS] == events
             if again == 1:
                 assert hours_closed(stack) < 48
                 os.kill(consumer, signal.SIGCONT)
-                wait_until(stack.is_done, "the line is done")
-        said = stack.processes["dataflow"].last_message()
-        assert said == "nothing to do: the run is finished"
+                wait_until(stack.is_done, "the pipeline is done")
+        message = stack.processes["dataflow"].last_message()
+        assert re.fullmatch("nothing to do: run .* is finished", message)
 
     found = pipeline(trip_file, TWO_DAYS, disturb, ahead_hours=168, recovery_dir=recovery)
     assert_same(found, undisturbed)
 
 
 @pytest.mark.also_on_kafka
-def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
+def test_a_producer_killed_and_restarted_leaves_the_same_redis(
     pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult, wait_until: WaitUntil
 ) -> None:
     def ahead(stack: Stack) -> bool:
@@ -281,7 +284,7 @@ def test_a_producer_that_is_killed_and_started_again_leaves_the_same_redis(
         return status is not None and closed is not None and status.now_ts - closed > 4 * HOUR_MS
 
     def disturb(stack: Stack) -> None:
-        """The consumer sleeps meanwhile, so that the second producer takes up hours before."""
+        """The consumer sleeps meanwhile, so that the second producer resumes hours before."""
         consumer = stack.processes["consumer"].pid
         wait_until(lambda: stack.client.hget(keys.QUALITY, "hours_closed"), "an hour is closed")
         os.kill(consumer, signal.SIGSTOP)

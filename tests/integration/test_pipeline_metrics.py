@@ -13,7 +13,7 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from rushhour.core import keys
-from rushhour.core.topics import HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.lease import live_processes
 from rushhour.runtime.redis_client import read_hash
@@ -34,7 +34,7 @@ Samples = dict[tuple[str, str], float]  # name, and labels as text -> value
 
 
 def free_ports_in_a_row(count: int) -> int:
-    """Return the first of so many ports on which nothing listens."""
+    """Return the first of `count` consecutive ports on which nothing listens."""
     while True:
         (first,) = free_ports(1)
         try:
@@ -46,7 +46,7 @@ def free_ports_in_a_row(count: int) -> int:
 
 
 def get(port: int, path: str) -> str:
-    """Return what a process answers."""
+    """Return the response of a process."""
     with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=10.0) as answer:
         return str(answer.read().decode())
 
@@ -68,17 +68,17 @@ def scrape(port: int) -> tuple[set[str], Samples]:
 
 
 @dataclass(frozen=True)
-class Lingering:
-    """A line of five processes that are done: its Redis, and their ports."""
+class FinishedRun:
+    """A run of five processes that have done their work: its Redis, and their ports."""
 
     client: redis.Redis
     ports: dict[str, int]
 
 
 @pytest.fixture(scope="module")
-def lingering(
+def finished_run(
     settings: SettingsFactory, trip_file: Path, wait_until: WaitUntil
-) -> Iterator[Lingering]:
+) -> Iterator[FinishedRun]:
     ours = settings(
         dataset="green",
         data=trip_file,
@@ -93,39 +93,39 @@ def lingering(
     run = describe_run(ours, trip_file)
 
     def start(spec: ProcessSpec, directory: Path) -> ChildProcess:
-        """As an orchestrator does that restarts what ends; under `up` no part lingers."""
-        lingers = spec.settings.model_copy(update={"stay_alive": True})
-        return specs_module.start_process(replace(spec, settings=lingers), directory)
+        """Start a process that stays alive; under `up` none does."""
+        alive = spec.settings.model_copy(update={"stay_alive": True})
+        return specs_module.start_process(replace(spec, settings=alive), directory)
 
     with pytest.MonkeyPatch.context() as patch, open_stack(ours, ours.state_dir) as stack:
         patch.setattr(stack_module, "start_process", start)
         stack.start_pipeline(run)
         wait_until(lambda: stack.is_done() or hours_closed(stack) == 48, "all hours are closed")
-        wait_until(lambda: not live_processes(stack.client), "the parts are done")
+        wait_until(lambda: not live_processes(stack.client), "the processes are done")
         ports = {spec.name: spec.settings.metrics_port or 0 for spec in process_specs(ours, run)}
-        yield Lingering(stack.client, ports)
+        yield FinishedRun(stack.client, ports)
 
 
 def test_each_process_exports_what_is_documented_of_it(
-    lingering: Lingering, documented_metrics: dict[str, set[str]]
+    finished_run: FinishedRun, documented_metrics: dict[str, set[str]]
 ) -> None:
-    for name, port in lingering.ports.items():
+    for name, port in finished_run.ports.items():
         assert scrape(port)[0] == documented_metrics[name.partition("-")[0]], name
 
 
-def test_a_process_that_lingers_is_healthy_and_says_who_it_is(lingering: Lingering) -> None:
-    for name, port in lingering.ports.items():
-        part = name.partition("-")[0]
-        assert json.loads(get(port, "/healthz")) == {"process": part, "status": "ok"}
+def test_a_process_that_stays_alive_is_healthy_and_names_itself(finished_run: FinishedRun) -> None:
+    for name, port in finished_run.ports.items():
+        process = name.partition("-")[0]
+        assert json.loads(get(port, "/healthz")) == {"process": process, "status": "ok"}
 
 
-def test_the_figures_of_all_processes_add_up(lingering: Lingering) -> None:
+def test_the_figures_of_all_processes_add_up(finished_run: FinishedRun) -> None:
     sums: Samples = {}
-    for port in lingering.ports.values():
+    for port in finished_run.ports.values():
         for key, value in scrape(port)[1].items():
             sums[key] = sums.get(key, 0.0) + value
 
-    trips = float(read_hash(lingering.client, keys.CLOCK)["trips"])
+    trips = float(read_hash(finished_run.client, keys.CLOCK)["trips"])
     assert sums["rushhour_trips_sent_total", ""] == trips
     assert sums["rushhour_trips_counted_total", ""] == trips
     assert sums["rushhour_duplicate_trips_total", ""] == 0.0
@@ -136,14 +136,14 @@ def test_the_figures_of_all_processes_add_up(lingering: Lingering) -> None:
     lags = {labels: value for (name, labels), value in sums.items() if "lag_messages" in name}
     assert lags == {
         f"partition={partition},topic={topic}": 0.0
-        for topic in (TRIPS, HOURLY_RIDES, PREDICTIONS)
+        for topic in (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS)
         for partition in range(4)
     }
 
 
-def test_the_producer_shows_the_clock_and_the_rows_set_aside(lingering: Lingering) -> None:
-    client = lingering.client
-    _, found = scrape(lingering.ports["producer"])
+def test_the_producer_exports_the_clock_and_the_rejected_rows(finished_run: FinishedRun) -> None:
+    client = finished_run.client
+    _, found = scrape(finished_run.ports["producer"])
     now = int(read_hash(client, keys.CLOCK)["now_ts"]) / 1000
     assert found["rushhour_simulated_timestamp_seconds", ""] == now
     assert found["rushhour_speed_ratio", ""] == math.inf
@@ -160,8 +160,8 @@ def test_the_producer_shows_the_clock_and_the_rows_set_aside(lingering: Lingerin
     }
 
 
-def test_every_consumer_tells_the_figures_of_the_run_that_redis_holds(lingering: Lingering) -> None:
-    client = lingering.client
+def test_every_consumer_exports_the_figures_of_the_run_in_redis(finished_run: FinishedRun) -> None:
+    client = finished_run.client
     city, quality = read_hash(client, keys.CITY), read_hash(client, keys.QUALITY)
     expected: Samples = {
         ("rushhour_hourly_windows_due", ""): 48.0,
@@ -178,5 +178,5 @@ def test_every_consumer_tells_the_figures_of_the_run_that_redis_holds(lingering:
         for score, window in [field.split("_")]
     }
     for consumer in ("consumer-0", "consumer-1"):
-        _, found = scrape(lingering.ports[consumer])
+        _, found = scrape(finished_run.ports[consumer])
         assert {key: found[key] for key in expected} == expected
