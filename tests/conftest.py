@@ -24,7 +24,6 @@ pytest_plugins = [
     "tests.fixtures.settings",
     "tests.fixtures.skips",
     "tests.fixtures.trips",
-    "tests.fixtures.waiting",
     "tests.fixtures.workers",
 ]
 

@@ -14,8 +14,8 @@ import pytest
 
 from rushhour.core import keys
 from tests.fixtures.compose import Compose
-from tests.fixtures.redis_server import Contents
-from tests.fixtures.waiting import WaitUntil
+from tests.fixtures.redis_server import contents
+from tests.fixtures.waiting import wait_until
 
 MONTH_HOURS = 744
 THREE_DAYS: dict[str, Any] = {"FROM": "2024-10-01", "UNTIL": "2024-10-03"}
@@ -37,7 +37,7 @@ def compose(docker_engine: None, compose_plugin: None, data_dir: Path) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def month(compose: Compose, contents: Contents) -> dict[str, object]:
+def month(compose: Compose) -> dict[str, object]:
     """What Redis holds after a run over the whole month."""
     compose("up", "-d")
     report = compose.wait_for_report()
@@ -46,7 +46,7 @@ def month(compose: Compose, contents: Contents) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def three_days(compose: Compose, contents: Contents) -> dict[str, object]:
+def three_days(compose: Compose) -> dict[str, object]:
     """What Redis holds after a run over three days that nothing disturbed."""
     compose.down()
     compose("up", "-d", **THREE_DAYS)
@@ -66,7 +66,7 @@ def test_a_month_at_speed_max_ends_with_what_the_file_holds(
 
 
 def test_a_finished_run_stays_finished_when_everything_starts_again(
-    compose: Compose, month: dict[str, object], contents: Contents
+    compose: Compose, month: dict[str, object]
 ) -> None:
     compose("up", "-d")
     assert "finished: all 744 hours" in compose.wait_for_report()
@@ -103,8 +103,6 @@ def test_topics_can_be_read_with_the_tools_of_kafka(
 def test_a_container_killed_in_mid_run_changes_nothing(
     compose: Compose,
     three_days: dict[str, object],
-    contents: Contents,
-    wait_until: WaitUntil,
     profiles: tuple[str, ...],
     service: str,
 ) -> None:
@@ -121,9 +119,7 @@ def test_a_container_killed_in_mid_run_changes_nothing(
     assert contents(compose.client()) == three_days
 
 
-def test_a_run_is_controlled_and_monitored_from_outside(
-    compose: Compose, wait_until: WaitUntil
-) -> None:
+def test_a_run_is_controlled_and_monitored_from_outside(compose: Compose) -> None:
     compose.down()
     compose("--profile", "monitoring", "up", "-d", "prometheus", "report", "consumer", "dataflow")
     compose("up", "-d", SPEED="1h/s")

@@ -19,8 +19,6 @@ from rushhour.storage.runs import load_run
 from tests.fixtures.command import Cli, Finished, Rushhour
 from tests.fixtures.settings import SettingsFactory
 
-pytestmark = pytest.mark.integration
-
 # A zone that gets eight times its rides on the third day raises an alert.
 SPAN = ["--dataset", "green", "--from", "2024-10-01", "--until", "2024-10-03"]
 SURGED = [*SPAN, "--surge", "74:8@2024-10-03 10:00"]

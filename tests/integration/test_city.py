@@ -1,7 +1,6 @@
 """Hours closed for the city, by one consumer or by several that share the zones."""
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,7 @@ from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.runtime.redis_client import connect, read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.hour_tables import HourTables
-
-pytestmark = pytest.mark.integration
+from tests.fixtures.redis_server import contents
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
@@ -43,7 +41,6 @@ RUN = RunInfo(
     models=(SERVED, LAST_HOUR, NO_MODEL),
 )
 ZONES = np.array(ZONE_IDS)
-Contents = Callable[[redis.Redis], dict[str, object]]
 
 
 def rides(index: int) -> Floats:
@@ -139,7 +136,7 @@ def client(client: redis.Redis) -> redis.Redis:
 
 
 @pytest.fixture(scope="module")
-def four_hours(redis_server: EmbeddedRedis, contents: Contents) -> dict[str, object]:
+def four_hours(redis_server: EmbeddedRedis) -> dict[str, object]:
     """What Redis holds after four hours of a single consumer."""
     client = connect(redis_server.url)
     prepare(client)
@@ -150,9 +147,7 @@ def four_hours(redis_server: EmbeddedRedis, contents: Contents) -> dict[str, obj
     return contents(client)
 
 
-def test_an_hour_written_twice_leaves_the_same_redis(
-    client: redis.Redis, contents: Contents
-) -> None:
+def test_an_hour_written_twice_leaves_the_same_redis(client: redis.Redis) -> None:
     """As two consumers at once would: the second one must not add to what the first wrote."""
     both = [InProcess(client, 0, 1) for _ in range(2)]
     found = []
@@ -166,7 +161,7 @@ def test_an_hour_written_twice_leaves_the_same_redis(
 
 
 def test_in_whatever_order_consumers_close_hours_for_the_city_it_is_the_same(
-    client: redis.Redis, contents: Contents, four_hours: dict[str, object]
+    client: redis.Redis, four_hours: dict[str, object]
 ) -> None:
     for seed in range(12):
         prepare(client)
@@ -181,7 +176,6 @@ def test_in_whatever_order_consumers_close_hours_for_the_city_it_is_the_same(
 
 def test_a_consumer_held_up_while_it_closes_an_hour_does_not_undo_what_others_closed_since(
     client: redis.Redis,
-    contents: Contents,
     four_hours: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -207,7 +201,7 @@ def test_a_consumer_held_up_while_it_closes_an_hour_does_not_undo_what_others_cl
 
 @pytest.mark.parametrize("last", [0, 1])
 def test_of_two_consumers_the_later_one_closes_the_hour_with_the_alerts_of_both(
-    client: redis.Redis, contents: Contents, four_hours: dict[str, object], last: int
+    client: redis.Redis, four_hours: dict[str, object], last: int
 ) -> None:
     consumers = [InProcess(client, process, 2) for process in (0, 1)]
     early, late = consumers[1 - last], consumers[last]
@@ -236,7 +230,7 @@ def test_of_two_consumers_the_later_one_closes_the_hour_with_the_alerts_of_both(
 
 
 def test_a_city_that_starts_again_knows_how_many_alerts_there_were(
-    client: redis.Redis, contents: Contents, four_hours: dict[str, object]
+    client: redis.Redis, four_hours: dict[str, object]
 ) -> None:
     consumer = InProcess(client, 0, 1)
     for _ in range(HOURS):
@@ -255,7 +249,7 @@ def test_a_city_that_starts_again_knows_how_many_alerts_there_were(
 
 @pytest.mark.parametrize("read_after", [keys.CLOSED, keys.QUALITY])
 def test_a_city_that_starts_while_another_closes_an_hour_misses_none(
-    client: redis.Redis, contents: Contents, monkeypatch: pytest.MonkeyPatch, read_after: str
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch, read_after: str
 ) -> None:
     """The other one closes an hour between two reads of this one."""
     other = InProcess(client, 0, 1)

@@ -4,10 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.integration
-
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "connectors.py"
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
@@ -42,10 +42,9 @@ from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.runs import load_run, save_run
 from tests.fixtures.command import Rushhour
+from tests.fixtures.redis_server import contents
 from tests.fixtures.settings import SettingsFactory
-from tests.fixtures.waiting import WaitUntil
-
-pytestmark = pytest.mark.integration
+from tests.fixtures.waiting import wait_until
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
@@ -53,7 +52,6 @@ HOURS = 30  # more than a day, so that the window of 24 h has to forget
 PARTITIONS = 4
 MODELS = (SERVED, "learner", LAST_HOUR, SAME_HOUR_YESTERDAY, SAME_HOUR_LAST_WEEK)
 Event = HourlyRides | Prediction | AlertEvent
-Contents = Callable[[redis.Redis], dict[str, object]]
 
 
 def run_of(consumers: int = 1) -> RunInfo:
@@ -223,7 +221,6 @@ def undisturbed(
     module_broker: str,
     redis_server: EmbeddedRedis,
     settings: SettingsFactory,
-    contents: Contents,
 ) -> dict[str, object]:
     """What Redis holds after events that came once, in order, to a consumer left alone."""
     client = connect(redis_server.url)
@@ -378,7 +375,7 @@ def test_a_zone_has_the_interval_of_its_latest_hour_and_of_its_next(
 
 @pytest.mark.also_on_kafka
 def test_events_delivered_twice_count_once(
-    consumer: Consumer, undisturbed: dict[str, object], contents: Contents
+    consumer: Consumer, undisturbed: dict[str, object]
 ) -> None:
     consumer.prepare()
     for index in range(HOURS):
@@ -392,7 +389,7 @@ def test_events_delivered_twice_count_once(
 
 @pytest.mark.parametrize("order", list(permutations((HOURLY_RIDES, PREDICTIONS, ALERTS))))
 def test_it_does_not_matter_which_topic_comes_first(
-    consumer: Consumer, undisturbed: dict[str, object], contents: Contents, order: tuple[str, ...]
+    consumer: Consumer, undisturbed: dict[str, object], order: tuple[str, ...]
 ) -> None:
     consumer.prepare()
     for topic in order:
@@ -407,8 +404,6 @@ def test_it_does_not_matter_which_topic_comes_first(
 def test_a_consumer_killed_between_hours_goes_on_where_it_was(
     consumer: Consumer,
     undisturbed: dict[str, object],
-    contents: Contents,
-    wait_until: WaitUntil,
     at: int,
 ) -> None:
     consumer.prepare()
@@ -433,8 +428,6 @@ def test_a_consumer_killed_between_hours_goes_on_where_it_was(
 def test_a_consumer_killed_while_a_forecast_waits_for_its_hour_goes_on_where_it_was(
     consumer: Consumer,
     undisturbed: dict[str, object],
-    contents: Contents,
-    wait_until: WaitUntil,
 ) -> None:
     """The forecast for hour 4 has come, the rides of hour 3 have not: topics may be so."""
     consumer.prepare()
@@ -454,8 +447,6 @@ def test_a_consumer_killed_while_a_forecast_waits_for_its_hour_goes_on_where_it_
 def test_a_consumer_that_reads_everything_again_changes_nothing(
     consumer: Consumer,
     undisturbed: dict[str, object],
-    contents: Contents,
-    wait_until: WaitUntil,
 ) -> None:
     consumer.prepare()
     offsets = consumer.offsets()
@@ -475,7 +466,7 @@ def test_a_consumer_that_reads_everything_again_changes_nothing(
 
 
 def test_a_finished_run_is_not_read_again(
-    consumer: Consumer, undisturbed: dict[str, object], contents: Contents
+    consumer: Consumer, undisturbed: dict[str, object]
 ) -> None:
     consumer.prepare()
     consumer.publish(until(HOURS))
@@ -485,9 +476,7 @@ def test_a_finished_run_is_not_read_again(
     assert contents(consumer.client) == undisturbed
 
 
-def test_a_run_is_watched_to_its_end(
-    consumer: Consumer, rushhour: Rushhour, wait_until: WaitUntil
-) -> None:
+def test_a_run_is_watched_to_its_end(consumer: Consumer, rushhour: Rushhour) -> None:
     consumer.prepare()
     consumer.publish(until(24))
     part = consumer.start()
@@ -510,7 +499,7 @@ def test_a_run_is_watched_to_its_end(
 
 @pytest.mark.parametrize("consumers", [2, 5])
 def test_consumers_that_share_the_partitions_leave_the_same_redis(
-    consumer: Consumer, undisturbed: dict[str, object], contents: Contents, consumers: int
+    consumer: Consumer, undisturbed: dict[str, object], consumers: int
 ) -> None:
     consumer.prepare(consumers)
     consumer.publish(until(HOURS))
@@ -532,8 +521,6 @@ def test_a_consumer_without_a_partition_ends_and_says_so(consumer: Consumer) -> 
 def test_of_two_consumers_one_is_killed_and_the_other_goes_on(
     consumer: Consumer,
     undisturbed: dict[str, object],
-    contents: Contents,
-    wait_until: WaitUntil,
 ) -> None:
     consumer.prepare(2)
     first, second = consumer.start(0), consumer.start(1)
@@ -554,8 +541,6 @@ def test_of_two_consumers_one_is_killed_and_the_other_goes_on(
 def test_the_number_of_consumers_may_change_on_the_way(
     consumer: Consumer,
     undisturbed: dict[str, object],
-    contents: Contents,
-    wait_until: WaitUntil,
     before: int,
     afterwards: int,
 ) -> None:
@@ -575,8 +560,6 @@ def test_the_number_of_consumers_may_change_on_the_way(
 def test_a_consumer_may_get_partitions_that_have_come_to_different_hours(
     consumer: Consumer,
     undisturbed: dict[str, object],
-    contents: Contents,
-    wait_until: WaitUntil,
     consumers: int,
 ) -> None:
     consumer.prepare(2)
@@ -614,8 +597,6 @@ def write_zones_only(consumer: Consumer, process: int, consumers: int) -> None:
 def test_a_consumer_killed_before_it_closed_its_hours_for_the_city_does_it_when_it_starts_again(
     consumer: Consumer,
     undisturbed: dict[str, object],
-    contents: Contents,
-    wait_until: WaitUntil,
     at: int,
 ) -> None:
     consumer.prepare()
@@ -634,7 +615,7 @@ def test_a_consumer_killed_before_it_closed_its_hours_for_the_city_does_it_when_
 
 @pytest.mark.parametrize("last", [0, 1])
 def test_whichever_consumer_starts_again_closes_what_is_left_for_the_city(
-    consumer: Consumer, undisturbed: dict[str, object], contents: Contents, last: int
+    consumer: Consumer, undisturbed: dict[str, object], last: int
 ) -> None:
     """Both died after their zones' last hour; even the one that was done before can do it."""
     consumer.prepare(2)

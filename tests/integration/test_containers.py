@@ -14,8 +14,8 @@ from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.ports import HOST, free_ports
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from tests.fixtures.command import Rushhour
-from tests.fixtures.redis_server import Contents
-from tests.fixtures.trips import TripRow, TripWriter
+from tests.fixtures.redis_server import contents
+from tests.fixtures.trips import TripRow, write_trips
 
 Run = Callable[..., dict[str, object]]
 
@@ -52,7 +52,7 @@ def redis_url(docker_engine: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def run(rushhour: Rushhour, write_trips: TripWriter, contents: Contents, tmp_path: Path) -> Run:
+def run(rushhour: Rushhour, tmp_path: Path) -> Run:
     """A function that replays a day of trips and returns what Redis then holds."""
     rows: list[TripRow] = [
         (f"2024-10-01 {hour:02}:{minute:02}:00", 1 + (hour * 7 + minute) % 265)

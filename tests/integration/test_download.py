@@ -18,8 +18,6 @@ from producers.datasets import OfficialFile
 from producers.download import download
 from rushhour.core.errors import DataError
 
-pytestmark = pytest.mark.integration
-
 NAME = "green_tripdata_2024-10.parquet"
 BODY = bytes(range(256)) * 4_000
 

@@ -1,7 +1,7 @@
 """Batches through a real broker: order, offsets, gaps, and invalid messages."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -22,9 +22,8 @@ from rushhour.runtime.kafka import (
     next_offset,
 )
 from rushhour.runtime.monitor import Health
-from tests.fixtures.waiting import WaitUntil
-
-pytestmark = pytest.mark.integration
+from rushhour.simulator.stack.ports import free_ports
+from tests.fixtures.waiting import wait_until
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
@@ -44,9 +43,7 @@ def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]
     producer.flush()
 
 
-def read(
-    bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int, wait_until: WaitUntil
-) -> list[ck.Message]:
+def read(bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int) -> list[ck.Message]:
     """Read at least `count` messages."""
     found: list[ck.Message] = []
     with closing(assigned_consumer(bootstrap, offsets)) as consumer:
@@ -68,15 +65,13 @@ def trips_partition(bootstrap: str, partition: int, offset: int = 0) -> Iterator
         source.close()
 
 
-def batches_of(source: TripsPartition, wait_until: WaitUntil) -> TripBatch:
+def batches_of(source: TripsPartition) -> TripBatch:
     """Return the next non-empty batch."""
     return wait_until(source.next_batch, "a batch is read")[0]
 
 
 @pytest.mark.also_on_kafka
-def test_messages_of_a_partition_are_read_in_order_with_consecutive_offsets(
-    broker: str, wait_until: WaitUntil
-) -> None:
+def test_messages_of_a_partition_are_read_in_order_with_consecutive_offsets(broker: str) -> None:
     producer = BatchProducer(broker)
     for block in range(5):
         for partition in (0, 3):
@@ -84,7 +79,7 @@ def test_messages_of_a_partition_are_read_in_order_with_consecutive_offsets(
             producer.send(TRIPS, partition, messages(*values))
     producer.flush()
 
-    found = read(broker, {TRIPS: {0: 0, 3: 0}}, 1_000, wait_until)
+    found = read(broker, {TRIPS: {0: 0, 3: 0}}, 1_000)
 
     check_messages(found)
     assert len(found) == 1_000
@@ -98,7 +93,7 @@ def test_messages_of_a_partition_are_read_in_order_with_consecutive_offsets(
 
 @pytest.mark.also_on_kafka
 def test_a_batch_larger_than_the_queue_of_the_client_arrives_completely(
-    broker: str, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+    broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = kafka.producer_config
     monkeypatch.setattr(
@@ -110,15 +105,15 @@ def test_a_batch_larger_than_the_queue_of_the_client_arrives_completely(
 
     send(broker, TRIPS, 1, messages(*values))
 
-    found = read(broker, {TRIPS: {1: 0}}, 2_000, wait_until)
+    found = read(broker, {TRIPS: {1: 0}}, 2_000)
     assert [message.value() for message in found] == values
 
 
 @pytest.mark.also_on_kafka
-def test_a_consumer_starts_at_its_offset(broker: str, wait_until: WaitUntil) -> None:
+def test_a_consumer_starts_at_its_offset(broker: str) -> None:
     send(broker, HOURLY_RIDES, 2, messages(b"a", b"b", b"c", b"d"))
 
-    found = read(broker, {HOURLY_RIDES: {2: 2}}, 2, wait_until)
+    found = read(broker, {HOURLY_RIDES: {2: 2}}, 2)
 
     assert [(m.offset(), m.value()) for m in found] == [(2, b"c"), (3, b"d")]
 
@@ -137,10 +132,10 @@ def test_end_offsets_lie_after_the_last_message_of_each_partition(broker: str) -
 
 
 @pytest.mark.also_on_kafka
-def test_a_missing_offset_is_an_error_and_not_a_restart(broker: str, wait_until: WaitUntil) -> None:
+def test_a_missing_offset_is_an_error_and_not_a_restart(broker: str) -> None:
     send(broker, TRIPS, 0, messages(b"a", b"b"))
 
-    found = read(broker, {TRIPS: {0: 10**6}}, 1, wait_until)
+    found = read(broker, {TRIPS: {0: 10**6}}, 1)
 
     with pytest.raises(KafkaFailure, match=r"topic 'trips' partition 0.*out of range"):
         check_messages(found)
@@ -148,7 +143,7 @@ def test_a_missing_offset_is_an_error_and_not_a_restart(broker: str, wait_until:
 
 
 @pytest.mark.also_on_kafka
-def test_a_gap_stops_the_source_of_trips(broker: str, wait_until: WaitUntil) -> None:
+def test_a_gap_stops_the_source_of_trips(broker: str) -> None:
     send(broker, TRIPS, 0, encoded(Tick(START)))
     with (
         trips_partition(broker, 0, offset=10**6) as source,
@@ -158,15 +153,13 @@ def test_a_gap_stops_the_source_of_trips(broker: str, wait_until: WaitUntil) -> 
 
 
 @pytest.mark.also_on_kafka
-def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
-    broker: str, wait_until: WaitUntil
-) -> None:
+def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(broker: str) -> None:
     sent = encoded(
         Tick(START), Trip(7, START + 1_000, 132), Trip(9, START + 2_000, 4), Tick(START + HOUR)
     )
     send(broker, TRIPS, 2, sent)
     with trips_partition(broker, 2) as source:
-        batch = batches_of(source, wait_until)
+        batch = batches_of(source)
         assert (batch.partition, batch.seq.tolist(), batch.zone.tolist()) == (2, [7, 9], [132, 4])
         assert batch.pickup_ts.tolist() == [START + 1_000, START + 2_000]
         assert batch.ticks == ((0, Tick(START)), (2, Tick(START + HOUR)))
@@ -174,7 +167,7 @@ def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
         assert source.next_batch() == []  # not the end: only a final tick is
 
         send(broker, TRIPS, 2, encoded(Tick(START + 2 * HOUR, final=True)))
-        assert batches_of(source, wait_until).ticks == ((0, Tick(START + 2 * HOUR, final=True)),)
+        assert batches_of(source).ticks == ((0, Tick(START + 2 * HOUR, final=True)),)
         assert source.snapshot() == Position(5, ended=True)
         with pytest.raises(StopIteration):
             source.next_batch()
@@ -192,7 +185,7 @@ def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(
     ids=["no-json", "text-time", "seconds", "zone-266", "unknown-type"],
 )
 def test_an_invalid_message_stops_the_source_and_its_position_is_named(
-    broker: str, wait_until: WaitUntil, value: bytes, message: str
+    broker: str, value: bytes, message: str
 ) -> None:
     send(broker, TRIPS, 3, [*encoded(Tick(START)), {"value": value}, *encoded(Tick(START + HOUR))])
     with trips_partition(broker, 3) as source, pytest.raises(EventError, match=message) as caught:
@@ -200,11 +193,9 @@ def test_an_invalid_message_stops_the_source_and_its_position_is_named(
     assert "topic 'trips' partition 3 offset 1" in str(caught.value)
 
 
-def test_an_unreachable_broker_is_an_error_in_bounded_time(
-    free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_broker_is_an_error_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)
-    bootstrap = f"127.0.0.1:{free_port()}"
+    bootstrap = f"127.0.0.1:{free_ports(1)[0]}"
     started = time.monotonic()
 
     with pytest.raises(KafkaFailure, match=f"^Kafka at {bootstrap}: "):
@@ -214,14 +205,12 @@ def test_an_unreachable_broker_is_an_error_in_bounded_time(
 
 
 @pytest.mark.also_on_kafka
-def test_an_undelivered_message_is_an_error(
-    broker: str, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_undelivered_message_is_an_error(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config = kafka.producer_config
     monkeypatch.setattr(
         kafka, "producer_config", lambda bootstrap: config(bootstrap) | {"message.timeout.ms": 300}
     )
-    producer = BatchProducer(f"127.0.0.1:{free_port()}")
+    producer = BatchProducer(f"127.0.0.1:{free_ports(1)[0]}")
     producer.send(TRIPS, 0, messages(b"a"))
 
     with pytest.raises(KafkaFailure, match=r"topic 'trips' partition 0.*not delivered"):

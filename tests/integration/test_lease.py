@@ -15,10 +15,9 @@ from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
 from rushhour.runtime import lease as lease_module
 from rushhour.runtime.lease import Lease, live_processes, wait_until_alone
+from rushhour.simulator.stack.ports import free_ports
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
-from tests.fixtures.waiting import WaitUntil
-
-pytestmark = pytest.mark.integration
+from tests.fixtures.waiting import wait_until
 
 PROCESS = "consumer-1"
 KEY = "sim:lease:consumer-1"
@@ -44,9 +43,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hold(
-    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: WaitUntil
-) -> Iterator[Callable[[str], Holder]]:
+def hold(redis_server: EmbeddedRedis, client: redis.Redis) -> Iterator[Callable[[str], Holder]]:
     """A function that starts another process which holds a lease."""
     started: list[Holder] = []
 
@@ -84,9 +81,7 @@ def test_a_lease_is_released_after_an_error(
     assert client.get(KEY) is None
 
 
-def test_a_lease_is_renewed(
-    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: WaitUntil, quick: None
-) -> None:
+def test_a_lease_is_renewed(redis_server: EmbeddedRedis, client: redis.Redis, quick: None) -> None:
     with Lease(redis_server.url, PROCESS):
         for _ in range(3):
             client.pexpire(KEY, 300)
@@ -95,7 +90,7 @@ def test_a_lease_is_renewed(
 
 
 def test_a_lease_that_redis_has_lost_is_written_again(
-    redis_server: EmbeddedRedis, client: redis.Redis, wait_until: WaitUntil, quick: None
+    redis_server: EmbeddedRedis, client: redis.Redis, quick: None
 ) -> None:
     with Lease(redis_server.url, PROCESS):
         client.delete(KEY)
@@ -179,9 +174,9 @@ def test_a_lease_that_another_process_has_acquired_meanwhile_is_not_deleted(
     assert client.get(KEY) == ELSEWHERE
 
 
-def test_without_redis_no_lease_can_be_acquired(free_port: Callable[[], int]) -> None:
+def test_without_redis_no_lease_can_be_acquired() -> None:
     with pytest.raises(RedisFailure, match=r"^Redis at redis://127\.0\.0\.1"):
-        Lease(f"redis://127.0.0.1:{free_port()}", PROCESS)
+        Lease(f"redis://127.0.0.1:{free_ports(1)[0]}", PROCESS)
 
 
 # No live process, before a run starts.

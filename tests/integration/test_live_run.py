@@ -6,18 +6,18 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from rushhour.simulator.stack.ports import free_ports
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from tests.fixtures.command import Cli, Rushhour
 from tests.fixtures.finished_run import SLOW, Begin, hours_closed, serve_copy, up_args
 from tests.fixtures.settings import environment_without_settings
-from tests.fixtures.waiting import WaitUntil
+from tests.fixtures.waiting import wait_until
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 PROCESSES = {
@@ -33,7 +33,6 @@ def test_a_live_run_obeys_commands_and_keeps_its_state_directory_and_its_port(
     cli: Cli,
     rushhour: Rushhour,
     begin: Begin,
-    wait_until: WaitUntil,
     two_days: Path,
     redis_server: EmbeddedRedis,
 ) -> None:
@@ -115,7 +114,7 @@ def test_a_run_that_is_stopped_ends_cleanly_and_can_still_be_read(
 
 @needs_proc
 def test_a_run_whose_reader_has_left_is_stopped_quietly(
-    rushhour: Rushhour, two_days: Path, wait_until: WaitUntil, cli: Cli
+    rushhour: Rushhour, two_days: Path, cli: Cli
 ) -> None:
     arguments = " ".join(str(each) for each in up_args(two_days, "12h/s"))
     command = f"{Path(sys.executable).with_name('rushhour')} {arguments}"
@@ -133,9 +132,7 @@ def test_a_run_whose_reader_has_left_is_stopped_quietly(
 
 
 @needs_proc
-def test_a_run_that_is_killed_takes_its_processes_with_it(
-    rushhour: Rushhour, begin: Begin, wait_until: WaitUntil
-) -> None:
+def test_a_run_that_is_killed_takes_its_processes_with_it(rushhour: Rushhour, begin: Begin) -> None:
     running, _ = begin("--dataflows", 3, "--consumers", 2)
     children = {
         pid: line for pid, line in rushhour.processes().items() if pid != running.process.pid
@@ -165,9 +162,9 @@ def test_a_process_that_dies_ends_the_run_and_is_named(rushhour: Rushhour, begin
 
 @needs_proc
 def test_a_redis_that_goes_away_ends_the_run_with_one_line(
-    rushhour: Rushhour, begin: Begin, free_port: Callable[[], int], tmp_path: Path
+    rushhour: Rushhour, begin: Begin, tmp_path: Path
 ) -> None:
-    server = EmbeddedRedis(tmp_path, free_port())
+    server = EmbeddedRedis(tmp_path, free_ports(1)[0])
     try:
         running, _ = begin("-q", "--redis", server.url)
     finally:
@@ -179,10 +176,8 @@ def test_a_redis_that_goes_away_ends_the_run_with_one_line(
     assert rushhour.processes() == {}
 
 
-def test_a_saved_run_is_served_until_ctrl_c(
-    rushhour: Rushhour, after_run: Rushhour, free_port: Callable[[], int], wait_until: WaitUntil
-) -> None:
-    port = free_port()
+def test_a_saved_run_is_served_until_ctrl_c(rushhour: Rushhour, after_run: Rushhour) -> None:
+    port = free_ports(1)[0]
     serving = after_run.start("redis", "--redis-port", port, "--json")
     text = wait_until(serving.out.read_text, "the address is printed")
     assert json.loads(text) == {

@@ -22,11 +22,10 @@ from rushhour.core.run import RunInfo
 from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.runtime.monitor import STUCK_AFTER_S, Health, serve
+from rushhour.simulator.stack.ports import free_ports
 from rushhour.storage.columns import all_zones
 from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.runs import save_run
-
-pytestmark = pytest.mark.integration
 
 HOST = "127.0.0.1"
 START = 1_727_910_000_000  # 2024-10-02 23:00
@@ -65,8 +64,8 @@ class Monitored:
 
 
 @pytest.fixture(scope="module")
-def monitored(free_port: Callable[[], int]) -> Monitored:
-    return Monitored(free_port())
+def monitored() -> Monitored:
+    return Monitored(free_ports(1)[0])
 
 
 def test_metrics_are_in_the_format_of_prometheus(monitored: Monitored) -> None:
@@ -123,9 +122,9 @@ def test_a_taken_port_is_one_line(host: str) -> None:
     assert caught.value.exit_code == 6
 
 
-def test_an_address_of_another_machine_is_one_line(free_port: Callable[[], int]) -> None:
+def test_an_address_of_another_machine_is_one_line() -> None:
     with pytest.raises(StackError, match=r"^metrics on 192\.0\.2\.1:\d+: "):
-        serve("consumer", "192.0.2.1", free_port(), Health())
+        serve("consumer", "192.0.2.1", free_ports(1)[0], Health())
 
 
 # The run, read from Redis at each scrape.
@@ -227,11 +226,9 @@ def test_an_unknown_score_is_not_exported(
     assert ("skill_ratio", SERVED, "24h") in found
 
 
-def test_without_redis_a_process_still_exports_its_own_metrics(
-    free_port: Callable[[], int],
-) -> None:
+def test_without_redis_a_process_still_exports_its_own_metrics() -> None:
     """The process itself reports that Redis is gone."""
     registry = CollectorRegistry()
     Counter("own", "Its own", registry=registry).inc()
-    registry.register(RunCollector(redis.Redis(HOST, free_port(), decode_responses=True), RUN))
+    registry.register(RunCollector(redis.Redis(HOST, free_ports(1)[0], decode_responses=True), RUN))
     assert b"own_total 1.0" in generate_latest(registry)

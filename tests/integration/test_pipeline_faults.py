@@ -34,8 +34,8 @@ from tests.fixtures.pipeline import (
     hours_closed,
     messages_on,
 )
-from tests.fixtures.trips import TripRow, TripWriter
-from tests.fixtures.waiting import WaitUntil
+from tests.fixtures.trips import TripRow, write_trips
+from tests.fixtures.waiting import wait_until
 
 EVENT_TOPICS = (HOURLY_RIDES, PREDICTIONS, ALERTS)
 
@@ -63,7 +63,6 @@ def test_neither_the_speed_nor_the_hours_ahead_matter(
 def test_neither_workers_nor_the_order_of_rows_matter(
     pipeline: PipelineRunner,
     rows: list[TripRow],
-    write_trips: TripWriter,
     undisturbed: RunResult,
     tmp_path: Path,
 ) -> None:
@@ -81,16 +80,16 @@ def test_any_number_of_processes_may_share_the_run(
     assert_same(found, undisturbed)
 
 
-def kill(stack: Stack, name: str, wait: WaitUntil, closed: int = 16) -> None:
+def kill(stack: Stack, name: str, closed: int = 16) -> None:
     """Kill a process when so many of the 48 hours are closed."""
 
     def enough() -> bool:
         stack.is_done()
         return hours_closed(stack) >= closed
 
-    wait(enough, f"{closed} hours are closed")
+    wait_until(enough, f"{closed} hours are closed")
     os.kill(stack.processes[name].pid, signal.SIGKILL)
-    wait(lambda: stack.processes[name].poll() == -signal.SIGKILL, f"the {name} has ended")
+    wait_until(lambda: stack.processes[name].poll() == -signal.SIGKILL, f"the {name} has ended")
     assert hours_closed(stack) < 40
 
 
@@ -106,10 +105,10 @@ def restart(stack: Stack, *names: str, **changes: object) -> None:
 
 @pytest.mark.also_on_kafka
 def test_a_consumer_killed_and_restarted_leaves_the_same_redis(
-    pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult, wait_until: WaitUntil
+    pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult
 ) -> None:
     def disturb(stack: Stack) -> None:
-        kill(stack, "consumer", wait_until)
+        kill(stack, "consumer")
         restart(stack, "consumer")
 
     assert_same(pipeline(trip_file, TWO_DAYS, disturb, speed="1d/s"), undisturbed)
@@ -170,7 +169,6 @@ def test_a_dataflow_resumes_from_its_last_snapshot(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
-    wait_until: WaitUntil,
     recovery: Path,
     dataflows: int,
 ) -> None:
@@ -205,12 +203,11 @@ def test_a_dataflow_killed_and_restarted_leaves_the_same_redis(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
-    wait_until: WaitUntil,
     recovery: Path,
 ) -> None:
     def disturb(stack: Stack) -> None:
         wait_until(lambda: any(stored(recovery, 1).values()), "a snapshot exists")
-        kill(stack, "dataflow", wait_until)
+        kill(stack, "dataflow")
         restart(stack, "dataflow")
 
     found = pipeline(trip_file, TWO_DAYS, disturb, speed="12h/s", recovery_dir=recovery)
@@ -223,13 +220,12 @@ def test_a_cluster_ends_when_one_is_killed_and_resumes_when_all_restart(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
-    wait_until: WaitUntil,
     recovery: Path,
     killed: int,
 ) -> None:
     def disturb(stack: Stack) -> None:
         wait_until(lambda: any(stored(recovery, 2).values()), "a snapshot exists")
-        kill(stack, f"dataflow-{killed}", wait_until)
+        kill(stack, f"dataflow-{killed}")
         other = stack.processes[f"dataflow-{1 - killed}"]
         assert other.wait(20.0)
         assert other.exit_code == 6
@@ -250,7 +246,6 @@ def test_a_dataflow_restarted_after_its_end_sends_nothing(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
-    wait_until: WaitUntil,
     recovery: Path,
 ) -> None:
     """First while the consumer is not done, so that only the store knows; then when all is done."""
@@ -277,7 +272,7 @@ def test_a_dataflow_restarted_after_its_end_sends_nothing(
 
 @pytest.mark.also_on_kafka
 def test_a_producer_killed_and_restarted_leaves_the_same_redis(
-    pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult, wait_until: WaitUntil
+    pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult
 ) -> None:
     def ahead(stack: Stack) -> bool:
         status, closed = load_status(stack.client), last_hour_closed(stack.client)
@@ -289,7 +284,7 @@ def test_a_producer_killed_and_restarted_leaves_the_same_redis(
         wait_until(lambda: stack.client.hget(keys.QUALITY, "hours_closed"), "an hour is closed")
         os.kill(consumer, signal.SIGSTOP)
         wait_until(lambda: ahead(stack), "the replay has run ahead")
-        kill(stack, "producer", wait_until, closed=1)
+        kill(stack, "producer", closed=1)
         restart(stack, "producer", speed="max")
         before = messages_on(stack, TRIPS)
         wait_until(lambda: messages_on(stack, TRIPS) > before, "the second producer sends")

@@ -27,7 +27,7 @@ from rushhour.simulator.stack.stack import open_stack
 from tests.fixtures.pipeline import TWO_DAYS, hours_closed
 from tests.fixtures.recount import MODELS
 from tests.fixtures.settings import SettingsFactory
-from tests.fixtures.waiting import WaitUntil
+from tests.fixtures.waiting import wait_until
 
 UNITS = dict.fromkeys(("mae", "rmse", "bias"), "rides") | {"skill": "ratio", "coverage": "ratio"}
 Samples = dict[tuple[str, str], float]  # name, and labels as text -> value
@@ -76,9 +76,7 @@ class FinishedRun:
 
 
 @pytest.fixture(scope="module")
-def finished_run(
-    settings: SettingsFactory, trip_file: Path, wait_until: WaitUntil
-) -> Iterator[FinishedRun]:
+def finished_run(settings: SettingsFactory, trip_file: Path) -> Iterator[FinishedRun]:
     ours = settings(
         dataset="green",
         data=trip_file,

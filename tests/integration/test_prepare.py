@@ -19,9 +19,7 @@ from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_offsets, load_run
 from tests.fixtures.command import Cli, Finished, Rushhour
-from tests.fixtures.trips import TripWriter
-
-pytestmark = pytest.mark.integration
+from tests.fixtures.trips import write_trips
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
@@ -30,7 +28,7 @@ Prepare = Callable[..., Finished]
 
 
 @pytest.fixture
-def file(write_trips: TripWriter, tmp_path: Path) -> Path:
+def file(tmp_path: Path) -> Path:
     return write_trips(tmp_path / "trips.parquet", [("2024-10-01 07:00:00", 132)])
 
 
@@ -217,9 +215,7 @@ def test_the_same_surges_written_differently_are_the_same_run(
     assert run_id(client) == first
 
 
-def test_another_file_is_another_run(
-    prepare: Prepare, client: redis.Redis, file: Path, write_trips: TripWriter
-) -> None:
+def test_another_file_is_another_run(prepare: Prepare, client: redis.Redis, file: Path) -> None:
     prepare()
     first = run_id(client)
     other = write_trips(file.with_name("other.parquet"), [("2024-10-01 08:00:00", 1)])

@@ -18,9 +18,7 @@ from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import load_status
 from tests.fixtures.settings import SettingsFactory
-from tests.fixtures.trips import TripWriter
-
-pytestmark = pytest.mark.integration
+from tests.fixtures.trips import write_trips
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOURS = 30
@@ -28,7 +26,7 @@ END = START + HOURS * HOUR_MS
 
 
 @pytest.fixture
-def run(write_trips: TripWriter, tmp_path: Path) -> RunInfo:
+def run(tmp_path: Path) -> RunInfo:
     """A run of 30 hours with a trip at the start of each, of another zone."""
     rows = [(f"{clock_label(START + i * HOUR_MS)}:00", i + 1) for i in range(HOURS)]
     file = write_trips(tmp_path / "trips.parquet", [*rows, (rows[0][0], 999), (None, 1)])

@@ -5,14 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import redis
 
 from rushhour.core import keys
 from rushhour.core.hours import HOUR_MS, hour_label, parse_label
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
-
-pytestmark = pytest.mark.integration
 
 PAGE = Path(__file__).parents[2] / "docs" / "redis-cookbook.md"
 START = parse_label("2024-10-01T00")

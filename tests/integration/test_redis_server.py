@@ -24,8 +24,6 @@ from rushhour.simulator.stack.session import Session
 from rushhour.simulator.stack.stack import open_stack
 from tests.fixtures.settings import SettingsFactory
 
-pytestmark = pytest.mark.integration
-
 
 @contextmanager
 def taken_port() -> Iterator[int]:

@@ -1,6 +1,5 @@
 """The setup of a run: which keys are deleted, where it starts, and what is read back."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
 from rushhour.runtime import kafka
 from rushhour.runtime.kafka import BatchProducer
+from rushhour.simulator.stack.ports import free_ports
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import (
     first_open_hour,
@@ -22,8 +22,6 @@ from rushhour.storage.clock import (
     save_status,
 )
 from rushhour.storage.runs import load_offsets, load_run, save_run
-
-pytestmark = pytest.mark.integration
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 NEW = RunInfo("new", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
@@ -122,7 +120,6 @@ def test_the_topic_of_trips_may_have_another_number_of_partitions(
 @pytest.mark.parametrize("create", [True, False])
 def test_without_kafka_the_last_run_is_unchanged(
     client: redis.Redis,
-    free_port: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
     create: bool,
 ) -> None:
@@ -131,7 +128,7 @@ def test_without_kafka_the_last_run_is_unchanged(
         client.set(key, "old")
 
     with pytest.raises(KafkaFailure, match=r"^Kafka at 127\.0\.0\.1:"):
-        prepare(client, f"127.0.0.1:{free_port()}", 4, NEW, create=create)
+        prepare(client, f"127.0.0.1:{free_ports(1)[0]}", 4, NEW, create=create)
 
     assert set(client.scan_iter()) == set(OF_RUSHHOUR)
 

@@ -22,8 +22,6 @@ from rushhour.storage.columns import all_zones
 from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.runs import save_run
 
-pytestmark = pytest.mark.integration
-
 START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
 HOURS = 4

@@ -12,9 +12,7 @@ from rushhour.simulator.evaluation.verify import verify
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_run
 from tests.fixtures.command import Cli, Rushhour
-from tests.fixtures.trips import TripRow, TripWriter
-
-pytestmark = pytest.mark.integration
+from tests.fixtures.trips import TripRow, write_trips
 
 PER_HOUR = 3
 SURGED_FROM = 5
@@ -22,7 +20,7 @@ WHAT_IF = "what if: zone 43 x 0.1 from 2024-10-01 00:00, zone 132 x 2.5 from 202
 
 
 @pytest.fixture(scope="module")
-def file(write_trips: TripWriter, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A day with three trips an hour of three zones, and rows that no surge must count."""
     rows: list[TripRow] = [
         (f"2024-10-01 {hour:02}:{minute:02}:00", zone)

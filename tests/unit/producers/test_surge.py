@@ -22,7 +22,7 @@ from rushhour.core.surges import DECIMALS, MAX_FACTOR, Surge
 from rushhour.core.zones import ZONE_IDS
 from rushhour.simulator.evaluation.demand import recount
 from rushhour.simulator.evaluation.surges import surge_counts
-from tests.fixtures.trips import TripRow, TripWriter
+from tests.fixtures.trips import TripRow, write_trips
 
 START, END = parse_month("2024-10")
 HOURS = 6
@@ -143,7 +143,7 @@ ROWS: list[TripRow] = [
 )
 @pytest.mark.parametrize("first_hour", [0, 29])
 def test_a_recount_of_the_file_finds_what_is_replayed(
-    tmp_path: Path, write_trips: TripWriter, surge: str, first_hour: int
+    tmp_path: Path, surge: str, first_hour: int
 ) -> None:
     file = write_trips(tmp_path / "trips.parquet", ROWS)
     first = START + first_hour * HOUR_MS
