@@ -25,7 +25,7 @@ def main(settings: Settings, health: Health) -> None:
         REGISTRY.register(RunCollector(client, run))
         consumer = Consumer(client, run, settings.process)
         if not consumer.partitions:
-            _log.info("process %d of %d has no partition: end", settings.process + 1, run.consumers)
+            _log.info("process %d (of %d) has no partition", settings.process, run.consumers)
             return
         consumer.start()
         reader = EventsReader(kafka, consumer.offsets)

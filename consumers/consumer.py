@@ -54,10 +54,10 @@ class Consumer:
     def start(self) -> None:
         """Write what does not depend on events, and close what an earlier process left open."""
         _log.info(
-            "start: %s; run %s, process %d of %d, partitions %s, from %s",
+            "start: %s; run %s, process %d (of %d), partitions %s, from %s",
             source_label(self._run),
             self._run.run_id,
-            self._process + 1,
+            self._process,
             self._run.consumers,
             ", ".join(map(str, self.partitions)),
             clock_label(self._next_hour),

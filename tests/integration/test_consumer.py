@@ -514,7 +514,7 @@ def test_a_consumer_without_a_partition_ends_and_says_so(consumer: Consumer) -> 
     part = consumer.start(4)
     consumer.end(part)
 
-    assert part.last_message() == "process 5 of 5 has no partition: end"
+    assert part.last_message() == "process 4 (of 5) has no partition"
 
 
 @pytest.mark.also_on_kafka
@@ -636,7 +636,7 @@ def test_start_days_and_end_are_logged(consumer: Consumer) -> None:
 
     start, *days, end = part.log.read_text().splitlines()
     assert start == (
-        "consumer: start: green 2024-10, a.parquet; run id, process 1 of 1, partitions 0, 1, 2, 3, "
+        "consumer: start: green 2024-10, a.parquet; run id, process 0 (of 1), partitions 0, 1, 2, 3, "
         "from 2024-10-02 23:00"
     )
     assert re.fullmatch(

@@ -74,6 +74,14 @@ def run_id(client: redis.Redis) -> str:
     return load_run(client).run_id
 
 
+def everything(client: redis.Redis) -> dict[str, object]:
+    """All keys with their values: hashes, and the stream of closed hours."""
+    return {
+        key: client.xrange(key) if key == keys.CITY_HOURLY else read_hash(client, key)
+        for key in client.scan_iter()
+    }
+
+
 def close_hours(client: redis.Redis, count: int) -> None:
     """Write what `prepare` reads of closed hours."""
     client.xadd(keys.CITY_HOURLY, {"rides": 1}, id=f"{START + (count - 1) * HOUR}-0")
@@ -139,7 +147,7 @@ def test_an_existing_run_is_resumed(
     prepare()
     if closed:
         close_hours(client, closed)
-    before = {key: read_hash(client, key) for key in client.scan_iter()}
+    before = everything(client)
     producer = BatchProducer(module_broker)
     producer.send(TRIPS, 0, [{"value": b"of this run"}])
     producer.flush()
@@ -148,7 +156,7 @@ def test_an_existing_run_is_resumed(
 
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == last_line
-    assert {key: read_hash(client, key) for key in client.scan_iter()} == before
+    assert everything(client) == before
 
 
 @pytest.mark.parametrize("closed", [0, 7, 48])
