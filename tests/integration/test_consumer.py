@@ -636,8 +636,8 @@ def test_start_days_and_end_are_logged(consumer: Consumer) -> None:
 
     start, *days, end = part.log.read_text().splitlines()
     assert start == (
-        "consumer: start: green 2024-10, a.parquet; run id, process 0 (of 1), partitions 0, 1, 2, 3, "
-        "from 2024-10-02 23:00"
+        "consumer: start: green 2024-10, a.parquet; run id, process 0 (of 1), "
+        "partitions 0, 1, 2, 3, from 2024-10-02 23:00"
     )
     assert re.fullmatch(
         r"consumer: \d+ of 30 hours closed, up to 2024-10-0\d \d\d:00, 0 duplicate events dropped",

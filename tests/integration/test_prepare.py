@@ -137,8 +137,8 @@ def test_the_numbers_of_processes_are_saved_with_the_run(
     ("closed", "last_line"),
     [
         (0, "the run starts"),
-        (7, "the run goes on: 7 hours are closed"),
-        (48, "the run is finished already; to start over: rushhour prepare --new"),
+        (7, "the run resumes: 7 hours are closed"),
+        (48, "the run is finished; to start over: rushhour prepare --new"),
     ],
 )
 def test_an_existing_run_is_resumed(
@@ -219,7 +219,7 @@ def test_the_same_surges_written_differently_are_the_same_run(
         "replaying  green 2024-10, trips.parquet, "
         "what if: zone 7 x 0.5 from 2024-10-01 05:00, zone 132 x 2 from 2024-10-02 00:00"
     )
-    assert done.stdout.splitlines()[-1] == "the run goes on: 7 hours are closed"
+    assert done.stdout.splitlines()[-1] == "the run resumes: 7 hours are closed"
     assert run_id(client) == first
 
 
@@ -244,7 +244,7 @@ def test_a_resumed_run_may_have_other_numbers_of_processes(
     done = prepare("--dataflows", 3, "--consumers", 2)
 
     assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
-    assert "the run goes on: 7 hours are closed" in done.words
+    assert "the run resumes: 7 hours are closed" in done.words
     run = load_run(client)
     assert (run.run_id, run.dataflows, run.consumers) == (first, 3, 2)
 
