@@ -160,7 +160,7 @@ def test_an_hour_written_twice_leaves_the_same_redis(client: redis.Redis) -> Non
     assert found[1] == found[0]
 
 
-def test_in_whatever_order_consumers_close_hours_for_the_city_it_is_the_same(
+def test_the_order_in_which_consumers_close_hours_does_not_matter(
     client: redis.Redis, four_hours: dict[str, object]
 ) -> None:
     for seed in range(12):
@@ -174,7 +174,7 @@ def test_in_whatever_order_consumers_close_hours_for_the_city_it_is_the_same(
         assert contents(client) == four_hours, seed
 
 
-def test_a_consumer_held_up_while_it_closes_an_hour_does_not_undo_what_others_closed_since(
+def test_a_delayed_write_does_not_undo_later_hours(
     client: redis.Redis,
     four_hours: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
@@ -200,7 +200,7 @@ def test_a_consumer_held_up_while_it_closes_an_hour_does_not_undo_what_others_cl
 
 
 @pytest.mark.parametrize("last", [0, 1])
-def test_of_two_consumers_the_later_one_closes_the_hour_with_the_alerts_of_both(
+def test_the_later_of_two_consumers_writes_the_alerts_of_both(
     client: redis.Redis, four_hours: dict[str, object], last: int
 ) -> None:
     consumers = [InProcess(client, process, 2) for process in (0, 1)]
@@ -229,7 +229,7 @@ def test_of_two_consumers_the_later_one_closes_the_hour_with_the_alerts_of_both(
     assert contents(client) == four_hours
 
 
-def test_a_city_that_starts_again_knows_how_many_alerts_there_were(
+def test_a_resumed_city_knows_the_number_of_alerts(
     client: redis.Redis, four_hours: dict[str, object]
 ) -> None:
     consumer = InProcess(client, 0, 1)
@@ -248,7 +248,7 @@ def test_a_city_that_starts_again_knows_how_many_alerts_there_were(
 
 
 @pytest.mark.parametrize("read_after", [keys.CLOSED, keys.QUALITY])
-def test_a_city_that_starts_while_another_closes_an_hour_misses_none(
+def test_a_city_that_resumes_while_an_hour_is_closed_misses_none(
     client: redis.Redis, monkeypatch: pytest.MonkeyPatch, read_after: str
 ) -> None:
     """The other one closes an hour between two reads of this one."""

@@ -401,7 +401,7 @@ def test_it_does_not_matter_which_topic_comes_first(
 
 @pytest.mark.parametrize("at", [0, 26])
 @pytest.mark.also_on_kafka
-def test_a_consumer_killed_between_hours_goes_on_where_it_was(
+def test_a_consumer_killed_between_hours_resumes(
     consumer: Consumer,
     undisturbed: dict[str, object],
     at: int,
@@ -425,7 +425,7 @@ def test_a_consumer_killed_between_hours_goes_on_where_it_was(
     assert contents(consumer.client) == undisturbed
 
 
-def test_a_consumer_killed_while_a_forecast_waits_for_its_hour_goes_on_where_it_was(
+def test_a_consumer_killed_while_a_forecast_waits_for_its_hour_resumes(
     consumer: Consumer,
     undisturbed: dict[str, object],
 ) -> None:
@@ -509,7 +509,7 @@ def test_consumers_that_share_the_partitions_leave_the_same_redis(
     assert consumer.closed() == dict.fromkeys(range(PARTITIONS), HOURS)
 
 
-def test_a_consumer_without_a_partition_ends_and_says_so(consumer: Consumer) -> None:
+def test_a_consumer_without_a_partition_ends(consumer: Consumer) -> None:
     consumer.prepare(5)
     part = consumer.start(4)
     consumer.end(part)
@@ -518,7 +518,7 @@ def test_a_consumer_without_a_partition_ends_and_says_so(consumer: Consumer) -> 
 
 
 @pytest.mark.also_on_kafka
-def test_of_two_consumers_one_is_killed_and_the_other_goes_on(
+def test_one_of_two_consumers_is_killed_and_resumes(
     consumer: Consumer,
     undisturbed: dict[str, object],
 ) -> None:
@@ -538,7 +538,7 @@ def test_of_two_consumers_one_is_killed_and_the_other_goes_on(
 
 
 @pytest.mark.parametrize(("before", "afterwards"), [(1, 3), (4, 2)])
-def test_the_number_of_consumers_may_change_on_the_way(
+def test_the_number_of_consumers_may_change(
     consumer: Consumer,
     undisturbed: dict[str, object],
     before: int,
@@ -557,7 +557,7 @@ def test_the_number_of_consumers_may_change_on_the_way(
 
 
 @pytest.mark.parametrize("consumers", [1, 3])
-def test_a_consumer_may_get_partitions_that_have_come_to_different_hours(
+def test_a_consumer_may_resume_partitions_at_different_hours(
     consumer: Consumer,
     undisturbed: dict[str, object],
     consumers: int,
@@ -594,7 +594,7 @@ def write_zones_only(consumer: Consumer, process: int, consumers: int) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 14])
-def test_a_consumer_killed_before_it_closed_its_hours_for_the_city_does_it_when_it_starts_again(
+def test_hours_left_open_for_the_city_are_closed_at_the_next_start(
     consumer: Consumer,
     undisturbed: dict[str, object],
     at: int,
@@ -614,7 +614,7 @@ def test_a_consumer_killed_before_it_closed_its_hours_for_the_city_does_it_when_
 
 
 @pytest.mark.parametrize("last", [0, 1])
-def test_whichever_consumer_starts_again_closes_what_is_left_for_the_city(
+def test_either_consumer_closes_what_both_left_open_for_the_city(
     consumer: Consumer, undisturbed: dict[str, object], last: int
 ) -> None:
     """Both died after their zones' last hour; even the one that was done before can do it."""
@@ -647,7 +647,7 @@ def test_start_days_and_end_are_logged(consumer: Consumer) -> None:
 
 
 @pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS, ALERTS])
-def test_an_event_that_does_not_fit_its_topic_stops_the_consumer_and_its_place_is_named(
+def test_an_invalid_event_stops_the_consumer_and_its_position_is_named(
     consumer: Consumer, topic: str
 ) -> None:
     consumer.prepare()

@@ -133,7 +133,7 @@ def assert_intervals(table: pd.DataFrame) -> None:
     assert table["upper"].tolist() == upper.tolist()
 
 
-def test_comparison_sets_predictions_beside_rides(run: redis.Redis) -> None:
+def test_comparison_joins_predictions_with_rides(run: redis.Redis) -> None:
     table = views.comparison(run)
 
     assert list(table.columns) == [
@@ -157,7 +157,7 @@ def test_comparison_sets_predictions_beside_rides(run: redis.Redis) -> None:
     assert_intervals(table)
 
 
-def test_the_error_of_the_comparison_is_the_one_that_redis_holds(run: redis.Redis) -> None:
+def test_the_error_of_the_comparison_is_the_one_in_redis(run: redis.Redis) -> None:
     table = views.comparison(run, START, START)
     stored = run.hgetall("errors:2024-10-02T23")
     assert table["prediction_error"].tolist() == [float(stored[str(zone)]) for zone in ZONE_IDS]
@@ -220,12 +220,12 @@ def test_the_served_model_may_be_named(run: redis.Redis, view: View) -> None:
 
 
 @pytest.mark.parametrize("view", [views.predictions, views.comparison])
-def test_a_model_that_never_spoke_has_an_empty_table(run: redis.Redis, view: View) -> None:
+def test_a_model_without_predictions_has_an_empty_table(run: redis.Redis, view: View) -> None:
     assert len(view(run, model="silent")) == 0
 
 
 @pytest.mark.parametrize("view", [views.predictions, views.comparison])
-def test_a_model_that_the_run_does_not_have_is_a_mistake(run: redis.Redis, view: View) -> None:
+def test_an_unknown_model_is_refused(run: redis.Redis, view: View) -> None:
     expected = "^unknown model 'last_week'; this run has mixture, silent, last_hour$"
     with pytest.raises(UsageError, match=expected):
         view(run, model="last_week")
@@ -261,7 +261,7 @@ def test_no_alerts_are_an_empty_table_of_the_same_shape(
     assert empty.dtypes.to_dict() == full.dtypes.to_dict()
 
 
-def test_without_a_run_there_are_no_alerts_to_read(client: redis.Redis) -> None:
+def test_alerts_without_a_run_are_refused(client: redis.Redis) -> None:
     with pytest.raises(RedisFailure, match="holds no run"):
         views.alerts(client)
 
@@ -288,35 +288,33 @@ def test_a_zone_without_a_prediction_is_left_out_and_not_made_zero(run: redis.Re
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_span_that_ends_before_it_begins_is_a_mistake(run: redis.Redis, view: View) -> None:
+def test_a_span_that_ends_before_it_begins_is_refused(run: redis.Redis, view: View) -> None:
     with pytest.raises(UsageError, match=r"^from 2024-10-03T02 is after until 2024-10-03T01$"):
         view(run, "2024-10-03 02:00", "2024-10-03 01:00")
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2024-10-03 01:30", "2024-13-01", ""])
 @pytest.mark.parametrize("side", [0, 1], ids=["from", "until"])
-def test_text_that_names_no_hour_is_a_mistake(run: redis.Redis, text: str, side: int) -> None:
+def test_text_that_is_not_an_hour_is_refused(run: redis.Redis, text: str, side: int) -> None:
     span = (text, None) if side == 0 else (None, text)
     with pytest.raises(UsageError, match="hour"):
         views.comparison(run, *span)
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_without_a_run_there_is_nothing_to_read(client: redis.Redis, view: View) -> None:
+def test_views_without_a_run_are_refused(client: redis.Redis, view: View) -> None:
     with pytest.raises(RedisFailure, match="holds no run"):
         view(client)
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_before_the_first_hour_is_closed_the_answer_is_to_wait(
-    client: redis.Redis, view: View
-) -> None:
+def test_views_before_the_first_closed_hour_are_refused(client: redis.Redis, view: View) -> None:
     start_run(client)
     with pytest.raises(RedisFailure, match="no hour is closed yet"):
         view(client)
 
 
-def test_the_forecast_for_the_first_hour_is_there_before_any_hour_is_closed(
+def test_the_first_hour_is_predicted_before_any_hour_is_closed(
     client: redis.Redis,
 ) -> None:
     close_hours(client, 0)

@@ -1,7 +1,7 @@
-"""Rides per hour and zone, straight from a file: what a backtest replays and `verify` expects.
+"""Rides per hour and zone, straight from a file: a backtest replays them, `verify` expects them.
 
-Trips are counted with one pandas group-by, by other means than the live line has. A file may also
-hold hourly counts already, as a feature store does.
+Trips are counted with one pandas group-by, independently of the live pipeline. A file may also
+hold hourly counts already, as the table of a feature store does.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ def hours_between(start_ts: int, end_ts: int) -> pd.DatetimeIndex:
 
 
 def count_month(file: Path | None, dataset: str, month: str) -> Table:
-    """Count the trips of a month per hour and zone, zeros included; made-up ones without a file.
+    """Count the trips of a month per hour and zone, zeros included; synthetic ones without a file.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def count_month(file: Path | None, dataset: str, month: str) -> Table:
 
 
 def holds_hourly_counts(file: Path) -> bool:
-    """Whether a file looks like hourly counts: nothing is said of one that cannot be read."""
+    """Return whether a file looks like hourly counts; False for one that cannot be read."""
     try:
         names = set(pq.read_schema(file).names)
     except (OSError, pa.ArrowException):
@@ -66,13 +66,13 @@ def read_hourly_counts(file: Path) -> Table:
     """Read a Parquet file with one row for each hour and zone.
 
     Its columns are `pickup_hour` (a timestamp: without a zone, or UTC), `rides` and
-    `pickup_location_id`. Hours and zones between the first hour and the last that are not in the
-    file had no rides.
+    `pickup_location_id`. Pairs of an hour between the first and the last one and a zone that are
+    not in the file had no rides.
 
     Raises
     ------
     DataError
-        If the file cannot be read, or a row is not what it should be. Says which.
+        If the file cannot be read, or a row is invalid. Names the row.
     """
     try:
         table = pq.read_table(file, columns=_present(file))
@@ -88,11 +88,11 @@ def read_hourly_counts(file: Path) -> Table:
     unknown = (zone < FIRST_ZONE) | (zone > LAST_ZONE)
     _refuse(file, hour_ts, zone, unknown, lambda _: f"zones are {FIRST_ZONE} to {LAST_ZONE}")
     twice = np.asarray(pd.DataFrame({"hour": hour_ts, "zone": zone}).duplicated())
-    _refuse(file, hour_ts, zone, twice, lambda _: "is there twice: keep one row")
+    _refuse(file, hour_ts, zone, twice, lambda _: "occurs twice: keep one row")
     start, end = int(hour_ts.min()), int(hour_ts.max()) + HOUR_MS
     if (end - start) // HOUR_MS > _MOST_HOURS:
         raise DataError(
-            f"{file}: goes from {clock_label(start)} to {clock_label(end - HOUR_MS)}, more than "
+            f"{file}: spans {clock_label(start)} to {clock_label(end - HOUR_MS)}, more than "
             "five years: check its first and its last hour"
         )
     counts = np.zeros(((end - start) // HOUR_MS, ZONE_COUNT), np.int64)
@@ -139,7 +139,7 @@ def _whole_numbers(file: Path, name: str, column: Any) -> npt.NDArray[np.int64]:
     if not pa.types.is_floating(column.type):
         raise DataError(f"{file}: column {name} is {column.type}, not whole numbers")
     values = np.asarray(column.to_numpy(), dtype=np.float64)
-    # Not >= 2**53: what a float holds exactly; that leaves out infinity, and NaN is no number.
+    # Floats are exact below 2**53. This also refuses infinity, and NaN, which compares as False.
     for i in np.flatnonzero(~(np.abs(values) < 2.0**53) | (values != np.floor(values)))[:1]:
         raise DataError(f"{file}: {name} {values[i]} is not a whole number")
     return values.astype(np.int64)
@@ -157,7 +157,7 @@ def _refuse(
     bad: npt.NDArray[np.bool_],
     why: Any,
 ) -> None:
-    """Name the first bad row, if there is one."""
+    """Raise for the first bad row, if there is one."""
     for i in np.flatnonzero(bad)[:1]:
         where = f"zone {zone[i]} at {clock_label(int(hour_ts[i]))}"
         raise DataError(f"{file}: {where}: {why(i)}")

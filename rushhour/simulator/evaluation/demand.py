@@ -1,6 +1,6 @@
-"""What a backtest replays: rides per hour and zone, of trips, of a file of counts, or made up.
+"""Rides per hour and zone to replay: of a trip file, of a file of hourly counts, or synthetic.
 
-`verify` expects the same of a run.
+A backtest replays them; `verify` expects a run to have them.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,13 @@ from rushhour.simulator.evaluation.counts import (
 from rushhour.simulator.evaluation.surges import surge_counts
 from rushhour.simulator.runs import describe_run
 
-# Flags that a file of counts takes in another way than a month of trips: its hours need not be
-# within one month.
+# Settings that apply differently to a file of hourly counts: its hours need not be in one month.
 _SPAN = ("from_hour", "until_hour", "surge")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Demand:
-    """Rides to replay (hours x zones, from `start_ts` on, epoch ms), and what they are called."""
+    """Rides to replay (hours x zones, from `start_ts` on, epoch ms), and their source."""
 
     label: str
     start_ts: int
@@ -53,18 +52,18 @@ def recount(run: RunInfo, file: Path | None) -> Table:
 def find_demand(flags: Mapping[str, Any], *, synthetic: bool) -> Demand:
     """Return the rides that the flags (and the environment) name.
 
-    A file of hourly counts is taken whole, unless a month or hours are asked for.
+    All hours of a file of hourly counts are used, unless a month or hours are given.
 
     Raises
     ------
     DataError
-        If there is no file, it cannot be used, or no ride is in the hours asked for.
+        If there is no file, it cannot be used, or the hours have no rides.
     UsageError
-        If a flag cannot be used.
+        If a flag has an invalid value.
     """
     if synthetic and flags.get("data") is not None:
-        raise UsageError("--synthetic is a month without a file: leave out --data")
-    # Hours are left out here: those of a file of counts need not be within a month.
+        raise UsageError("--synthetic needs no file: remove --data")
+    # Without hours: those of a file of hourly counts need not be in the month.
     base = Settings.load(**{k: v for k, v in flags.items() if k not in _SPAN})
     file = None if synthetic else _locate(base)
     if file is not None and holds_hourly_counts(file):
@@ -73,7 +72,7 @@ def find_demand(flags: Mapping[str, Any], *, synthetic: bool) -> Demand:
         demand = _of_month(file, Settings.load(**flags))
     if not demand.rides.to_numpy().any():
         raise DataError(
-            f"{demand.label}: no ride from {clock_label(demand.start_ts)} to "
+            f"{demand.label}: no rides from {clock_label(demand.start_ts)} to "
             f"{clock_label(demand.end_ts)}: check --month, --from and --until"
         )
     return demand
@@ -84,7 +83,7 @@ def _locate(settings: Settings) -> Path:
     if file is None:
         name = file_name(settings.dataset, settings.month)
         raise DataError(
-            f"{name} is not on this machine: fetch it with `rushhour download`, name a file with "
+            f"{name} is not on this machine: get it with `rushhour download`, name a file with "
             "--data, or pass --synthetic"
         )
     return file
@@ -102,15 +101,15 @@ def _of_hourly_counts(file: Path, flags: Mapping[str, Any], base: Settings) -> D
     if any(o.name == "month" and o.origin != "default" for o in base.origins(dict(flags))):
         month_start, month_end = parse_month(base.month)
         if month_start >= end or month_end <= first:
-            raise DataError(f"{file}: holds {_span(first, end)}: check --month {base.month}")
+            raise DataError(f"{file}: has {_span(first, end)}: check --month {base.month}")
         first, end = max(first, month_start), min(end, month_end)
     from_text, until_text, surge = (flags.get(name) or getattr(base, name) for name in _SPAN)
     start_ts = parse_from(from_text) if from_text else first
     end_ts = parse_until(until_text) + HOUR_MS if until_text else end
     if not first <= start_ts < end_ts <= end:
         raise UsageError(
-            f"from {clock_label(start_ts)} until {clock_label(end_ts - HOUR_MS)} is not a span of "
-            f"hours within {_span(first, end)}: check --from and --until"
+            f"from {clock_label(start_ts)} until {clock_label(end_ts - HOUR_MS)} are not hours of "
+            f"the file, {_span(first, end)}: check --from and --until"
         )
     surges = parse_surges(surge)
     check_begin(surges, end_ts)

@@ -1,4 +1,4 @@
-"""What-if surges on counts: what `producers.surge` does to trips, found in another way."""
+"""What-if surges on counts: the effect of `producers.surge` on trips, computed differently."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -11,10 +11,10 @@ from rushhour.core.surges import Surge
 
 
 def surge_counts(counts: pd.DataFrame, surges: Iterable[Surge]) -> pd.DataFrame:
-    """Return the rides (hours x zones) as they would be with these surges, at most one a zone.
+    """Return the rides (hours x zones) with these surges, at most one per zone.
 
-    `counts` begins with the first hour that has trips to multiply: that of the month, even if the
-    run begins later, for a surge counts its trips from its own hour on.
+    `counts` begins with the first hour of the month, even if the run begins later: a surge counts
+    the trips that it multiplies from its own first hour on.
     """
     changed = counts.copy()
     for surge in surges:

@@ -50,7 +50,7 @@ ROOT = Path(__file__).parents[3]
         (["backtest", "--data", "/nonexistent.parquet"], 3, "/nonexistent.parquet: no such file"),
         (["backtest", "--data", __file__], 3, f"{__file__}: not a Parquet file"),
         (["backtest", "--data-dir", "/nonexistent"], 3, "/nonexistent: no such directory"),
-        (["backtest", "--synthetic", "--data", "a.parquet"], 2, "leave out --data"),
+        (["backtest", "--synthetic", "--data", "a.parquet"], 2, "remove --data"),
         (["backtest", "--synthetic", "--month", "2024-13"], 2, "'2024-13' is not a month"),
         (["backtest", "--synthetic", "--from", "2024-11-01"], 2, "check --from, --until"),
         (["backtest", "--synthetic", "--surge", "132:2"], 2, "surge '132:2' is not a surge"),

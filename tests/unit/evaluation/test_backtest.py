@@ -1,4 +1,4 @@
-"""The offline replay: what it says of an hour, it says before it has seen it."""
+"""The offline replay and its CSV; which rides a backtest replays."""
 
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: RunArray
         assert changes.tobytes() == replayed.alerts[i].tobytes()
 
 
-def test_what_comes_later_changes_nothing_that_was_said(replayed: RunArrays) -> None:
+def test_later_hours_do_not_change_earlier_forecasts(replayed: RunArrays) -> None:
     cut = 40
     changed = counts()
     changed[cut:] = changed[cut:][::-1] + 3
@@ -71,17 +71,17 @@ def test_what_comes_later_changes_nothing_that_was_said(replayed: RunArrays) -> 
     assert other.alerts[:cut].tobytes() == replayed.alerts[:cut].tobytes()
 
 
-def test_drift_belongs_to_the_hour_that_raised_it(replayed: RunArrays) -> None:
+def test_an_alert_belongs_to_the_hour_that_raised_it(replayed: RunArrays) -> None:
     hours = np.flatnonzero(~np.isnan(replayed.alerts[:, SURGED_ZONE - 1]))
     assert SURGED_FROM in hours + np.arange(-3, 1)[:, None]  # soon after, and never before
     assert (hours[hours > 30] >= SURGED_FROM).all()
     assert replayed.alerts[hours[hours >= SURGED_FROM][0], SURGED_ZONE - 1] > 0
 
 
-def test_each_hour_is_told_once() -> None:
-    told: list[int] = []
-    replay(START, counts()[:5], lambda: told.append(1))
-    assert len(told) == 5
+def test_progress_is_reported_once_per_hour() -> None:
+    calls: list[int] = []
+    replay(START, counts()[:5], lambda: calls.append(1))
+    assert len(calls) == 5
 
 
 def test_the_busiest_zone_has_the_most_rides(replayed: RunArrays) -> None:
@@ -108,7 +108,7 @@ def test_the_csv_has_a_row_for_each_hour_and_zone(replayed: RunArrays, tmp_path:
     assert (table["prediction_error"] - error).abs().max() < 1e-9
 
 
-# What is replayed.
+# Which rides are replayed.
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"until_hour": "2024-10-01 05:00"}, "2024-09-30T20", 10),
     ],
 )
-def test_a_file_of_counts_is_taken_whole_unless_less_is_asked_for(
+def test_all_hours_of_a_file_of_counts_are_used_unless_fewer_are_given(
     hourly: Path, flags: dict[str, Any], first: str, hours: int
 ) -> None:
     demand = find_demand({"data": hourly, **flags}, synthetic=False)
@@ -149,7 +149,7 @@ def test_a_file_of_counts_is_taken_whole_unless_less_is_asked_for(
     assert demand.label == "hourly rides of store.parquet"
 
 
-def test_a_surge_of_counts_counts_from_its_own_hour_and_is_named(hourly: Path) -> None:
+def test_a_surge_of_counts_begins_with_its_own_hour_and_is_in_the_label(hourly: Path) -> None:
     flags = {"data": hourly, "surge": "1:0.1@2024-09-30 22:00", "from_hour": "2024-09-30 23:00"}
     demand = find_demand(flags, synthetic=False)
     assert demand.rides[1].tolist()[:5] == [2, 0, 0, 0, 1]  # after the 2 of 22 at 22:00
@@ -159,38 +159,42 @@ def test_a_surge_of_counts_counts_from_its_own_hour_and_is_named(hourly: Path) -
 
 
 @pytest.mark.parametrize(
-    ("flags", "kind", "said"),
+    ("flags", "kind", "message"),
     [
-        ({"month": "2024-11"}, DataError, "holds 2024-09-30 20:00 to 2024-10-02 03:00: check"),
-        ({"from_hour": "2024-09-30"}, UsageError, "is not a span of hours within"),
-        ({"until_hour": "2024-10-02"}, UsageError, "is not a span of hours within"),
-        ({"from_hour": "2024-10-02", "until_hour": "2024-10-01"}, UsageError, "is not a span"),
+        ({"month": "2024-11"}, DataError, "has 2024-09-30 20:00 to 2024-10-02 03:00: check"),
+        ({"from_hour": "2024-09-30"}, UsageError, "are not hours of the file"),
+        ({"until_hour": "2024-10-02"}, UsageError, "are not hours of the file"),
+        (
+            {"from_hour": "2024-10-02", "until_hour": "2024-10-01"},
+            UsageError,
+            "are not hours of the file",
+        ),
         ({"surge": "1:2@2024-10-03"}, UsageError, "begins after the last hour"),
-        ({"from_hour": "2024-10-01", "until_hour": "2024-10-01 00:00"}, DataError, "no ride from"),
+        ({"from_hour": "2024-10-01", "until_hour": "2024-10-01 00:00"}, DataError, "no rides from"),
         ({"from_hour": "soon"}, UsageError, "'soon' is not an hour"),
     ],
 )
-def test_hours_that_a_file_of_counts_has_not_are_a_mistake(
-    hourly: Path, flags: dict[str, Any], kind: type[Exception], said: str
+def test_hours_outside_of_a_file_of_counts_are_refused(
+    hourly: Path, flags: dict[str, Any], kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind) as refused:
         find_demand({"data": hourly, **flags}, synthetic=False)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
-def test_a_month_of_trips_is_that_of_up(green_file: Path) -> None:
+def test_a_month_of_trips_is_the_one_of_up(green_file: Path) -> None:
     flags = {"dataset": "green", "data": green_file, "until_hour": "2024-10-03"}
     demand = find_demand(flags, synthetic=False)
     assert demand.label == f"green 2024-10, {green_file.name}"
     assert (hour_label(demand.start_ts), len(demand.rides)) == ("2024-10-01T00", 72)
 
 
-def test_a_synthetic_month_says_so() -> None:
+def test_a_synthetic_month_is_labelled() -> None:
     demand = find_demand({"dataset": "green", "month": "2024-02"}, synthetic=True)
     assert demand.label == "green 2024-02, SYNTHETIC (made-up trips from mean rates)"
     assert len(demand.rides) == 29 * 24
 
 
-def test_without_a_file_it_says_how_to_get_one() -> None:
+def test_without_a_file_the_error_names_how_to_get_one() -> None:
     with pytest.raises(DataError, match=r"green_tripdata_2024-10\.parquet is not on this machine"):
         find_demand({"dataset": "green"}, synthetic=False)

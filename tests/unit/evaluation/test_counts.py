@@ -39,7 +39,7 @@ def write(path: Path, rows: list[Row], **types: pa.DataType) -> Path:
     return path
 
 
-def test_hours_and_zones_that_are_not_there_had_no_rides(tmp_path: Path) -> None:
+def test_missing_hours_and_zones_have_no_rides(tmp_path: Path) -> None:
     table = read_hourly_counts(write(tmp_path / "a.parquet", ROWS))
     assert list(table.index) == list(pd.date_range("2024-10-01", periods=3, freq="h"))
     assert [int(zone) for zone in table.columns] == list(ZONE_IDS)
@@ -60,7 +60,7 @@ def test_hours_and_zones_that_are_not_there_had_no_rides(tmp_path: Path) -> None
     ],
     ids=str,
 )
-def test_other_types_say_the_same(tmp_path: Path, types: dict[str, pa.DataType]) -> None:
+def test_other_types_give_the_same_counts(tmp_path: Path, types: dict[str, pa.DataType]) -> None:
     rows = ROWS
     if types.get("pickup_hour") == pa.timestamp("ms", "UTC"):
         rows = [(datetime.fromisoformat(hour).replace(tzinfo=UTC), *rest) for hour, *rest in ROWS]
@@ -73,7 +73,7 @@ def test_other_types_say_the_same(tmp_path: Path, types: dict[str, pa.DataType])
     ("rows", "types", "said"),
     [
         ([], {}, "has no rows"),
-        ([*ROWS, ROWS[0]], {}, "zone 132 at 2024-10-01 02:00: is there twice"),
+        ([*ROWS, ROWS[0]], {}, "zone 132 at 2024-10-01 02:00: occurs twice"),
         ([*ROWS, ("2024-10-01 03:00", 5, -2)], {}, "zone 5 at 2024-10-01 03:00: -2 rides"),
         ([("2024-10-01", 1, 2.5)], {"rides": pa.float64()}, "rides 2.5 is not a whole number"),
         ([("2024-10-01", 1, float("inf"))], {"rides": pa.float64()}, "rides inf is not a whole"),
@@ -97,7 +97,7 @@ def test_other_types_say_the_same(tmp_path: Path, types: dict[str, pa.DataType])
         ),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_line(
+def test_an_invalid_row_is_refused_in_one_line(
     tmp_path: Path, rows: list[Row], types: dict[str, pa.DataType], said: str
 ) -> None:
     file = write(tmp_path / "bad.parquet", rows, **types)
@@ -117,7 +117,7 @@ def test_a_missing_column_is_named(tmp_path: Path, missing: str) -> None:
         read_hourly_counts(file)
 
 
-def test_the_kinds_of_file_are_told_apart_by_their_columns(tmp_path: Path) -> None:
+def test_the_columns_decide_the_kind_of_a_file(tmp_path: Path) -> None:
     counts = write(tmp_path / "a.parquet", ROWS)
     assert holds_hourly_counts(counts)
     trips = tmp_path / "b.parquet"

@@ -54,7 +54,7 @@ def test_every_figure_is_what_its_definition_says() -> None:
     assert found.coverage == 2 / 4
 
 
-def test_a_challenger_is_judged_by_its_own_pairs_and_has_no_coverage() -> None:
+def test_another_model_is_scored_over_its_own_pairs_without_coverage() -> None:
     found = score(SMALL, REFERENCE)
     assert (found.pairs, found.mae, found.bias, found.skill) == (2, 3.0, -1.0, 0.0)
     assert found.wape == 6 / 4
@@ -67,14 +67,14 @@ def test_skill_is_over_the_pairs_that_both_have() -> None:
     assert found.skill == 1 - 1 / 2
 
 
-def test_nothing_to_judge_by_is_nan_and_not_zero() -> None:
+def test_without_a_pair_figures_are_nan_and_not_zero() -> None:
     found = score(SMALL, "silent")
     assert found.pairs == 0
     figures = [getattr(found, field.name) for field in fields(Score) if field.name != "pairs"]
     assert all(map(isnan, figures))
 
 
-def test_hours_that_are_not_there_yet_are_left_out() -> None:
+def test_hours_without_rides_do_not_count() -> None:
     unknown = RunArrays(table([2, 4], [NAN, NAN]), SMALL.forecast, SMALL.alerts)
     found = score(unknown, "served")
     assert (found.pairs, found.mae, found.coverage) == (2, 1.5, 1 / 2)
@@ -95,7 +95,7 @@ def city(hours: int) -> RunArrays:
     )
 
 
-def test_the_first_week_and_zones_without_rides_are_not_judged() -> None:
+def test_the_first_week_and_zones_without_rides_are_not_scored() -> None:
     judged = evaluate(city(WARM_UP_HOURS + 10))
     assert judged.first_hour == START + WARM_UP_HOURS * HOUR_MS
     assert judged.last_hour == START + (WARM_UP_HOURS + 9) * HOUR_MS
@@ -106,14 +106,14 @@ def test_the_first_week_and_zones_without_rides_are_not_judged() -> None:
 
 
 @pytest.mark.parametrize("hours", [10, WARM_UP_HOURS])
-def test_a_run_no_longer_than_the_warm_up_is_judged_whole(hours: int) -> None:
+def test_a_run_no_longer_than_the_warm_up_is_scored_whole(hours: int) -> None:
     judged = evaluate(city(hours))
     assert judged.first_hour == START
     assert judged.pairs == 3 * hours
     assert judged.by_model["served"].mae == 101.0
 
 
-def test_boroughs_are_judged_apart_the_busiest_first() -> None:
+def test_boroughs_are_scored_apart_the_busiest_first() -> None:
     judged = evaluate(city(WARM_UP_HOURS + 10))
     assert [(line.borough, line.rides, line.score.pairs) for line in judged.by_borough] == [
         ("Manhattan", 300, 20),  # zone 4 had its rides before the judged hours, and counts
@@ -122,7 +122,7 @@ def test_boroughs_are_judged_apart_the_busiest_first() -> None:
     assert [line.score.wape for line in judged.by_borough] == [20 / 300, 10 / 10]
 
 
-def test_bands_are_those_of_what_was_predicted() -> None:
+def test_bands_are_those_of_the_predictions() -> None:
     judged = evaluate(city(WARM_UP_HOURS + 10))  # predictions are 1, 2 and 31
     assert [(line.band, line.pairs, line.coverage, line.width) for line in judged.by_band] == [
         ("1-5", 20, 1.0, 4.0),
@@ -145,7 +145,7 @@ def test_without_the_reference_there_is_no_skill() -> None:
     assert isnan(score(SMALL_CITY, "served").skill)
 
 
-def test_the_error_by_hour_of_day_is_of_the_clock_and_not_of_the_run() -> None:
+def test_the_error_by_hour_of_day_follows_the_clock_and_not_the_run() -> None:
     hours = 50
     predicted = np.arange(hours, dtype=np.float64)[:, None]
     forecasts = run_of(
