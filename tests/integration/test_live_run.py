@@ -118,14 +118,14 @@ def test_a_run_whose_reader_has_left_is_stopped_quietly(
 ) -> None:
     arguments = " ".join(str(each) for each in up_args(two_days, "12h/s"))
     command = f"{Path(sys.executable).with_name('rushhour')} {arguments}"
-    script = f"{command} 2>&1 | head -5; echo ${{PIPESTATUS[0]}}"
+    script = f"{command} 2>&1 | head -4; echo ${{PIPESTATUS[0]}}"
     environment = environment_without_settings() | rushhour.environment
     ended = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, env=environment, check=True
     )
     assert ended.stderr == ""
     *head, code = ended.stdout.splitlines()
-    assert len(head) == 5
+    assert len(head) == 4
     assert code == "141"
     assert rushhour.processes() == {}
     assert "stopped at 12h/s" in cli(rushhour, "status").words

@@ -86,8 +86,8 @@ class Output:
             raise UsageError(f"cannot write to stdout: {error.strerror}") from None
 
     def note(self, text: str, style: str | None = None) -> None:
-        """Print a note, on one line."""
-        self.notes.print(text, style=style, soft_wrap=True)
+        """Print a note; it is one line where no terminal wraps it."""
+        self.notes.print(text, style=style, soft_wrap=not self.notes.is_tty)
 
     def warn(self, text: str) -> None:
         """Print a note that stands out."""

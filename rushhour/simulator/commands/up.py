@@ -52,15 +52,20 @@ def up(settings: Settings, output: Output, *, stay: bool) -> None:
             output.note(line)
         started = time.monotonic()
         stack.start_pipeline(run)
-        _watch(output, stack, interrupts)
-        _report(output, stack, run, time.monotonic() - started)
-        if stay:
+        is_finished = _watch(output, stack, interrupts)
+        if is_finished:
+            _report(output, stack, run, time.monotonic() - started)
+        if is_finished and stay:
             _stay(output, stack, interrupts)
-    output.note(_how_to_read(settings))
+        hours_closed = RunView.read(stack.client).hours_closed
+    if hours_closed:
+        output.note(_how_to_read(settings))
+    if not is_finished:
+        raise KeyboardInterrupt
 
 
-def _watch(output: Output, stack: Stack, interrupts: Interrupts) -> None:
-    """Show the run until every process is done."""
+def _watch(output: Output, stack: Stack, interrupts: Interrupts) -> bool:
+    """Show the run until every process is done; return False if the user stopped it."""
     try:
         with open_view(stack.client, output.notes, _addresses(stack)) as view:
             while not stack.is_done():
@@ -69,12 +74,11 @@ def _watch(output: Output, stack: Stack, interrupts: Interrupts) -> None:
                 time.sleep(_POLL_S)
             view.update()
     except KeyboardInterrupt:
-        stack.stop_pipeline()  # before the time is read, which is the one that is saved
-        stopped = RunView.read(stack.client)
-        output.note(f"stopped at {time_label(stopped.now_ts, 'the start')}")
-        if stopped.hours_closed:
-            output.note(_how_to_read(stack.settings))
-        raise
+        stack.stop_pipeline()  # first, so that the time is the one that is saved
+        stopped_at = RunView.read(stack.client).now_ts
+        output.note(f"stopped at {time_label(stopped_at, 'the start')}")
+        return False
+    return True
 
 
 def _report(output: Output, stack: Stack, run: RunInfo, wall_s: float) -> None:

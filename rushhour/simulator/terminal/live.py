@@ -102,7 +102,7 @@ class LogView(View):
         days = view.hours_closed // HOURS_PER_DAY
         if days > self._days:
             self._days = days
-            self._console.print(day_line(view), soft_wrap=True)
+            self._console.print(day_line(view), soft_wrap=not self._console.is_tty)
 
 
 def day_line(view: RunView) -> str:

@@ -50,6 +50,8 @@ def live_screen(
     what_if_lines = textwrap.wrap(what_if(view.run), inside)
     used = facts.height(inside) + len(what_if_lines) + len(view.run.models)
     rest = height - used - _OTHER_LINES
+    title = Text(f"rushhour: {data_label(view.run)}")
+    title.truncate(inside - 2, overflow="ellipsis")  # Rich would widen the panel
     zones = (Text(), zones_table(view.worst[:rest], _NAME_WIDTH)) if rest > 0 else ()
     return Panel(
         Group(
@@ -60,7 +62,7 @@ def live_screen(
             models_table(view),
             *zones,
         ),
-        title=Text(f"rushhour: {data_label(view.run)}"),
+        title=title,
         width=width,
     )
 

@@ -164,6 +164,7 @@ def test_the_live_screen_fits_a_small_terminal_with_models_and_addresses(
     addresses = {"Kafka": "127.0.0.1:40123 (embedded)", "Redis": "redis://127.0.0.1:6379"}
     shown = text_of(live_screen(full, (1e6, "999.9h/s"), addresses, (width, 23)), width)
     assert len(shown.splitlines()) <= 23
+    assert {len(line) for line in shown.splitlines()} == {width}
     assert all(model in shown for model in MODELS)
     assert all(address in shown for address in addresses.values())
     assert "2.50" in shown
