@@ -52,6 +52,20 @@ def running(directory: Path, port: int, *, save: bool = False) -> Iterator[Embed
         server.stop(save=save)
 
 
+def test_a_saved_run_is_served_once_all_of_it_is_loaded(tmp_path: Path) -> None:
+    with running(tmp_path, ANY_PORT, save=True) as server:
+        connect(server.url).eval("for i = 1, 20000 do redis.call('SET', i, i) end", 0)
+    slow = tmp_path / "redis-server"
+    options = "--key-load-delay 50 --loading-process-events-interval-bytes 1024"
+    slow.write_text(f'#!/bin/sh\nexec {find_binary().path} "$@" {options}\n')
+    slow.chmod(0o700)
+    reader = EmbeddedRedis(tmp_path, ANY_PORT, saved=True, saved_by=RedisBinary(str(slow), ""))
+    try:
+        assert connect(reader.url).dbsize() == 20_000
+    finally:
+        reader.stop(save=False)
+
+
 def test_a_taken_port_is_left_alone_and_the_next_one_used(tmp_path: Path) -> None:
     with taken_port() as port, running(tmp_path, port) as server:
         assert server.port == port + 1

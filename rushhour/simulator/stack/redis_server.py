@@ -122,6 +122,7 @@ class EmbeddedRedis:
         while self.process.poll() is None and time.monotonic() < deadline:
             with suppress(redis.RedisError):
                 if client.info("server")["process_id"] == self.process.pid:
+                    client.ping()  # unlike INFO, refused while the data is being loaded
                     return True
             time.sleep(_POLL_S)
         self.process.stop()
