@@ -1,4 +1,4 @@
-"""Load the fixtures, mark every test by its folder, and choose how much Hypothesis tries."""
+"""Load the fixtures, and mark every test by its folder."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,6 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import hypothesis
 import pytest
 
 # Before they are imported, so that their asserts explain themselves.
@@ -18,6 +17,7 @@ pytest_plugins = [
     "tests.fixtures.command",
     "tests.fixtures.docker",
     "tests.fixtures.documentation",
+    "tests.fixtures.examples",
     "tests.fixtures.finished_run",
     "tests.fixtures.pipeline",
     "tests.fixtures.redis_server",
@@ -26,11 +26,6 @@ pytest_plugins = [
     "tests.fixtures.trips",
     "tests.fixtures.workers",
 ]
-
-# A busy machine must not fail a test: the duration of one example says nothing about the code.
-hypothesis.settings.register_profile("fast", deadline=None)
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1_000)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 _TESTS = Path(__file__).parent
 _KINDS = ("unit", "integration", "e2e")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers.assignment import AssignedPartitions, join, partitions_of
@@ -15,13 +15,14 @@ from rushhour.core.topics import ZONE_TOPICS, partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.storage.columns import zones_of
 from rushhour.storage.hour_tables import HourTables
+from tests.fixtures.examples import few_examples
 
 START = 1_727_740_800_000
 COLUMNS = np.arange(ZONE_COUNT, dtype=np.float64)
 
 
 @given(st.integers(1, 256))
-@settings(max_examples=10)
+@few_examples(20)
 def test_the_zones_of_all_partitions_are_all_zones_once(partitions: int) -> None:
     every = [zones_of(partition, partitions) for partition in range(partitions)]
     assert np.sum(every, axis=0).tolist() == [1] * ZONE_COUNT
@@ -31,7 +32,7 @@ def test_the_zones_of_all_partitions_are_all_zones_once(partitions: int) -> None
 
 @given(st.integers(1, 16), st.integers(1, 64))
 @example(3, 256)
-@settings(max_examples=10)
+@few_examples(20)
 def test_every_partition_with_zones_belongs_to_exactly_one_consumer(
     consumers: int, partitions: int
 ) -> None:
@@ -81,7 +82,6 @@ def assert_same_forecast(found: Forecast, expected: Forecast) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 4)), unique=True))
-@settings(max_examples=50)
 def test_updates_of_the_same_hour_become_one_of_all_their_zones(
     returned: list[tuple[int, int]],
 ) -> None:

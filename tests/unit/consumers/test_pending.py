@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.pending import HourUpdate, PendingHours
@@ -181,7 +181,6 @@ seeds = st.builds(random.Random, st.integers(0, 2**32 - 1))
 
 
 @given(seeds)
-@settings(max_examples=30)
 def test_hours_are_returned_in_order_once_each_whatever_the_batches(chance: random.Random) -> None:
     topics = written()
     pending = new_pending(topics)
@@ -197,7 +196,6 @@ def test_hours_are_returned_in_order_once_each_whatever_the_batches(chance: rand
 
 
 @given(seeds)
-@settings(max_examples=30)
 def test_offsets_never_pass_an_event_whose_hour_was_not_returned(chance: random.Random) -> None:
     topics = written()
     pending = new_pending(topics)
@@ -215,7 +213,6 @@ def test_offsets_never_pass_an_event_whose_hour_was_not_returned(chance: random.
 
 
 @given(seeds)
-@settings(max_examples=50)
 def test_with_restarts_every_hour_is_returned_exactly_once(chance: random.Random) -> None:
     topics = written()
     pending = new_pending(topics)
@@ -232,7 +229,6 @@ def test_with_restarts_every_hour_is_returned_exactly_once(chance: random.Random
 
 
 @given(seeds, st.integers(0, HOURS))
-@settings(max_examples=30)
 def test_what_a_restarted_dataflow_writes_again_changes_nothing(
     chance: random.Random, resumed_at: int
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from consumers.city_scores import CityScores
@@ -19,6 +19,7 @@ from rushhour.core.zones import ZONE_COUNT
 from rushhour.scoring.bands import BANDS
 from rushhour.storage.columns import all_zones, to_values, unknown
 from rushhour.storage.hour_tables import HourTables
+from tests.fixtures.examples import few_examples
 
 START = 1_727_740_800_000
 MODELS = ("served", "gaps", REFERENCE)
@@ -27,7 +28,7 @@ NAN = float("nan")
 
 # Seeds and numbers of hours. A smaller seed is no simpler case, so nothing is shrunk.
 random_runs = given(st.integers(0, 2**32 - 1), st.integers(1, 30) | st.integers(160, 200))
-few = settings(max_examples=6, phases=[Phase.generate])
+few = few_examples(6, phases=[Phase.generate])
 
 
 def hour_at(index: int, random: np.random.Generator, *, reference: bool = True) -> HourTables:
@@ -196,7 +197,7 @@ def test_rebuilding_from_the_last_week_gives_the_same_digits(count: int) -> None
 
 
 @random_runs
-@settings(max_examples=3, phases=[Phase.generate])
+@few_examples(3, phases=[Phase.generate])
 def test_partitions_at_different_hours_have_the_scores_of_their_own_hour(
     seed: int, count: int
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflows.counting import (
@@ -146,7 +146,6 @@ seeds = st.builds(random.Random, st.integers(0, 2**32 - 1))
 
 
 @given(months(), seeds)
-@settings(max_examples=150)
 def test_every_hour_and_zone_is_counted_whatever_the_batches(
     month: Month, chance: random.Random
 ) -> None:
@@ -161,7 +160,6 @@ def test_every_hour_and_zone_is_counted_whatever_the_batches(
 
 
 @given(months(), seeds)
-@settings(max_examples=100)
 def test_an_hour_closes_only_when_every_partition_has_ticked_past_it(
     month: Month, chance: random.Random
 ) -> None:
@@ -181,7 +179,6 @@ def test_an_hour_closes_only_when_every_partition_has_ticked_past_it(
 
 
 @given(months(), seeds)
-@settings(max_examples=100)
 def test_duplicate_trips_are_dropped_and_counted(month: Month, chance: random.Random) -> None:
     # A producer stopped, on each partition at another position, and restarted at an hour that
     # every partition had reached.
@@ -221,7 +218,6 @@ def test_two_trips_of_one_zone_and_instant_are_no_duplicates() -> None:
 
 
 @given(months(), seeds)
-@settings(max_examples=100)
 def test_a_restart_from_snapshots_at_any_point_changes_nothing(
     month: Month, chance: random.Random
 ) -> None:

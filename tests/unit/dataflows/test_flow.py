@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.testing import TestingSink, cluster_main, run_main
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from dataflows.counting import CityHour, TripBatch
@@ -29,6 +29,7 @@ from rushhour.core.hours import HOUR_MS
 from rushhour.core.models import SERVED
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from tests.fixtures.examples import few_examples
 
 START = 1_727_740_800_000
 HOURS = 66
@@ -147,7 +148,7 @@ def test_the_flow_forecasts_each_hour_from_the_rides_it_gives(one_worker: Output
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.data())
-@settings(max_examples=8, phases=[Phase.generate])  # a smaller seed is no simpler case
+@few_examples(8, phases=[Phase.generate])  # a smaller seed is no simpler case
 def test_the_forecast_of_an_hour_does_not_depend_on_its_rides(
     seed: int, hours: int, data: st.DataObject
 ) -> None:

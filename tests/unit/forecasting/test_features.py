@@ -1,7 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflows.forecasting.features import (
@@ -59,7 +59,6 @@ def features_at(history: RideHistory, hour_ts: int) -> dict[str, float]:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.data())
-@settings(max_examples=12)
 def test_features_do_not_depend_on_their_hour_or_later_ones(
     seed: int, hours: int, data: st.DataObject
 ) -> None:

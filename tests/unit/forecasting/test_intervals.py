@@ -1,7 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflows.forecasting.intervals import ConformalIntervals, _fractions
@@ -70,7 +70,6 @@ def test_a_zone_that_is_harder_than_others_of_its_size_has_about_their_coverage(
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
 def test_an_interval_is_never_negative_and_holds_its_prediction(seed: int) -> None:
     random = np.random.default_rng(seed)
     predicted = np.maximum(random.gamma(0.2, 50, (30, ZONE_COUNT)), 1e-4)

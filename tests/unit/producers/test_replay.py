@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.replay import Updates, next_slice_end
@@ -18,7 +18,6 @@ speeds = st.sampled_from([MAX, SIX_HOURS, ONE_HOUR, Speed(1e7), Speed(777.7)])
 
 
 @given(speeds, st.integers(1, 4), st.data())
-@settings(max_examples=40)
 def test_every_trip_is_sent_once_and_in_order_with_a_tick_after_each_hour(
     speed: Speed, hours: int, data: st.DataObject
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.accuracy import (
@@ -27,6 +27,7 @@ from rushhour.core.hours import parse_from
 from rushhour.core.models import DECIMALS
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.simulator.evaluation.offline import replay
+from tests.fixtures.examples import few_examples
 
 START = parse_from("2024-10-01")
 WEEK = 168
@@ -43,7 +44,7 @@ def changed_from(rides: Floats, hour: int) -> Floats:
 @pytest.mark.parametrize(
     ("features", "hours"), [(common_features, 400), (own_features, 60)], ids=("common", "own")
 )
-@settings(max_examples=15)
+@few_examples(15)
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_features_depend_on_earlier_hours_only(
     features: Any, hours: int, seed: int, data: st.DataObject
@@ -65,7 +66,7 @@ def test_learners_are_independent() -> None:
         np.testing.assert_array_equal(predicted, together[learner.name])
 
 
-@settings(max_examples=15)
+@few_examples(15)
 @given(seed=st.integers(0, 2**32 - 1), hour=st.integers(1, 399))
 def test_the_weight_of_a_row_is_known_before_its_hour(seed: int, hour: int) -> None:
     rides = made_up(400, seed)
@@ -73,7 +74,7 @@ def test_the_weight_of_a_row_is_known_before_its_hour(seed: int, hour: int) -> N
     np.testing.assert_array_equal(after[: hour + 1], expected(rides)[: hour + 1])
 
 
-@settings(max_examples=25)
+@few_examples(25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2 * WEEK + 9), st.integers(0, ZONE_COUNT - 1))
 def test_features_match_their_names(seed: int, hour: int, column: int) -> None:
     rides = made_up(2 * WEEK + 10, seed)
