@@ -1,0 +1,124 @@
+"""One consumer step by step, on a real Redis and without a broker."""
+
+from typing import Any
+
+import pytest
+import redis
+from redis.client import Pipeline
+
+from consumers.consumer import Consumer
+from rushhour.core import keys
+from rushhour.core.events import HourlyRides, Prediction, Tick
+from rushhour.core.hours import HOUR_MS, to_datetime
+from rushhour.core.models import SERVED
+from rushhour.core.run import RunInfo
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, ZONE_TOPICS
+from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.storage.clock import last_hour_closed
+
+pytestmark = pytest.mark.integration
+
+START = 1_727_910_000_000  # 2024-10-02 23:00
+HOURS = 3
+RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + HOURS * HOUR_MS, models=(SERVED,))
+
+
+def resumed(client: redis.Redis) -> Consumer:
+    consumer = Consumer(client, RUN, 0)
+    consumer.start()
+    return consumer
+
+
+@pytest.fixture
+def consumer(client: redis.Redis) -> Consumer:
+    """A consumer of one partition, at the beginning of a run, to whom the opening has come."""
+    client.hset(keys.OFFSETS, mapping={keys.offset_field(topic, 0): 0 for topic in ZONE_TOPICS})
+    consumer = resumed(client)
+    add_predictions(consumer, 0)
+    consumer.step()
+    return consumer
+
+
+def add_predictions(consumer: Consumer, index: int) -> None:
+    hour = START + index * HOUR_MS
+    for i, zone in enumerate(ZONE_IDS):
+        event = Prediction(zone, to_datetime(hour), hour, zone + 0.25, 0.0, 500.0, SERVED, {})
+        consumer.assigned.add_prediction(0, index * ZONE_COUNT + i, event)
+
+
+def add_hour(consumer: Consumer, index: int) -> None:
+    """Everything that closes an hour."""
+    hour = START + index * HOUR_MS
+    for i, zone in enumerate(ZONE_IDS):
+        event = HourlyRides.of(zone, hour, zone)
+        consumer.assigned.add_rides(0, index * ZONE_COUNT + i, event)
+    add_predictions(consumer, index + 1)
+    consumer.assigned.add_alert(0, index, Tick(hour + HOUR_MS))
+
+
+def offsets_after(hours: int) -> dict[str, str]:
+    """The offsets of Redis once the opening and some hours are written."""
+    read = {HOURLY_RIDES: hours * ZONE_COUNT, PREDICTIONS: (hours + 1) * ZONE_COUNT, ALERTS: hours}
+    return {keys.offset_field(topic, 0): str(offset) for topic, offset in read.items()}
+
+
+def test_a_consumer_is_done_with_the_last_hour_and_not_before(
+    consumer: Consumer, client: redis.Redis
+) -> None:
+    for index in range(HOURS):
+        assert not consumer.is_done()
+        add_hour(consumer, index)
+        assert not consumer.is_done()
+        consumer.step()
+        assert last_hour_closed(client) == START + index * HOUR_MS
+    assert consumer.is_done()
+    assert resumed(client).is_done()
+
+
+def test_predictions_are_written_to_the_last_digit(client: redis.Redis, consumer: Consumer) -> None:
+    found = client.hgetall(keys.predictions("2024-10-02T23"))
+    assert found == {str(zone): str(zone + 0.25) for zone in ZONE_IDS}
+
+
+def test_a_transaction_that_fails_leaves_tables_and_offsets_as_they_were(
+    consumer: Consumer, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_hour(consumer, 0)
+
+    def lost(*_: Any, **__: Any) -> Any:
+        raise redis.ConnectionError("lost before EXEC")
+
+    monkeypatch.setattr(Pipeline, "execute", lost)
+    with pytest.raises(redis.ConnectionError):
+        consumer.step()
+    monkeypatch.undo()
+
+    assert client.hgetall(keys.OFFSETS) == offsets_after(hours=0)
+    assert not client.exists(keys.rides("2024-10-02T23"), keys.CLOSED)
+    again = resumed(client)
+    add_hour(again, 0)
+    again.step()
+    assert client.hgetall(keys.OFFSETS) == offsets_after(hours=1)
+    assert last_hour_closed(client) == START
+
+
+def test_a_consumer_that_ends_right_after_the_transaction_has_stored_its_offsets(
+    consumer: Consumer, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_hour(consumer, 0)
+    execute = Pipeline.execute
+
+    def ended(self: Pipeline, *args: Any, **kwargs: Any) -> Any:
+        execute(self, *args, **kwargs)
+        raise redis.ConnectionError("lost after EXEC")
+
+    monkeypatch.setattr(Pipeline, "execute", ended)
+    with pytest.raises(redis.ConnectionError):
+        consumer.step()
+    monkeypatch.undo()
+
+    assert client.hgetall(keys.OFFSETS) == offsets_after(hours=1)
+    assert client.hlen(keys.rides("2024-10-02T23")) == ZONE_COUNT
+    assert last_hour_closed(client) is None
+    resumed(client)  # closes for the city what was left open
+    assert last_hour_closed(client) == START
