@@ -66,7 +66,7 @@ def zones_table(worst: tuple[ZoneRow, ...], name_width: int = 0) -> FittedTable:
     """Return the zones with the largest errors of the last 24 h, in rides per hour."""
     table = FittedTable(
         Column("zone", width=4),
-        Column("with the largest errors", is_text=True, shrink_to=12, width=name_width),
+        Column("largest errors (rides/h)", is_text=True, shrink_to=12, width=name_width),
         Column("MAE 24 h", width=8),
         Column("last hour", drop=1, width=9),
         Column("next hour", drop=2, width=9),

@@ -67,7 +67,9 @@ def watch(
 def speed(
     settings: Settings,
     output: Output,
-    value: Annotated[str, typer.Argument(help="max, a factor such as 3600, or 6h/s, 30m/s")],
+    value: Annotated[
+        str, typer.Argument(metavar="SPEED", help="max, a factor such as 3600, or 6h/s, 30m/s")
+    ],
 ) -> None:
     """Change the speed of the replay."""
     from rushhour.simulator.commands.controls import control
