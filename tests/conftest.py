@@ -15,6 +15,7 @@ pytest.register_assert_rewrite("tests.fixtures")
 pytest_plugins = [
     "tests.fixtures.brokers",
     "tests.fixtures.command",
+    "tests.fixtures.consumers",
     "tests.fixtures.docker",
     "tests.fixtures.documentation",
     "tests.fixtures.examples",

@@ -1,0 +1,67 @@
+"""The log of a consumer, and the faults that end it."""
+
+import re
+
+import pytest
+
+from rushhour.core import keys
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
+from rushhour.runtime.kafka import end_offsets
+from tests.fixtures.consumers import HOURS, ConsumerRunner, until
+
+pytestmark = pytest.mark.integration
+
+
+def test_start_days_and_end_are_logged(consumer: ConsumerRunner) -> None:
+    consumer.prepare()
+    consumer.publish(until(HOURS))
+    part = consumer.start()
+    consumer.end(part)
+
+    start, *days, end = part.log.read_text().splitlines()
+    assert start == (
+        "consumer: start: green 2024-10, a.parquet; run id, process 0 (of 1), "
+        "partitions 0, 1, 2, 3, from 2024-10-02 23:00"
+    )
+    assert re.fullmatch(
+        r"consumer: \d+ of 30 hours closed, up to 2024-10-0\d \d\d:00, 0 duplicate events dropped",
+        days[0],
+    )
+    assert end == "consumer: end: 30 hours closed, 0 duplicate events dropped"
+
+
+@pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS, ALERTS])
+def test_an_invalid_event_stops_the_consumer_and_its_position_is_named(
+    consumer: ConsumerRunner, topic: str
+) -> None:
+    consumer.prepare()
+    consumer.publish(until(1))
+    offset = end_offsets(consumer.bootstrap, [topic])[topic][2]
+    consumer.producer.send(topic, 2, [{"value": b'{"pickup_location_id":132}'}])
+    consumer.producer.flush()
+    part = consumer.start()
+
+    assert part.wait(30.0)
+    assert part.exit_code == 4
+    start, *_, error = part.log.read_text().splitlines()
+    assert start.startswith("consumer: start: ")
+    assert error.startswith(f"consumer: topic '{topic}' partition 2 offset {offset}: ")
+
+
+@pytest.mark.also_on_kafka
+def test_a_gap_in_the_events_stops_the_consumer(consumer: ConsumerRunner) -> None:
+    consumer.prepare()
+    consumer.client.hset(keys.OFFSETS, keys.offset_field(HOURLY_RIDES, 1), 10**6)
+    part = consumer.start()
+
+    assert part.wait(30.0)
+    assert part.exit_code == 4
+    assert f"topic '{HOURLY_RIDES}' partition 1" in part.last_message()
+
+
+def test_a_redis_without_a_run_stops_the_consumer(consumer: ConsumerRunner) -> None:
+    part = consumer.start()
+
+    assert part.wait(30.0)
+    assert part.exit_code == 5
+    assert part.last_message().startswith("this Redis holds no run")
