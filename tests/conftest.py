@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.fixtures")
 
 pytest_plugins = [
     "tests.fixtures.brokers",
+    "tests.fixtures.closed_run",
     "tests.fixtures.command",
     "tests.fixtures.consumers",
     "tests.fixtures.docker",
