@@ -104,7 +104,7 @@ def test_a_new_run_is_described_and_starts_after_old_messages(
     assert done.stdout.splitlines() == [
         "replaying  green 2024-10, trips.parquet",
         "hours      48 (2024-10-01 00:00 to 2024-10-03 00:00)",
-        "line       4 partitions, dataflow processes: 1, consumers: 1",
+        "pipeline   4 partitions, dataflow processes: 1, consumers: 1",
         "the run starts",
     ]
     run = load_run(client)
@@ -128,7 +128,7 @@ def test_the_numbers_of_processes_are_saved_with_the_run(
 ) -> None:
     done = prepare("--consumers", 2, RUSHHOUR_DATAFLOWS="3")
 
-    assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
+    assert "pipeline 4 partitions, dataflow processes: 3, consumers: 2" in done.words
     run = load_run(client)
     assert (run.dataflows, run.consumers) == (3, 2)
 
@@ -243,7 +243,7 @@ def test_a_resumed_run_may_have_other_numbers_of_processes(
 
     done = prepare("--dataflows", 3, "--consumers", 2)
 
-    assert "line 4 partitions, dataflow processes: 3, consumers: 2" in done.words
+    assert "pipeline 4 partitions, dataflow processes: 3, consumers: 2" in done.words
     assert "the run resumes: 7 hours are closed" in done.words
     run = load_run(client)
     assert (run.run_id, run.dataflows, run.consumers) == (first, 3, 2)
@@ -263,7 +263,7 @@ def test_a_live_run_is_unchanged(
 
     assert done.code == 0
     # The numbers of processes are unchanged: the live ones rely on them.
-    assert "line 4 partitions, dataflow processes: 2, consumers: 1" in done.words
+    assert "pipeline 4 partitions, dataflow processes: 2, consumers: 1" in done.words
     assert read_hash(client, keys.RUN) == before
 
 
@@ -307,7 +307,7 @@ def test_existing_topics_keep_their_partitions_with_a_note(
     done = prepare(RUSHHOUR_PARTITIONS="12")
 
     assert done.code == 0
-    assert "note: the topics were there with 4 partitions, and keep them" in done.stdout
+    assert done.stderr == "the topics exist with 4 partitions, and keep them\n"
     assert len(load_offsets(client, TRIPS)) == 4
 
 
