@@ -173,7 +173,8 @@ def _open(path: Path, dataset: str) -> Iterator[Any]:
         raise DataError(
             f"{path}: damaged Parquet file ({reason}): download it again"
             if _starts_as_parquet(path)
-            else f"{path}: not a Parquet file: pass a TLC trip file in Parquet format as --data"
+            else f"{path}: not a Parquet file: --data takes a TLC trip file in Parquet "
+            "format, and for `backtest` also one of hourly rides"
         ) from error
 
 

@@ -63,7 +63,7 @@ def run(rushhour: Rushhour, tmp_path: Path) -> Run:
     day = ("--dataset", "green", "--data", file, "--until", "2024-10-01", "--speed", "max")
 
     def replay(url: str, *flags: str) -> dict[str, object]:
-        ended = rushhour("up", *day, "--exit", "--redis", url, *flags)
+        ended = rushhour("up", *day, "-q", "--redis", url, *flags)
         assert (ended.code, ended.stderr) == (0, "")
         return contents(connect(url))
 

@@ -177,7 +177,8 @@ def test_a_file_that_is_not_parquet_is_refused_with_the_accepted_format(
     with pytest.raises(DataError) as caught:
         read_trips(path, "yellow", MONTH)
     assert str(caught.value) == (
-        f"{path}: not a Parquet file: pass a TLC trip file in Parquet format as --data"
+        f"{path}: not a Parquet file: --data takes a TLC trip file in Parquet format, and for "
+        "`backtest` also one of hourly rides"
     )
 
 
