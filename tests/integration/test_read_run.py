@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from dataflows.forecasting.forecasters import model_names
 from rushhour.core.models import SERVED
 from tests.fixtures.command import Cli, Finished, Rushhour
 from tests.fixtures.finished_run import FinishedRun, SavedCopy
+from tests.fixtures.settings import environment_without_settings
 
 Document = dict[str, Any]
 LAST_TS = 1_727_910_000_000
@@ -172,6 +175,21 @@ def test_quiet_drops_the_note_on_the_file(cli: Cli, after_run: Rushhour, tmp_pat
     shown = cli(after_run, "compare", "--csv", tmp_path / "a.csv", "-q")
     assert (shown.code, shown.stderr) == (0, "")
     assert "12,720 rows" in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["compare", "compare --json", "status", "config --json"])
+def test_a_reader_that_leaves_early_is_no_failure(after_run: Rushhour, command: str) -> None:
+    script = (
+        f"{Path(sys.executable).with_name('rushhour')} {command} | head -1; echo ${{PIPESTATUS[0]}}"
+    )
+    environment = environment_without_settings() | after_run.environment
+    ended = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    assert ended.stderr == ""
+    first, code = ended.stdout.splitlines()
+    assert first
+    assert code in ({"141"} if command == "compare --json" else {"0", "141"})
 
 
 def test_alerts_as_json(cli: Cli, after_run: Rushhour, saved_copy: SavedCopy) -> None:

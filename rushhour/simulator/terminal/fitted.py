@@ -40,7 +40,8 @@ class Column:
 class FittedTable:
     """A table that is as wide as its cells, or as the terminal if that is narrower.
 
-    It first shortens headers, then texts, then drops columns. Figures are never cut.
+    It first shortens headers, then texts, then drops columns. So no figure is cut, unless the
+    terminal is narrower than the columns that are never dropped.
     """
 
     def __init__(self, *columns: Column) -> None:
@@ -71,7 +72,7 @@ class FittedTable:
         """Return which columns fit, with their headers and widths."""
         places = list(range(len(self._columns)))
         headers = [column.header for column in self._columns]
-        if self._excess(places, headers, room) > 0:
+        if _total([self._width(place, headers[place]) for place in places]) > room:
             headers = [column.short or column.header for column in self._columns]
         while self._excess(places, headers, room) > 0:
             droppable = [place for place in places if self._columns[place].drop]

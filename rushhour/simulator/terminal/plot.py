@@ -18,9 +18,9 @@ from rushhour.simulator.terminal.tables import INTERVAL
 
 SIZE_PX = (1440, 960)
 _DPI = 120
-_WRAP = 120  # characters that fit beside each other
+_WRAP = 120  # characters that fit into a line
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; lines differ in style as well.
+# Colours of Okabe and Ito, distinct for the colour-blind; lines differ in style as well.
 _RIDES = "#000000"
 _SERVED = "#0072B2"
 _REFERENCE = "#D55E00"
@@ -30,8 +30,8 @@ _GRID: dict[str, Any] = {"color": "#DDDDDD", "linewidth": 0.8}
 def draw(run: RunArrays, zone: int, label: str, path: Path) -> None:
     """Draw a zone's last week and the error by hour of day to a PNG file of `SIZE_PX`.
 
-    `label` says what was replayed. The error is over the same hours as in the tables: without the
-    first week, if there are more.
+    `label` names what was replayed. The error is over the same hours as in the tables: without
+    the first week, if there are more.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def draw(run: RunArrays, zone: int, label: str, path: Path) -> None:
         If the file cannot be written.
     """
     width, height = SIZE_PX
-    # Without pyplot: no window system is asked for, and nothing is left open.
+    # Without pyplot: it needs no window system and leaves nothing open.
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, layout="constrained")
     axes = figure.subplot_mosaic([["week", "week"], ["zone", "all"]], height_ratios=(3, 2))
     column = np.array([zone - FIRST_ZONE])
@@ -54,12 +54,12 @@ def draw(run: RunArrays, zone: int, label: str, path: Path) -> None:
     )
     last = slice(max(0, run.hours - HOURS_PER_WEEK), None)
     _draw_week(axes["week"], run.select(last, column))
-    judged = run.after_warm_up()
-    end_ts = judged.start_ts + (judged.hours - 1) * HOUR_MS
-    span = f"{_day(judged.start_ts)} to {_day(end_ts)}"
-    _draw_day(axes["zone"], judged.select(slice(0, None), column), f"zone {zone}, {span}")
+    scored = run.after_warm_up()
+    end_ts = scored.start_ts + (scored.hours - 1) * HOUR_MS
+    span = f"{_day(scored.start_ts)} to {_day(end_ts)}"
+    _draw_day(axes["zone"], scored.select(slice(0, None), column), f"zone {zone}, {span}")
     with_rides = np.flatnonzero(run.rides.sum(axis=0) > 0)
-    every = judged.select(slice(0, None), with_rides)
+    every = scored.select(slice(0, None), with_rides)
     _draw_day(axes["all"], every, f"{len(with_rides)} zones with rides, {span}")
     for part in axes.values():
         part.spines[["top", "right"]].set_visible(False)
@@ -96,8 +96,8 @@ def _draw_week(axes: Axes, run: RunArrays) -> None:
         linewidth=1.8,
         label=f"prediction ({run.forecast.served_model})",
     )
-    axes.plot(hours, run.rides[:, 0], ".", color=_RIDES, markersize=5, label="rides that came")
-    axes.set_ylabel("rides an hour")
+    axes.plot(hours, run.rides[:, 0], ".", color=_RIDES, markersize=5, label="actual rides")
+    axes.set_ylabel("rides per hour")
     end_ts = int(hour_ts[-1])
     span = f"{clock_label(run.start_ts)} to {clock_label(end_ts)}"
     axes.set_title(span, loc="left", fontsize=11)
@@ -128,5 +128,5 @@ def _draw_day(axes: Axes, run: RunArrays, over: str) -> None:
     axes.set_xticks(hours[::3])
     axes.margins(x=0.02)
     axes.set_xlabel("hour of day")
-    axes.set_ylabel("mean absolute error, rides")
+    axes.set_ylabel("mean absolute error, rides per hour")
     axes.set_title(f"Error: {over}\n", loc="left", fontsize=11)  # the legend has the second line

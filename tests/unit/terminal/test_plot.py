@@ -1,4 +1,4 @@
-"""The picture of a backtest: a PNG of the size that is promised, with what it should show."""
+"""The picture of a backtest: a PNG of a fixed size that depends on the zone and the rides."""
 
 import struct
 from pathlib import Path
@@ -58,11 +58,10 @@ def test_the_picture_depends_on_the_zone_and_on_the_rides(tmp_path: Path) -> Non
     assert same not in others
 
 
-def test_what_is_drawn_is_the_last_week(tmp_path: Path) -> None:
-    """Rides before the last week change the picture only by way of the error."""
-    late = forecasts(170)  # as many judged hours as there are after the warm-up: two
+def test_the_last_week_is_drawn(tmp_path: Path) -> None:
+    late = forecasts(170)  # two scored hours after the warm-up
     early = forecasts(170)
-    early.rides[:2] += 30.0  # neither judged nor in the last week
+    early.rides[:2] += 30.0  # neither scored nor in the last week
     paths = (tmp_path / "late.png", tmp_path / "early.png")
     for path, each in zip(paths, (late, early), strict=True):
         draw(each, 132, "a", path)
