@@ -53,6 +53,15 @@ def test_up_prints_a_report_and_how_to_read_the_run(finished_run: FinishedRun) -
     assert "`rushhour redis`" in last
 
 
+def test_a_locale_without_utf_8_shows_the_same_figures(after_run: Rushhour) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for command in ("status", "models"):
+        plain, usual = after_run(command, env=ascii_only), after_run(command)
+        assert (plain.code, plain.stderr) == (0, "")
+        assert plain.stdout.isascii()
+        assert re.findall(r"\d+\.\d+", plain.stdout) == re.findall(r"\d+\.\d+", usual.stdout)
+
+
 def test_piped_tables_are_neither_wrapped_nor_padded(cli: Cli, after_run: Rushhour) -> None:
     for args in (["status"], ["models"], ["zone", 132], ["compare"], ["alerts"], ["config"]):
         printed = cli(after_run, *args, env={"COLUMNS": "40"}).stdout
