@@ -179,7 +179,7 @@ def own_features(start_ts: int, rides: Floats) -> Floats:
 def boosted(start_ts: int, rides: Floats, setting: Boosting, threads: int) -> Floats:
     """Return what LightGBM predicts of each hour: hours x zones; NaN on the first day.
 
-    It is fitted anew at the end of each day, on all hours so far. The features of an hour are those
+    It is fitted again at the end of each day, on all hours so far. Features of an hour are those
     known before it, so predicting the hours of a day at once is the same as one by one.
     """
     import lightgbm  # noqa: PLC0415  # the only user; the rest runs without it
@@ -317,12 +317,12 @@ def _arrays(rides: Table) -> tuple[int, Counts]:
 
 
 def _green(settings: Settings) -> str | None:
-    """Return the line of the green file of the same month, if that is not what is measured."""
+    """Return the row of the green file of the same month, if that is not what is measured."""
     if settings.dataset == "green" or settings.data is not None:
         return None
     found = read_rides(Settings.load(dataset="green", month=settings.month))
     if found is None:
-        _progress("no green file of the month is here: its line is left out")
+        _progress("no green file of the month: its row is omitted")
         return None
     name, rides = found
     served, seconds = timed(partial(replay, *_arrays(rides)))

@@ -17,7 +17,7 @@ import typer
 
 from rushhour.core.settings import Declaration, Settings
 from rushhour.simulator.commands.cli import app
-from rushhour.simulator.documents.parts import PARTS
+from rushhour.simulator.documents.objects import OBJECTS
 from rushhour.simulator.documents.schema import DOCUMENTS
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference.md"
@@ -96,7 +96,7 @@ def _documents() -> Iterator[str]:
     for kind in DOCUMENTS:
         yield from (f"**{_lead(kind)}**", "", *_fields(kind), "")
     yield from ("Objects inside of these:", "")
-    for kind in PARTS:
+    for kind in OBJECTS:
         yield from (f"**{kind.__name__}**: {_lead(kind)}", "", *_fields(kind), "")
 
 

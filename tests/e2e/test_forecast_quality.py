@@ -16,7 +16,7 @@ JFK = 132
 
 
 def backtest(file: Path, surge: str | None = None) -> tuple[int, RunArrays]:
-    """The first hour (epoch ms), and what came of it."""
+    """Return the first hour (epoch ms) and the run as arrays."""
     flags = {"data": file, "month": "2024-10", "surge": surge}
     demand = find_demand(flags, synthetic=False)
     return demand.start_ts, replay(demand.start_ts, demand.rides.to_numpy(np.int64))
@@ -75,5 +75,5 @@ def test_a_doubled_airport_raises_an_alert_within_a_day(
     day = slice(first, first + HOURS_PER_DAY)
     assert (surged.alerts[day, column] > 0).any()
     assert np.isnan(plain.alerts[day, column]).all()
-    # What came before is the same as without the step.
+    # Everything before is the same as without the step.
     assert np.array_equal(surged.alerts[:first], plain.alerts[:first], equal_nan=True)

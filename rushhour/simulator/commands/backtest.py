@@ -17,7 +17,7 @@ from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
 from rushhour.simulator.commands.checks import cannot_write, save_csv
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema
-from rushhour.simulator.documents.of_scores import scores_document
+from rushhour.simulator.documents.scores import scores_document
 from rushhour.simulator.evaluation.demand import Demand, find_demand
 from rushhour.simulator.evaluation.offline import replay
 from rushhour.simulator.evaluation.run_arrays import RunArrays

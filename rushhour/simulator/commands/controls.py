@@ -11,7 +11,7 @@ from rushhour.core.errors import RedisFailure, UsageError
 from rushhour.core.hours import clock_label
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
-from rushhour.simulator.documents.of_run import clock_document
+from rushhour.simulator.documents.run import clock_document
 from rushhour.simulator.stack.open_run import open_live_run
 from rushhour.storage.clock import load_status
 

@@ -8,8 +8,9 @@ from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.commands.checks import save_csv
 from rushhour.simulator.commands.output import Output
-from rushhour.simulator.documents import of_run, of_tables
-from rushhour.simulator.documents.of_location import location_document
+from rushhour.simulator.documents.location import location_document
+from rushhour.simulator.documents.run import models_document, status_document, zone_document
+from rushhour.simulator.documents.tables import alert_documents, comparison_documents
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.stack.open_run import open_run
 from rushhour.simulator.terminal import inspect_screens
@@ -23,7 +24,7 @@ def show_status(settings: Settings, output: Output) -> None:
     with open_run(settings) as opened:
         view = RunView.read(opened.client)
     if output.as_json:
-        output.document(of_run.status_document(view, location_document(opened)))
+        output.document(status_document(view, location_document(opened)))
     else:
         output.show(status_screen(view, location_label(opened)))
 
@@ -33,7 +34,7 @@ def show_models(settings: Settings, output: Output) -> None:
     with open_run(settings) as opened:
         view = RunView.read(opened.client)
     if output.as_json:
-        output.document(of_run.models_document(view, inspect_screens.ranked(view)))
+        output.document(models_document(view, inspect_screens.ranked(view)))
     else:
         output.show(inspect_screens.leaderboard(view))
 
@@ -44,7 +45,7 @@ def show_zone(settings: Settings, output: Output, zone: int) -> None:
         run = load_run(opened.client)
         fields = read_hash(opened.client, keys.zone(zone))
     if output.as_json:
-        output.document(of_run.zone_document(zone, fields))
+        output.document(zone_document(zone, fields))
     else:
         output.show(inspect_screens.zone_screen(run, zone, fields))
 
@@ -65,7 +66,7 @@ def compare(
     if csv is not None:
         save_csv(table, csv)
     if output.as_json:
-        output.documents(of_tables.comparison_documents(table))
+        output.documents(comparison_documents(table))
     else:
         output.show(inspect_screens.comparison_screen(run, table))
     if csv is not None:
@@ -79,6 +80,6 @@ def show_alerts(settings: Settings, output: Output, zone: int | None, last: int)
         table = views.alerts(opened.client)
     if output.as_json:
         newest = inspect_screens.newest_alerts(table, zone, last)
-        output.documents(of_tables.alert_documents(newest))
+        output.documents(alert_documents(newest))
     else:
         output.show(inspect_screens.alerts_screen(run, table, last, zone))

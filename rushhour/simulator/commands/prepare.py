@@ -17,7 +17,7 @@ from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.trip_file import locate_or_download
 from rushhour.simulator.documents import schema
-from rushhour.simulator.documents.of_run import run_document
+from rushhour.simulator.documents.run import run_document
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.runs import describe_run
 from rushhour.simulator.stack.setup import prepare, resume

@@ -9,7 +9,7 @@ from rushhour.core.settings import Settings
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema
-from rushhour.simulator.documents.of_location import location_document
+from rushhour.simulator.documents.location import location_document
 from rushhour.simulator.stack.open_run import OpenRun, open_run
 from rushhour.simulator.terminal.locations import location_label, redis_cli
 from rushhour.storage.runs import load_run

@@ -11,7 +11,7 @@ from rushhour.runtime.redis_client import redis_failures
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.trip_file import locate_or_download
-from rushhour.simulator.documents.of_run import report_document
+from rushhour.simulator.documents.run import report_document
 from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView

@@ -13,7 +13,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
 from rushhour.simulator.commands.output import Output
-from rushhour.simulator.documents.of_run import closed_hour_document
+from rushhour.simulator.documents.run import closed_hour_document
 from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from rushhour.simulator.documents.parts import (
+from rushhour.simulator.documents.objects import (
     Bias,
     Counts,
     Coverage,

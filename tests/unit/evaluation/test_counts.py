@@ -70,7 +70,7 @@ def test_other_types_give_the_same_counts(tmp_path: Path, types: dict[str, pa.Da
 
 
 @pytest.mark.parametrize(
-    ("rows", "types", "said"),
+    ("rows", "types", "expected"),
     [
         ([], {}, "has no rows"),
         ([*ROWS, ROWS[0]], {}, "zone 132 at 2024-10-01 02:00: occurs twice"),
@@ -98,14 +98,14 @@ def test_other_types_give_the_same_counts(tmp_path: Path, types: dict[str, pa.Da
     ],
 )
 def test_an_invalid_row_is_refused_in_one_line(
-    tmp_path: Path, rows: list[Row], types: dict[str, pa.DataType], said: str
+    tmp_path: Path, rows: list[Row], types: dict[str, pa.DataType], expected: str
 ) -> None:
     file = write(tmp_path / "bad.parquet", rows, **types)
     with pytest.raises(DataError) as refused:
         read_hourly_counts(file)
     line = str(refused.value)
     assert line.startswith(f"{file}: ")
-    assert said in line
+    assert expected in line
     assert "\n" not in line
 
 

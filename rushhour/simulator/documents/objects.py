@@ -146,6 +146,6 @@ class Process(Document, frozen=True, kw_only=True):
     peak_memory_bytes: Annotated[int, Meta(description="peak of resident memory")]
 
 
-PARTS: tuple[type[Document], ...] = (
+OBJECTS: tuple[type[Document], ...] = (
     Run, Location, Hour, Counts, RollingScore, WorstZone, Scores, Score, Band, Process,
 )  # fmt: skip

@@ -1,13 +1,13 @@
 """The document about the Redis that a run was read from."""
 
 from rushhour.core.redis_url import mask_password
-from rushhour.simulator.documents import parts
+from rushhour.simulator.documents import objects
 from rushhour.simulator.stack.open_run import OpenRun
 
 
-def location_document(opened: OpenRun) -> parts.Location:
+def location_document(opened: OpenRun) -> objects.Location:
     """Return where a run was read from."""
-    return parts.Location(
+    return objects.Location(
         kind=opened.kind,
         redis_url=None if opened.kind == "saved" else mask_password(opened.url),
         state_dir=None if opened.kind == "given" else str(opened.state_dir),

@@ -1,12 +1,12 @@
 """Documents about scores: of a run's report and of a backtest."""
 
-from rushhour.simulator.documents import parts
+from rushhour.simulator.documents import objects
 from rushhour.simulator.evaluation import scoring
 
 
-def scores_document(evaluation: scoring.Evaluation) -> parts.Scores:
+def scores_document(evaluation: scoring.Evaluation) -> objects.Scores:
     """Return the scores of an evaluation; NaN becomes null in JSON."""
-    return parts.Scores(
+    return objects.Scores(
         first_ts=evaluation.first_hour,
         last_ts=evaluation.last_hour,
         zones=evaluation.zones,
@@ -15,14 +15,14 @@ def scores_document(evaluation: scoring.Evaluation) -> parts.Scores:
         by_model=[_score(name, score) for name, score in evaluation.by_model.items()],
         by_borough=[_score(each.borough, each.score) for each in evaluation.by_borough],
         by_band=[
-            parts.Band(band=each.band, pairs=each.pairs, coverage=each.coverage, width=each.width)
+            objects.Band(band=each.band, pairs=each.pairs, coverage=each.coverage, width=each.width)
             for each in evaluation.by_band
         ],
     )
 
 
-def _score(name: str, score: scoring.Score) -> parts.Score:
-    return parts.Score(
+def _score(name: str, score: scoring.Score) -> objects.Score:
+    return objects.Score(
         name=name,
         pairs=score.pairs,
         mae=score.mae,

@@ -7,8 +7,8 @@ from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.hours import HOUR_MS, parse_label, to_datetime
 from rushhour.core.run import RunInfo
-from rushhour.simulator.documents import parts, schema
-from rushhour.simulator.documents.of_scores import scores_document
+from rushhour.simulator.documents import objects, schema
+from rushhour.simulator.documents.scores import scores_document
 from rushhour.simulator.evaluation.scoring import Evaluation
 from rushhour.simulator.run_view import RunView, number
 from rushhour.simulator.stack.child_process import Cost
@@ -28,9 +28,9 @@ def hour_fields(hour_ts: int | None) -> dict[str, Any]:
     }
 
 
-def run_document(run: RunInfo) -> parts.Run:
+def run_document(run: RunInfo) -> objects.Run:
     """Return what is replayed."""
-    return parts.Run(
+    return objects.Run(
         run_id=run.run_id,
         dataset=run.dataset,
         month=run.month,
@@ -46,7 +46,7 @@ def run_document(run: RunInfo) -> parts.Run:
     )
 
 
-def status_document(view: RunView, location: parts.Location) -> schema.Status:
+def status_document(view: RunView, location: objects.Location) -> schema.Status:
     """Return the state of a run."""
     clock, now = view.clock, view.now_ts
     return schema.Status(
@@ -57,11 +57,11 @@ def status_document(view: RunView, location: parts.Location) -> schema.Status:
         simulated_time=None if now is None else to_datetime(now),
         simulated_ts=now,
         command_error=(clock.command_error or None) if clock else None,
-        last_closed=parts.Hour(**hour_fields(view.last_closed_ts)),
+        last_closed=objects.Hour(**hour_fields(view.last_closed_ts)),
         counts=_counts(view),
         models=[_rolling_score(view, model) for model in view.run.models],
         worst_zones=[
-            parts.WorstZone(
+            objects.WorstZone(
                 pickup_location_id=row.id,
                 name=row.name,
                 mae_24h=row.mae_24h,
@@ -77,7 +77,7 @@ def models_document(view: RunView, ranking: list[str]) -> schema.Models:
     """Return the models of a run in the order of `ranking`."""
     return schema.Models(
         run=run_document(view.run),
-        last_closed=parts.Hour(**hour_fields(view.last_closed_ts)),
+        last_closed=objects.Hour(**hour_fields(view.last_closed_ts)),
         models=[_rolling_score(view, model) for model in ranking],
     )
 
@@ -146,15 +146,17 @@ def report_document(
         trips=trips,
         trips_per_s=round(trips / wall_s, 1),
         processes=[
-            parts.Process(name=name, cpu_s=round(cost.cpu_s, 3), peak_memory_bytes=cost.peak_bytes)
+            objects.Process(
+                name=name, cpu_s=round(cost.cpu_s, 3), peak_memory_bytes=cost.peak_bytes
+            )
             for name, cost in costs.items()
             if cost is not None
         ],
     )
 
 
-def _counts(view: RunView) -> parts.Counts:
-    return parts.Counts(
+def _counts(view: RunView) -> objects.Counts:
+    return objects.Counts(
         hours_closed=view.hours_closed,
         rides=view.count("rides"),
         rejected_rows=sum(view.rejected.values()),
@@ -166,8 +168,8 @@ def _counts(view: RunView) -> parts.Counts:
     )
 
 
-def _rolling_score(view: RunView, model: str) -> parts.RollingScore:
-    return parts.RollingScore(
+def _rolling_score(view: RunView, model: str) -> objects.RollingScore:
+    return objects.RollingScore(
         model=model,
         is_served=model == view.served,
         **{name: view.score(model, name) for name in _SCORE_FIELDS},
