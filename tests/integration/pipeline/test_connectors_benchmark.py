@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "connectors.py"
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "connectors.py"
 
 
 def test_both_ways_count_every_ride() -> None:

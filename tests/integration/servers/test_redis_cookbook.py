@@ -11,7 +11,7 @@ from rushhour.core import keys
 from rushhour.core.hours import HOUR_MS, hour_label, parse_label
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 
-PAGE = Path(__file__).parents[2] / "docs" / "redis-cookbook.md"
+PAGE = Path(__file__).parents[3] / "docs" / "redis-cookbook.md"
 START = parse_label("2024-10-01T00")
 
 

@@ -20,7 +20,7 @@ from tests.fixtures.trips import TripRow, write_trips
 Run = Callable[..., dict[str, object]]
 
 SERVICES: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[2] / "docker-compose.yml").read_text(encoding="utf-8")
+    (Path(__file__).parents[3] / "docker-compose.yml").read_text(encoding="utf-8")
 )["services"]
 HOST_LISTENER = 19092  # the port of the broker's listener for clients on the host
 
