@@ -75,6 +75,12 @@ def ensure_topics(bootstrap: str, partitions: int) -> None:
             return
         for future in admin.create_topics(missing, operation_timeout=_CREATE_TIMEOUT_S).values():
             future.result()
+        # A broker learns of new topics from the controller, with a delay.
+        deadline = time.monotonic() + _CREATE_TIMEOUT_S
+        while not admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics.keys() >= set(TOPICS):
+            if time.monotonic() > deadline:
+                raise KafkaFailure(f"Kafka at {bootstrap}: the topics it created are unknown to it")
+            time.sleep(0.1)
     except ck.KafkaException as error:
         raise kafka_failure(bootstrap, error) from error
 

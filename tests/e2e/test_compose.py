@@ -70,7 +70,7 @@ def test_a_finished_run_stays_finished_when_everything_starts_again(
 ) -> None:
     compose("up", "-d")
     assert "finished: all 744 hours" in compose.wait_for_report()
-    assert "the run is finished already" in compose("logs", "prepare")
+    assert "is finished; to start over" in compose("logs", "prepare")
     assert contents(compose.client()) == month
 
 
