@@ -116,7 +116,8 @@ def test_a_run_that_is_stopped_ends_cleanly_and_can_still_be_read(
 def test_a_run_whose_reader_has_left_is_stopped_quietly(
     rushhour: Rushhour, two_days: Path, cli: Cli
 ) -> None:
-    arguments = " ".join(str(each) for each in up_args(two_days, "12h/s"))
+    port = free_ports(1)[0]  # a taken one is announced on a fifth line
+    arguments = " ".join(str(each) for each in up_args(two_days, "12h/s", "--redis-port", port))
     command = f"{Path(sys.executable).with_name('rushhour')} {arguments}"
     script = f"{command} 2>&1 | head -4; echo ${{PIPESTATUS[0]}}"
     environment = environment_without_settings() | rushhour.environment
