@@ -1,4 +1,3 @@
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from producers.trips import REASONS, TripTable, read_trips, select_trips, synthetic_table
 from rushhour.core.errors import DataError
 from rushhour.core.hours import DAY_MS, HOUR_MS, parse_month
+from tests.fixtures.trips import official_file
 
 MONTH = "2024-10"
 START, END = parse_month(MONTH)
@@ -210,29 +210,21 @@ def test_a_synthetic_table_rejects_nothing() -> None:
     assert table.rejected == dict.fromkeys(REASONS, 0)
 
 
-def real_file(name: str) -> Path:
-    directory = os.environ.get("RUSHHOUR_DATA_DIR")
-    if not directory:
-        pytest.skip(f"needs {name}: set RUSHHOUR_DATA_DIR to the directory that holds it")
-    path = Path(directory) / name
-    if not path.is_file():
-        pytest.skip(f"RUSHHOUR_DATA_DIR has no {name}: download it there")
-    return path
-
-
 @pytest.mark.parametrize(
     ("dataset", "read", "outside"), [("yellow", 3_833_771, 40), ("green", 56_147, 7)]
 )
-def test_the_october_files_are_read_whole(dataset: str, read: int, outside: int) -> None:
-    path = real_file(f"{dataset}_tripdata_{MONTH}.parquet")
+def test_the_october_files_are_read_whole(
+    data_dir: Path, dataset: str, read: int, outside: int
+) -> None:
+    path = official_file(data_dir, dataset)
     table = read_trips(path, dataset, MONTH)
     assert (table.rows, len(table)) == (read, read - outside)
     assert table.rejected == dict.fromkeys(REASONS, 0) | {"outside_month": outside}
     assert (np.diff(table.pickup_ts) >= 0).all()
 
 
-def test_the_known_truths_of_the_yellow_file() -> None:
-    table = read_trips(real_file(f"yellow_tripdata_{MONTH}.parquet"), "yellow", MONTH)
+def test_the_known_truths_of_the_yellow_file(yellow_file: Path) -> None:
+    table = read_trips(yellow_file, "yellow", MONTH)
     first, after = table.slice(START + 14 * DAY_MS, START + 15 * DAY_MS)
     assert after - first == 128_893
     by_zone = np.bincount(table.zone)
