@@ -10,6 +10,7 @@ from consumers.city import City, CityUpdate
 from consumers.pending import HourUpdate
 from rushhour.core import keys
 from rushhour.core.run import RunInfo
+from rushhour.runtime.failpoints import reach
 from rushhour.runtime.redis_client import write_hash
 from rushhour.storage.clock import last_hour_of
 from rushhour.storage.read_hours import read_hours
@@ -36,7 +37,9 @@ class CityWriter:
         if not due:
             return
         tables = read_hours(self._client, self._run, self._city.unknown(due))
+        reach("consumer.city", hour=due[-1])
         self._write(self._city.close(due, {hour.hour_ts: hour for hour in tables}))
+        reach("consumer.closed", hour=due[-1])
 
     def _write(self, update: CityUpdate) -> None:
         """Write an update, unless another consumer has written it, or a later one, already."""

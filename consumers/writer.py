@@ -22,6 +22,7 @@ from rushhour.core.arrays import ZoneMask
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
 from rushhour.core.zones import ZONE_COUNT, zones
+from rushhour.runtime.failpoints import reach
 from rushhour.runtime.redis_client import read_hash, write_hash
 from rushhour.storage.columns import all_zones, rows, to_counts, to_values
 from rushhour.storage.hour_tables import HourTables
@@ -94,7 +95,11 @@ class ZoneWriter:
             closed = {partition: hour - HOUR_MS for partition, hour in next_hours.items()}
             write_hash(pipe, keys.CLOSED, closed)
         pipe.hgetall(keys.CLOSED)
-        return _as_closed(pipe.execute()[-1])
+        hour = updates[0].forecast.hour_ts - HOUR_MS if updates else 0
+        reach("consumer.transaction", hour=hour)
+        written = _as_closed(pipe.execute()[-1])
+        reach("consumer.written", hour=hour)
+        return written
 
 
 def read_closed(client: redis.Redis) -> dict[int, int]:

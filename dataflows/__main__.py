@@ -24,6 +24,7 @@ from rushhour.core.events import Codec, alert_codec, prediction_codec, rides_cod
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.runtime.failpoints import reach
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import causes, run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
@@ -103,6 +104,7 @@ def execute(flow: Dataflow, settings: Settings, run: RunInfo) -> None:
             "epoch_interval": EPOCH,
             "recovery_config": recovery_config(settings.recovery_dir, run, settings.process),
         }
+    reach("dataflow.start")
     try:
         cli_main(flow, **options)  # type: ignore[no-untyped-call]
     except BaseException as error:

@@ -36,6 +36,7 @@ from rushhour.core.forecast import Forecast
 from rushhour.core.hours import DAY_MS, HOUR_MS, to_datetime
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_COUNT
+from rushhour.runtime.failpoints import reach
 
 # A forecast, and the relative changes of the zones with drift in the hour before it.
 ForecastStep = tuple[Forecast, Floats]
@@ -123,6 +124,7 @@ class ForecastLogic(StatefulBatchLogic[CityHour, ForecastStep, ForecastEngine]):
         return [self._update(hour) for hour in values], self.RETAIN
 
     def _update(self, hour: CityHour) -> ForecastStep:
+        reach("dataflow.hour", hour=hour.hour_ts)
         with FORECAST_DURATION.time():
             if hour.rides is None:
                 return self._engine.predict_one(hour.hour_ts), np.full(ZONE_COUNT, np.nan)

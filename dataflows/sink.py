@@ -7,6 +7,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from rushhour.core.events import AlertEvent, Codec, HourlyRides, Prediction, Tick
 from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE
+from rushhour.runtime.failpoints import reach
 from rushhour.runtime.kafka import BatchProducer
 
 E = TypeVar("E", HourlyRides, Prediction, AlertEvent)
@@ -59,6 +60,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
             If an event could not be delivered.
         """
         self._producer.flush()
+        reach("dataflow.flushed", topic=self._topic)
 
     def close(self) -> None:
         """Wait for the broker to acknowledge all events at the end of the stream."""

@@ -11,6 +11,7 @@ from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, SECOND_MS
+from rushhour.runtime.failpoints import reach
 from rushhour.runtime.monitor import Health
 from rushhour.storage.clock import hour_of_entry, save_status
 
@@ -65,6 +66,7 @@ class RedisControl:
 
     def publish(self, status: ClockStatus) -> None:
         """Write the status to `sim:clock` and export it to Prometheus."""
+        reach("producer.status")
         save_status(self._client, status)
         export(status, self._last_closed + HOUR_MS)
 

@@ -3,7 +3,9 @@
 from producers.encode import TripEncoder
 from producers.metrics import TRIPS_SENT
 from producers.trips import TripTable
+from rushhour.core.hours import floor_hour
 from rushhour.core.topics import TRIPS
+from rushhour.runtime.failpoints import reach
 from rushhour.runtime.kafka import BatchProducer
 
 
@@ -22,6 +24,8 @@ class KafkaStream:
         KafkaFailure
             If a message could not be delivered.
         """
+        if end > first:
+            reach("producer.trips", hour=int(floor_hour(table.pickup_ts[first])))
         for partition, messages in enumerate(self._encoder.trips(table, first, end)):
             self._producer.send(TRIPS, partition, messages)
         TRIPS_SENT.inc(end - first)
@@ -30,8 +34,10 @@ class KafkaStream:
         """Send a tick to every partition."""
         message = self._encoder.tick(sim_ts, final=final)
         for partition in range(self._encoder.partitions):
+            reach("producer.tick", hour=sim_ts, partition=partition, final=int(final))
             self._producer.send(TRIPS, partition, [dict(message)])
 
     def flush(self) -> None:
         """Wait until every message is on the broker."""
         self._producer.flush()
+        reach("producer.finished")

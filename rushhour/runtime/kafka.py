@@ -10,6 +10,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from rushhour.core.errors import KafkaFailure
 from rushhour.core.topics import TOPICS
+from rushhour.runtime.failpoints import limit
 
 _METADATA_TIMEOUT_S = 10.0
 _CREATE_TIMEOUT_S = 30.0
@@ -234,4 +235,5 @@ class BatchProducer:
 
 def _common(bootstrap: str) -> dict[str, Any]:
     # Only critical messages on stderr: errors are raised, and reported once.
-    return {"bootstrap.servers": bootstrap, "log_level": 2}
+    socket_ms = int(limit("kafka.socket.seconds", 60.0) * 1000)
+    return {"bootstrap.servers": bootstrap, "log_level": 2, "socket.timeout.ms": socket_ms}

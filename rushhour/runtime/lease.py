@@ -15,10 +15,11 @@ import redis
 from rushhour.core import keys
 from rushhour.core.errors import StackError
 from rushhour.core.redis_url import mask_password
+from rushhour.runtime.failpoints import limit, reach
 from rushhour.runtime.redis_client import connect, redis_failures
 
-LEASE_S = 5.0
-_RENEW_S = 1.0
+LEASE_S = limit("lease.seconds", 5.0)
+_RENEW_S = limit("lease.renew.seconds", 1.0)
 _POLL_S = 0.1
 _MS = 1000
 
@@ -82,6 +83,7 @@ class Lease(AbstractContextManager[None]):
 
     def _renew(self) -> None:
         while not self._stop.wait(_RENEW_S):
+            reach("lease.renew")
             with suppress(redis.RedisError):  # the process itself reports that Redis is gone
                 self._client.set(self._key, self._owner, px=int(LEASE_S * _MS))
 

@@ -8,10 +8,13 @@ import redis
 
 from rushhour.core.errors import RedisFailure
 from rushhour.core.redis_url import mask_password
+from rushhour.runtime.failpoints import limit
 
 _CONNECT_S = 5.0
 _WITH_PASSWORD = "redis://:PASSWORD@HOST:PORT or redis://USER:PASSWORD@HOST:PORT"
-_ANSWER_S = 30.0  # long enough for a Redis that is writing a large dump
+_ANSWER_S = limit(
+    "redis.answer.seconds", 30.0
+)  # long enough for a Redis that is writing a large dump
 
 
 def connect(url: str) -> redis.Redis:

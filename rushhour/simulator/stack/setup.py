@@ -8,6 +8,7 @@ from rushhour.core import keys
 from rushhour.core.errors import KafkaFailure, StackError
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TOPICS, ZONE_TOPICS
+from rushhour.runtime.failpoints import reach
 from rushhour.runtime.kafka import end_offsets, ensure_topics
 from rushhour.runtime.lease import wait_until_alone
 from rushhour.runtime.redis_client import read_hash, write_hash
@@ -55,7 +56,9 @@ def prepare(
             f"Kafka at {bootstrap}: topics that are joined need the same number of partitions "
             f"({found}): delete them, and they are created again"
         )
+    reach("prepare.clear")
     clear(client)
+    reach("prepare.write")
     write_hash(
         client,
         keys.OFFSETS,
@@ -66,6 +69,7 @@ def prepare(
         },
     )
     save_run(client, run)
+    reach("prepare.done")
 
 
 def resume(client: redis.Redis, wanted: RunInfo) -> RunInfo | None:
