@@ -31,6 +31,7 @@ from producers.trips import TripTable, synthetic_table
 from rushhour.core.arrays import Counts
 from rushhour.core.events import Trip, trip_codec
 from rushhour.core.hours import HOUR_MS, parse_month, to_datetime
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
 from rushhour.runtime.kafka import end_offsets
@@ -43,7 +44,7 @@ _PARTITIONS = 4
 
 def send(bootstrap: str, trips: TripTable, start: int, hours: int) -> Counts:
     """Put trips and ticks on the topic; return the true counts, hours x zones."""
-    stream = KafkaStream(bootstrap, _PARTITIONS)
+    stream = KafkaStream(KafkaCluster(bootstrap), _PARTITIONS)
     counts = np.zeros((hours, ZONE_COUNT), np.int64)
     stream.send_tick(start)
     for hour in range(hours):
@@ -85,7 +86,7 @@ def with_ticks(bootstrap: str, start: int, hours: int) -> Counts:
     """Count as `dataflows.flow` does, without the forecasts."""
     out: list[tuple[str, CityHour]] = []
     flow = Dataflow("ticks")
-    source = TripsSource(bootstrap, dict.fromkeys(range(_PARTITIONS), 0), Health())
+    source = TripsSource(KafkaCluster(bootstrap), dict.fromkeys(range(_PARTITIONS), 0), Health())
     keyed = op.key_on("by_partition", op.input("trips", flow, source), lambda b: str(b.partition))
     progress = op.stateful_batch("count", keyed, CountLogic)
     city = op.map("city", progress, lambda item: ("city", item[1]))
@@ -112,7 +113,7 @@ def main() -> None:
         bootstrap = text.strip()
         try:
             truth = send(bootstrap, synthetic_table("yellow", _MONTH), start, hours)
-            messages = sum(end_offsets(bootstrap, [TRIPS])[TRIPS].values())
+            messages = sum(end_offsets(KafkaCluster(bootstrap), [TRIPS])[TRIPS].values())
             ways: dict[str, Callable[[], Counts]] = {
                 "connector and windows, no wait": lambda: with_connector(
                     bootstrap, start, hours, 0.0

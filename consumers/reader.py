@@ -16,6 +16,7 @@ from rushhour.core.events import (
     prediction_codec,
     rides_codec,
 )
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from rushhour.runtime.kafka import assigned_consumer, check_messages, message_position
 from rushhour.runtime.metrics import LagMeter
@@ -29,15 +30,16 @@ E = TypeVar("E")
 class EventsReader:
     """Reads the three topics of events, each partition from its stored offset."""
 
-    def __init__(self, bootstrap: str, offsets: Mapping[TopicPartition, int]) -> None:
+    def __init__(self, cluster: KafkaCluster, offsets: Mapping[TopicPartition, int]) -> None:
         by_topic: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in offsets.items():
             by_topic.setdefault(topic, {})[partition] = offset
-        self._consumer: ck.Consumer = assigned_consumer(bootstrap, by_topic)
+        self._cluster = cluster
+        self._consumer: ck.Consumer = assigned_consumer(cluster, by_topic)
         self._rides: Codec[HourlyRides] = rides_codec()
         self._predictions: Codec[Prediction] = prediction_codec()
         self._alerts: Codec[AlertEvent] = alert_codec()
-        self._lag = LagMeter(self._consumer)
+        self._lag = LagMeter(cluster, self._consumer)
 
     def read_into(self, assigned: AssignedPartitions) -> None:
         """Wait up to half a second for events and add all that have arrived.
@@ -51,15 +53,21 @@ class EventsReader:
         """
         messages = self._poll()
         check_messages(messages)
-        _feed(messages, HOURLY_RIDES, self._rides, assigned.add_rides)
-        _feed(messages, PREDICTIONS, self._predictions, assigned.add_prediction)
-        _feed(messages, ALERTS, self._alerts, assigned.add_alert)
+        _feed(self._of(HOURLY_RIDES, messages), HOURLY_RIDES, self._rides, assigned.add_rides)
+        _feed(
+            self._of(PREDICTIONS, messages), PREDICTIONS, self._predictions, assigned.add_prediction
+        )
+        _feed(self._of(ALERTS, messages), ALERTS, self._alerts, assigned.add_alert)
         self._lag.measure(assigned.positions())
 
     def close(self, assigned: AssignedPartitions) -> None:
         """Disconnect from the broker; `assigned` is what was read into."""
         self._lag.measure(assigned.positions(), now=True)
         self._consumer.close()
+
+    def _of(self, topic: str, messages: list[ck.Message]) -> list[ck.Message]:
+        name = self._cluster.topic(topic)
+        return [message for message in messages if message.topic() == name]
 
     def _poll(self) -> list[ck.Message]:
         # poll returns as soon as there is one message; consume would wait for its whole timeout.
@@ -70,12 +78,11 @@ class EventsReader:
 
 
 def _feed(
-    messages: list[ck.Message],
+    batch: list[ck.Message],
     topic: str,
     codec: Codec[E],
     add: Callable[[int, int, E], None],
 ) -> None:
-    batch = [message for message in messages if message.topic() == topic]
     events = codec.decode_batch(
         [message.value() for message in batch], lambda i: message_position(batch[i])
     )

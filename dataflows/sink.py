@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from rushhour.core.events import AlertEvent, Codec, HourlyRides, Prediction, Tick
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE
 from rushhour.runtime.failpoints import reach
@@ -22,10 +23,10 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
     loses nothing; events written after the snapshot are written again.
     """
 
-    def __init__(self, bootstrap: str, topic: str, partitions: int, codec: Codec[E]) -> None:
+    def __init__(self, cluster: KafkaCluster, topic: str, partitions: int, codec: Codec[E]) -> None:
         self._topic = topic
         self._codec: Codec[E] = codec
-        self._producer = BatchProducer(bootstrap)
+        self._producer = BatchProducer(cluster)
         self._routes = zone_routes(partitions)
         self._partitions = partitions
 
@@ -73,8 +74,8 @@ class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
     It has one writer in the whole cluster, so that hours stay in order on every partition.
     """
 
-    def __init__(self, bootstrap: str, topic: str, partitions: int, codec: Codec[E]) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: KafkaCluster, topic: str, partitions: int, codec: Codec[E]) -> None:
+        self._cluster = cluster
         self._topic = topic
         self._partitions = partitions
         self._codec: Codec[E] = codec
@@ -85,4 +86,4 @@ class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> ZoneEventsPartition[E]:
         """Open the writer."""
-        return ZoneEventsPartition(self._bootstrap, self._topic, self._partitions, self._codec)
+        return ZoneEventsPartition(self._cluster, self._topic, self._partitions, self._codec)

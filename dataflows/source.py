@@ -10,6 +10,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflows.counting import TripBatch
 from rushhour.core.events import Codec, TripEvent, trip_codec
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.kafka import assigned_consumer, check_messages, message_position, next_offset
 from rushhour.runtime.metrics import LagMeter
@@ -32,15 +33,17 @@ class Position:
 class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
     """One partition of `trips`, read in batches. State: its position. Ends on the final tick."""
 
-    def __init__(self, bootstrap: str, partition: int, position: Position, health: Health) -> None:
+    def __init__(
+        self, cluster: KafkaCluster, partition: int, position: Position, health: Health
+    ) -> None:
         self._partition = partition
         self._position = position
         self._health = health
         self._codec: Codec[TripEvent] = trip_codec()
         self._consumer: ck.Consumer = assigned_consumer(
-            bootstrap, {TRIPS: {partition: position.offset}}
+            cluster, {TRIPS: {partition: position.offset}}
         )
-        self._lag = LagMeter(self._consumer)
+        self._lag = LagMeter(cluster, self._consumer)
         self._idle = False
 
     def next_batch(self) -> list[TripBatch]:
@@ -91,8 +94,8 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
 class TripsSource(FixedPartitionedSource[TripBatch, Position]):
     """All partitions of `trips`, each from its start offset or the position of its snapshot."""
 
-    def __init__(self, bootstrap: str, offsets: Mapping[int, int], health: Health) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: KafkaCluster, offsets: Mapping[int, int], health: Health) -> None:
+        self._cluster = cluster
         self._offsets = dict(offsets)
         self._health = health
 
@@ -113,4 +116,4 @@ class TripsSource(FixedPartitionedSource[TripBatch, Position]):
             "start at" if resume_state is None else "resume at",
             position.offset,
         )
-        return TripsPartition(self._bootstrap, partition, position, self._health)
+        return TripsPartition(self._cluster, partition, position, self._health)

@@ -4,6 +4,7 @@ from producers.encode import TripEncoder
 from producers.metrics import TRIPS_SENT
 from producers.trips import TripTable
 from rushhour.core.hours import floor_hour
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.kafka import BatchProducer
@@ -12,8 +13,8 @@ from rushhour.runtime.kafka import BatchProducer
 class KafkaStream:
     """Sends trips to the partitions of their zones, and ticks to all partitions."""
 
-    def __init__(self, bootstrap: str, partitions: int) -> None:
-        self._producer = BatchProducer(bootstrap)
+    def __init__(self, cluster: KafkaCluster, partitions: int) -> None:
+        self._producer = BatchProducer(cluster)
         self._encoder = TripEncoder(partitions)
 
     def send_trips(self, table: TripTable, first: int, end: int) -> None:

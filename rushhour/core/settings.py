@@ -19,11 +19,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, hour_label, parse_from, parse_month, parse_until
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.redis_url import check_redis_url, mask_password
 from rushhour.core.speed import Speed
 from rushhour.core.surges import check_begin, format_surges, parse_surges
 
 PREFIX = "RUSHHOUR_"
+_NESTED = "__"
 MAX_PROCESSES = 64
 
 Dataset = Literal["yellow", "green"]
@@ -71,7 +73,11 @@ class Settings(BaseSettings):
     """Typed settings. Use `load` to build them: it reports an invalid value in one line."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, populate_by_name=True, frozen=True
+        env_prefix=PREFIX,
+        env_nested_delimiter=_NESTED,
+        env_ignore_empty=True,
+        populate_by_name=True,
+        frozen=True,
     )
 
     dataset: Dataset = Field("yellow", description="taxi dataset to replay: yellow or green")
@@ -105,6 +111,12 @@ class Settings(BaseSettings):
         description="directory for logs and the saved Redis of an embedded run",
     )
     kafka: str | None = Field(None, description="Kafka bootstrap servers, instead of the embedded")
+    kafka_conf: Annotated[dict[str, str], ENVIRONMENT_ONLY] = Field(
+        default_factory=dict,
+        description="properties of librdkafka, each in a variable of its own, such as "
+        "RUSHHOUR_KAFKA_CONF__SECURITY_PROTOCOL for `security.protocol`",
+    )
+    topic_prefix: str = Field("", description="what the names of the topics start with")
     redis: str | None = Field(None, description="Redis URL, instead of the embedded Redis")
     redis_port: Port = Field(
         6379, description="port of the embedded Redis; the next free one if it is taken"
@@ -212,8 +224,12 @@ class Settings(BaseSettings):
             )
         return first, last + HOUR_MS
 
-    def servers(self, process: str) -> tuple[str, str]:
-        """Return Kafka's bootstrap servers and the Redis URL that a process of a run uses.
+    def cluster(self, bootstrap: str) -> KafkaCluster:
+        """Return the Kafka cluster with these bootstrap servers."""
+        return KafkaCluster(bootstrap, self.kafka_conf, self.topic_prefix)
+
+    def servers(self, process: str) -> tuple[KafkaCluster, str]:
+        """Return the Kafka cluster and the Redis URL that a process of a run uses.
 
         Raises
         ------
@@ -224,20 +240,28 @@ class Settings(BaseSettings):
             raise UsageError(
                 f"the {process} needs {self.env_name('kafka')} and {self.env_name('redis')}"
             )
-        return self.kafka, self.redis
+        return self.cluster(self.kafka), self.redis
 
     def origins(self, flags: dict[str, Any]) -> Iterator[Origin]:
         """Yield each setting and the source of its value, given the flags passed to `load`."""
         for name in type(self).model_fields:
             env = self.env_name(name)
-            source: Source = "environment" if os.environ.get(env) else "default"
+            source: Source = "environment" if _is_set(env) else "default"
             if flags.get(name) is not None:
                 source = "flag"
             yield Origin(name, env, mask_password(_text(getattr(self, name))), source)
 
     def as_environment(self) -> dict[str, str]:
         """Return the environment that makes another process load these same settings."""
-        return {self.env_name(name): _text(getattr(self, name)) for name in type(self).model_fields}
+        single = {
+            self.env_name(name): _text(getattr(self, name))
+            for name in type(self).model_fields
+            if name != "kafka_conf"
+        }
+        return single | {
+            self.env_name("kafka_conf") + _NESTED + name.upper().replace(".", "_"): value
+            for name, value in self.kafka_conf.items()
+        }
 
     @field_validator("speed")
     @classmethod
@@ -248,6 +272,11 @@ class Settings(BaseSettings):
     @classmethod
     def _normalize_surge(cls, text: str) -> str:
         return format_surges(parse_surges(text))
+
+    @field_validator("kafka_conf")
+    @classmethod
+    def _name_properties(cls, conf: dict[str, str]) -> dict[str, str]:
+        return {name.lower().replace("_", "."): value for name, value in conf.items()}
 
     @field_validator("month")
     @classmethod
@@ -288,9 +317,19 @@ def _note(field: FieldInfo, kind: type[T]) -> T | None:
     return next((note for note in field.metadata if isinstance(note, kind)), None)
 
 
+def _is_set(env: str) -> bool:
+    """Return whether a setting is in the environment, in one variable or in several."""
+    return any(
+        value and (name == env or name.startswith(env + _NESTED))
+        for name, value in os.environ.items()
+    )
+
+
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(value)  # names only: a property may be a secret
     return "" if value is None else str(value)
 
 

@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from rushhour.core.errors import KafkaFailure
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TOPICS
 from rushhour.runtime.failpoints import limit
 
@@ -29,12 +30,12 @@ _UNREACHABLE = frozenset({ck.KafkaError._TRANSPORT, ck.KafkaError._TIMED_OUT})
 Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset
 
 
-def producer_config(bootstrap: str) -> dict[str, Any]:
+def producer_config(cluster: KafkaCluster) -> dict[str, Any]:
     """Return the settings of every producer: idempotent, batched.
 
     Only failed deliveries are reported: a report per message would cost more than the message.
     """
-    return _common(bootstrap) | {
+    return _common(cluster) | {
         "enable.idempotence": True,
         "linger.ms": 1,
         "batch.num.messages": 20_000,
@@ -45,9 +46,9 @@ def producer_config(bootstrap: str) -> dict[str, Any]:
     }
 
 
-def consumer_config(bootstrap: str) -> dict[str, Any]:
+def consumer_config(cluster: KafkaCluster) -> dict[str, Any]:
     """Return the settings of every consumer: explicit offsets, and a gap is an error."""
-    return _common(bootstrap) | {
+    return _common(cluster) | {
         "group.id": "rushhour",  # the client requires one; no group is joined
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -60,7 +61,7 @@ def consumer_config(bootstrap: str) -> dict[str, Any]:
     }
 
 
-def ensure_topics(bootstrap: str, partitions: int) -> None:
+def ensure_topics(cluster: KafkaCluster, partitions: int) -> None:
     """Create the topics that do not exist yet; existing ones keep their partitions.
 
     Raises
@@ -68,25 +69,26 @@ def ensure_topics(bootstrap: str, partitions: int) -> None:
     KafkaFailure
         If the cluster does not answer or refuses.
     """
-    admin = AdminClient(_common(bootstrap))
+    admin = AdminClient(_common(cluster))
     try:
         existing = admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics
-        missing = [NewTopic(topic, partitions) for topic in TOPICS if topic not in existing]
+        wanted = {cluster.topic(topic) for topic in TOPICS}
+        missing = [NewTopic(topic, partitions) for topic in sorted(wanted - existing.keys())]
         if not missing:
             return
         for future in admin.create_topics(missing, operation_timeout=_CREATE_TIMEOUT_S).values():
             future.result()
         # A broker learns of new topics from the controller, with a delay.
         deadline = time.monotonic() + _CREATE_TIMEOUT_S
-        while not admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics.keys() >= set(TOPICS):
+        while not admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics.keys() >= wanted:
             if time.monotonic() > deadline:
-                raise KafkaFailure(f"Kafka at {bootstrap}: the topics it created are unknown to it")
+                raise KafkaFailure(f"Kafka at {cluster}: the topics it created are unknown to it")
             time.sleep(0.1)
     except ck.KafkaException as error:
-        raise kafka_failure(bootstrap, error) from error
+        raise kafka_failure(cluster, error) from error
 
 
-def end_offsets(bootstrap: str, topics: Iterable[str]) -> Offsets:
+def end_offsets(cluster: KafkaCluster, topics: Iterable[str]) -> Offsets:
     """Return the offset after the last message of each partition of each topic.
 
     Raises
@@ -94,20 +96,21 @@ def end_offsets(bootstrap: str, topics: Iterable[str]) -> Offsets:
     KafkaFailure
         If the cluster does not answer or lacks a topic.
     """
-    consumer = ck.Consumer(consumer_config(bootstrap))
+    consumer = ck.Consumer(consumer_config(cluster))
     try:
         found: Offsets = {}
         for topic in topics:
-            metadata = consumer.list_topics(topic, timeout=_METADATA_TIMEOUT_S).topics[topic]
+            name = cluster.topic(topic)
+            metadata = consumer.list_topics(name, timeout=_METADATA_TIMEOUT_S).topics[name]
             if metadata.error is not None:
-                raise KafkaFailure(f"Kafka at {bootstrap}: topic '{topic}': {metadata.error.str()}")
+                raise KafkaFailure(f"Kafka at {cluster}: topic '{name}': {metadata.error.str()}")
             found[topic] = {
-                partition: _end_offset(consumer, topic, partition)
+                partition: _end_offset(consumer, name, partition)
                 for partition in sorted(metadata.partitions)
             }
         return found
     except ck.KafkaException as error:
-        raise kafka_failure(bootstrap, error) from error
+        raise kafka_failure(cluster, error) from error
     finally:
         consumer.close()
 
@@ -126,12 +129,14 @@ def _end_offset(consumer: ck.Consumer, topic: str, partition: int) -> int:
             time.sleep(0.1)
 
 
-def assigned_consumer(bootstrap: str, offsets: Mapping[str, Mapping[int, int]]) -> ck.Consumer:
+def assigned_consumer(
+    cluster: KafkaCluster, offsets: Mapping[str, Mapping[int, int]]
+) -> ck.Consumer:
     """Return a consumer that reads the given partitions from the given offsets."""
-    consumer = ck.Consumer(consumer_config(bootstrap))
+    consumer = ck.Consumer(consumer_config(cluster))
     consumer.assign(
         [
-            ck.TopicPartition(topic, partition, offset)
+            ck.TopicPartition(cluster.topic(topic), partition, offset)
             for topic, by_partition in offsets.items()
             for partition, offset in by_partition.items()
         ]
@@ -160,7 +165,10 @@ def next_offset(messages: Sequence[ck.Message]) -> int:
 
 
 def lag(consumer: ck.Consumer, topic: str, partition: int, offset: int) -> int:
-    """Return how many messages a partition holds from `offset` on, as of the last fetch."""
+    """Return how many messages a partition holds from `offset` on, as of the last fetch.
+
+    `topic` is its name on the cluster.
+    """
     marks = consumer.get_watermark_offsets(ck.TopicPartition(topic, partition), cached=True)
     return max(0, int(marks[1]) - offset)
 
@@ -170,22 +178,22 @@ def message_position(message: ck.Message) -> str:
     return f"topic '{message.topic()}' partition {message.partition()} offset {message.offset()}"
 
 
-def kafka_failure(bootstrap: str, error: ck.KafkaException) -> KafkaFailure:
+def kafka_failure(cluster: KafkaCluster, error: ck.KafkaException) -> KafkaFailure:
     """Return an error of the Kafka client as one line for the user."""
     reason = error.args[0]
     hint = (
         ": check the address and that a broker runs there" if reason.code() in _UNREACHABLE else ""
     )
-    return KafkaFailure(f"Kafka at {bootstrap}: {reason.str()}{hint}")
+    return KafkaFailure(f"Kafka at {cluster}: {reason.str()}{hint}")
 
 
 class BatchProducer:
     """Sends batches of messages; a failed delivery raises on the next call."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: KafkaCluster) -> None:
+        self._cluster = cluster
         self._failure: str | None = None
-        self._producer = ck.Producer(producer_config(bootstrap) | {"error_cb": self._on_error})
+        self._producer = ck.Producer(producer_config(cluster) | {"error_cb": self._on_error})
 
     def send(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:
         """Queue messages ({"key": ..., "value": ...}) for one partition, in order.
@@ -197,10 +205,11 @@ class BatchProducer:
         KafkaFailure
             If an earlier message could not be delivered.
         """
+        name = self._cluster.topic(topic)
         rest = messages
         while rest:
             queued = self._producer.produce_batch(
-                topic, rest, partition=partition, on_delivery=self._on_delivery
+                name, rest, partition=partition, on_delivery=self._on_delivery
             )
             self._producer.poll(0 if queued == len(rest) else 0.01)
             self._raise_failure()
@@ -226,14 +235,19 @@ class BatchProducer:
 
     def _on_error(self, error: ck.KafkaError) -> None:
         if error.fatal():
-            self._failure = f"Kafka at {self._bootstrap}: {error.str()}"
+            self._failure = f"Kafka at {self._cluster}: {error.str()}"
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise KafkaFailure(self._failure)
 
 
-def _common(bootstrap: str) -> dict[str, Any]:
+def _common(cluster: KafkaCluster) -> dict[str, Any]:
     # Only critical messages on stderr: errors are raised, and reported once.
     socket_ms = int(limit("kafka.socket.seconds", 60.0) * 1000)
-    return {"bootstrap.servers": bootstrap, "log_level": 2, "socket.timeout.ms": socket_ms}
+    ours = {
+        "bootstrap.servers": cluster.bootstrap,
+        "log_level": 2,
+        "socket.timeout.ms": socket_ms,
+    }
+    return dict(cluster.conf) | ours

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import confluent_kafka as ck
 from prometheus_client import Gauge
 
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.runtime.kafka import lag
 
 _INTERVAL_S = 1.0
@@ -20,7 +21,8 @@ LAG = Gauge(
 class LagMeter:
     """Exports the lag of one Kafka consumer, measured at most once a second."""
 
-    def __init__(self, consumer: ck.Consumer) -> None:
+    def __init__(self, cluster: KafkaCluster, consumer: ck.Consumer) -> None:
+        self._cluster = cluster
         self._consumer = consumer
         self._due = 0.0
 
@@ -39,4 +41,5 @@ class LagMeter:
             return
         self._due = moment + _INTERVAL_S
         for (topic, partition), offset in offsets.items():
-            LAG.labels(topic, partition).set(lag(self._consumer, topic, partition, offset))
+            behind = lag(self._consumer, self._cluster.topic(topic), partition, offset)
+            LAG.labels(topic, partition).set(behind)

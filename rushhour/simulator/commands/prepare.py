@@ -37,13 +37,13 @@ def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
     RushhourError
         If a server or the trip file is unavailable, or another run is live.
     """
-    bootstrap, redis_url = settings.servers("run")
+    cluster, redis_url = settings.servers("run")
     client = connect(redis_url)
     wanted = describe_run(settings, locate_or_download(settings, output))
     with redis_failures(redis_url):
         existing = None if restart else resume(client, wanted)
         if existing is None:
-            prepare(client, bootstrap, settings.partitions, wanted, create=True)
+            prepare(client, cluster, settings.partitions, wanted, create=True)
         run = existing or wanted
         partitions = len(load_offsets(client, TRIPS))
         prepared = schema.Prepared(

@@ -114,7 +114,7 @@ def _announcement(stack: Stack, run: RunInfo) -> list[str]:
 
 def _addresses(stack: Stack) -> dict[str, str]:
     """Return where each server is."""
-    return {"Kafka": stack.bootstrap, "Redis": mask_password(stack.redis_url)}
+    return {"Kafka": stack.kafka.bootstrap, "Redis": mask_password(stack.redis_url)}
 
 
 def _how_to_read(settings: Settings) -> str:

@@ -11,6 +11,7 @@ import signal
 
 import confluent_kafka as ck
 
+from rushhour.core.settings import Settings
 from rushhour.core.topics import TOPICS
 from rushhour.runtime.process import run_process
 
@@ -20,8 +21,9 @@ _TIMEOUT_S = 10.0
 def main() -> None:
     """Start the cluster, print its bootstrap address on one line, and wait for SIGTERM."""
     cluster = ck.Producer({"test.mock.num.brokers": 1, "log_level": 2})
+    names = Settings.load().cluster("")
     for topic in TOPICS:
-        metadata = cluster.list_topics(topic, timeout=_TIMEOUT_S)
+        metadata = cluster.list_topics(names.topic(topic), timeout=_TIMEOUT_S)
     broker = next(iter(metadata.brokers.values()))
     print(f"{broker.host}:{broker.port}", flush=True)
     while True:

@@ -6,6 +6,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import KafkaFailure, StackError
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TOPICS, ZONE_TOPICS
 from rushhour.runtime.failpoints import reach
@@ -18,7 +19,7 @@ _SCAN_COUNT = 1000
 
 
 def prepare(
-    client: redis.Redis, bootstrap: str, partitions: int, run: RunInfo, *, create: bool
+    client: redis.Redis, cluster: KafkaCluster, partitions: int, run: RunInfo, *, create: bool
 ) -> None:
     """Start a new run: delete the keys of an earlier one and write where this one starts.
 
@@ -28,8 +29,8 @@ def prepare(
     ----------
     client
         Client of Redis.
-    bootstrap
-        Bootstrap servers of Kafka.
+    cluster
+        The Kafka cluster.
     partitions
         Partitions of each topic that is created.
     run
@@ -47,13 +48,13 @@ def prepare(
     """
     wait_until_alone(client)
     if create:
-        ensure_topics(bootstrap, partitions)
-    offsets = end_offsets(bootstrap, TOPICS)
+        ensure_topics(cluster, partitions)
+    offsets = end_offsets(cluster, TOPICS)
     counts = {topic: len(offsets[topic]) for topic in ZONE_TOPICS}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"'{topic}' {count}" for topic, count in counts.items())
         raise KafkaFailure(
-            f"Kafka at {bootstrap}: topics that are joined need the same number of partitions "
+            f"Kafka at {cluster}: topics that are joined need the same number of partitions "
             f"({found}): delete them, and they are created again"
         )
     reach("prepare.clear")

@@ -12,6 +12,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect
@@ -36,7 +37,7 @@ class Stack:
 
     directory: Path
     settings: Settings
-    bootstrap: str
+    kafka: KafkaCluster
     redis_url: str
     client: redis.Redis
     servers: list[ChildProcess]
@@ -53,12 +54,12 @@ class Stack:
             If a run is live on this Redis, or a process cannot be started.
         """
         embedded = self.settings.kafka is None
-        prepare(self.client, self.bootstrap, self.settings.partitions, run, create=not embedded)
+        prepare(self.client, self.kafka, self.settings.partitions, run, create=not embedded)
         previous = Session.load(self.directory)
         saved_by = previous.saved_by if previous is not None else None
-        session = Session(os.getpid(), run.run_id, self.redis_url, self.bootstrap, saved_by)
+        session = Session(os.getpid(), run.run_id, self.redis_url, self.kafka.bootstrap, saved_by)
         session.save(self.directory)
-        servers = {"kafka": self.bootstrap, "redis": self.redis_url}
+        servers = {"kafka": self.kafka.bootstrap, "redis": self.redis_url}
         specs = process_specs(self.settings.model_copy(update=servers), run)
         for spec in reversed(specs):
             self.processes[spec.name] = start_process(spec, self.directory)
@@ -126,7 +127,9 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
             servers.append(embedded.process)
             redis_url = embedded.url
         bootstrap = settings.kafka or _address_of(broker)
-        stack = Stack(directory, settings, bootstrap, redis_url, connect(redis_url), servers)
+        stack = Stack(
+            directory, settings, settings.cluster(bootstrap), redis_url, connect(redis_url), servers
+        )
         stops.callback(stack.stop_pipeline)
         yield stack
 

@@ -11,6 +11,7 @@ import redis
 
 from dataflows.forecasting.forecasters import model_names
 from rushhour.core import keys
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TOPICS, TRIPS
 from rushhour.runtime import lease
@@ -92,7 +93,7 @@ def close_hours(client: redis.Redis, count: int) -> None:
 def test_a_new_run_is_described_and_starts_after_old_messages(
     prepare: Prepare, client: redis.Redis, module_broker: str, file: Path
 ) -> None:
-    producer = BatchProducer(module_broker)
+    producer = BatchProducer(KafkaCluster(module_broker))
     producer.send(TRIPS, 1, [{"value": b"old"}] * 3)
     producer.flush()
     client.set(keys.CITY, "old")
@@ -118,7 +119,7 @@ def test_a_new_run_is_described_and_starts_after_old_messages(
         START + HOURS * HOUR,
         models=model_names(),
     )
-    ends = end_offsets(module_broker, TOPICS)
+    ends = end_offsets(KafkaCluster(module_broker), TOPICS)
     assert {topic: load_offsets(client, topic) for topic in TOPICS} == ends
     assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS, "mine"}
 
@@ -148,7 +149,7 @@ def test_an_existing_run_is_resumed(
     if closed:
         close_hours(client, closed)
     before = everything(client)
-    producer = BatchProducer(module_broker)
+    producer = BatchProducer(KafkaCluster(module_broker))
     producer.send(TRIPS, 0, [{"value": b"of this run"}])
     producer.flush()
 

@@ -36,7 +36,7 @@ def test_an_invalid_event_stops_the_consumer_and_its_position_is_named(
 ) -> None:
     consumer.prepare()
     consumer.publish(until(1))
-    offset = end_offsets(consumer.bootstrap, [topic])[topic][2]
+    offset = end_offsets(consumer.cluster, [topic])[topic][2]
     consumer.producer.send(topic, 2, [{"value": b'{"pickup_location_id":132}'}])
     consumer.producer.flush()
     part = consumer.start()

@@ -95,7 +95,7 @@ def kill(stack: Stack, name: str, closed: int = 16) -> None:
 
 def restart(stack: Stack, *names: str, **changes: object) -> None:
     """Start processes that have ended, with the settings of the pipeline or changed ones."""
-    servers = {"kafka": stack.bootstrap, "redis": stack.redis_url}
+    servers = {"kafka": stack.kafka.bootstrap, "redis": stack.redis_url}
     settings = stack.settings.model_copy(update=servers | changes)
     for spec in process_specs(settings, load_run(stack.client)):
         if spec.name in names:
@@ -180,7 +180,7 @@ def test_a_dataflow_resumes_from_its_last_snapshot(
         clock = send_command(stack.client, Command("pause"))
         sent = (clock.now_ts - load_run(stack.client).start_ts) // HOUR_MS
         wait_until(lambda: hours_closed(stack) == sent, "everything sent is closed")
-        ends = end_offsets(stack.bootstrap, [TRIPS])[TRIPS]
+        ends = end_offsets(stack.kafka, [TRIPS])[TRIPS]
         wait_until(lambda: stored(recovery, dataflows) == ends, "a snapshot covers it")
         for name in names:
             os.kill(stack.processes[name].pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ from producers.__main__ import main
 from rushhour.core import keys
 from rushhour.core.events import Tick, Trip, TripEvent, trip_codec
 from rushhour.core.hours import HOUR_MS, clock_label
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.kafka import assigned_consumer, end_offsets
@@ -37,11 +38,11 @@ def replay(
     run: RunInfo, client: redis.Redis, settings: SettingsFactory, broker: str, url: str
 ) -> list[TripEvent]:
     """Run the producer to its end; return the events that it has sent, by partition."""
-    before = end_offsets(broker, (TRIPS,))
+    before = end_offsets(KafkaCluster(broker), (TRIPS,))
     main(settings(kafka=broker, redis=url, speed="max", ahead_hours=168), Health())
-    after = end_offsets(broker, (TRIPS,))
+    after = end_offsets(KafkaCluster(broker), (TRIPS,))
     count = sum(after[TRIPS].values()) - sum(before[TRIPS].values())
-    consumer = assigned_consumer(broker, before)
+    consumer = assigned_consumer(KafkaCluster(broker), before)
     events: list[TripEvent] = []
     while len(events) < count:
         values = [message.value() for message in consumer.consume(1_000, timeout=0.2)]
@@ -64,7 +65,7 @@ def test_a_run_is_sent_from_its_start_and_after_a_restart_from_the_first_open_ho
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    prepare(client, broker, 4, run, create=False)
+    prepare(client, KafkaCluster(broker), 4, run, create=False)
 
     first = replay(run, client, settings, broker, redis_server.url)
 

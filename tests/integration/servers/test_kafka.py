@@ -14,6 +14,7 @@ from dataflows.counting import TripBatch
 from dataflows.source import Position, TripsPartition
 from rushhour.core.errors import EventError, KafkaFailure
 from rushhour.core.events import Tick, Trip, TripEvent, trip_codec
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import HOURLY_RIDES, TOPICS, TRIPS
 from rushhour.runtime import kafka
 from rushhour.runtime.kafka import (
@@ -41,7 +42,7 @@ def encoded(*events: TripEvent) -> list[dict[str, Any]]:
 
 
 def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]) -> None:
-    producer = BatchProducer(bootstrap)
+    producer = BatchProducer(KafkaCluster(bootstrap))
     producer.send(topic, partition, batch)
     producer.flush()
 
@@ -49,7 +50,7 @@ def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]
 def read(bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int) -> list[ck.Message]:
     """Read at least `count` messages."""
     found: list[ck.Message] = []
-    with closing(assigned_consumer(bootstrap, offsets)) as consumer:
+    with closing(assigned_consumer(KafkaCluster(bootstrap), offsets)) as consumer:
 
         def enough() -> bool:
             found.extend(consumer.consume(1_000, timeout=0.1))
@@ -61,7 +62,7 @@ def read(bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int) -
 
 @contextmanager
 def trips_partition(bootstrap: str, partition: int, offset: int = 0) -> Iterator[TripsPartition]:
-    source = TripsPartition(bootstrap, partition, Position(offset), Health())
+    source = TripsPartition(KafkaCluster(bootstrap), partition, Position(offset), Health())
     try:
         yield source
     finally:
@@ -75,7 +76,7 @@ def batches_of(source: TripsPartition) -> TripBatch:
 
 @pytest.mark.also_on_kafka
 def test_messages_of_a_partition_are_read_in_order_with_consecutive_offsets(broker: str) -> None:
-    producer = BatchProducer(broker)
+    producer = BatchProducer(KafkaCluster(broker))
     for block in range(5):
         for partition in (0, 3):
             values = [b"%d/%d" % (partition, block * 100 + i) for i in range(100)]
@@ -123,12 +124,14 @@ def test_a_consumer_starts_at_its_offset(broker: str) -> None:
 
 @pytest.mark.also_on_kafka
 def test_end_offsets_lie_after_the_last_message_of_each_partition(broker: str) -> None:
-    assert end_offsets(broker, TOPICS) == {topic: dict.fromkeys(range(4), 0) for topic in TOPICS}
+    assert end_offsets(KafkaCluster(broker), TOPICS) == {
+        topic: dict.fromkeys(range(4), 0) for topic in TOPICS
+    }
 
     send(broker, TRIPS, 1, messages(b"a", b"b", b"c"))
     send(broker, HOURLY_RIDES, 3, messages(b"a"))
 
-    assert end_offsets(broker, (TRIPS, HOURLY_RIDES)) == {
+    assert end_offsets(KafkaCluster(broker), (TRIPS, HOURLY_RIDES)) == {
         TRIPS: {0: 0, 1: 3, 2: 0, 3: 0},
         HOURLY_RIDES: {0: 0, 1: 0, 2: 0, 3: 1},
     }
@@ -218,9 +221,9 @@ def test_topics_are_created_once_the_broker_knows_them(monkeypatch: pytest.Monke
     admin = LateAdmin({})
     monkeypatch.setattr(kafka, "AdminClient", lambda _: admin)
 
-    ensure_topics("127.0.0.1:1", 4)
+    ensure_topics(KafkaCluster("127.0.0.1:1"), 4)
 
-    assert admin.created == list(TOPICS)
+    assert admin.created == sorted(TOPICS)
     assert admin.delay == 0
 
 
@@ -230,7 +233,7 @@ def test_an_unreachable_broker_is_an_error_in_bounded_time(monkeypatch: pytest.M
     started = time.monotonic()
 
     with pytest.raises(KafkaFailure, match=f"^Kafka at {bootstrap}: "):
-        end_offsets(bootstrap, TOPICS)
+        end_offsets(KafkaCluster(bootstrap), TOPICS)
 
     assert time.monotonic() - started < 10.0
 
@@ -240,7 +243,7 @@ def test_an_undelivered_message_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         kafka, "producer_config", lambda bootstrap: config(bootstrap) | {"message.timeout.ms": 300}
     )
-    producer = BatchProducer(f"127.0.0.1:{free_ports(1)[0]}")
+    producer = BatchProducer(KafkaCluster(f"127.0.0.1:{free_ports(1)[0]}"))
     producer.send(TRIPS, 0, messages(b"a"))
 
     with pytest.raises(KafkaFailure, match=r"topic 'trips' partition 0.*not delivered"):

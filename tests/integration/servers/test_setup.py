@@ -8,6 +8,7 @@ import redis
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import KafkaFailure
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
 from rushhour.runtime import kafka
@@ -59,7 +60,7 @@ def test_a_new_run_deletes_every_key_of_the_last_one_and_no_other(
     for key in (*OF_RUSHHOUR, *others):
         client.set(key, "old")
 
-    prepare(client, broker, 4, NEW, create=False)
+    prepare(client, KafkaCluster(broker), 4, NEW, create=False)
 
     assert set(client.scan_iter()) == {
         keys.RUN,
@@ -73,12 +74,12 @@ def test_a_new_run_deletes_every_key_of_the_last_one_and_no_other(
 def test_a_new_run_starts_after_the_messages_of_earlier_ones(
     broker: str, client: redis.Redis
 ) -> None:
-    producer = BatchProducer(broker)
+    producer = BatchProducer(KafkaCluster(broker))
     producer.send(TRIPS, 2, [{"value": b"old"}] * 5)
     producer.send(PREDICTIONS, 0, [{"value": b"old"}])
     producer.flush()
 
-    prepare(client, broker, 4, NEW, create=False)
+    prepare(client, KafkaCluster(broker), 4, NEW, create=False)
 
     assert load_offsets(client, TRIPS) == {0: 0, 1: 0, 2: 5, 3: 0}
     assert load_offsets(client, HOURLY_RIDES) == {0: 0, 1: 0, 2: 0, 3: 0}
@@ -87,7 +88,7 @@ def test_a_new_run_starts_after_the_messages_of_earlier_ones(
 
 @pytest.mark.also_on_kafka
 def test_existing_topics_keep_their_partitions(broker: str, client: redis.Redis) -> None:
-    prepare(client, broker, 12, NEW, create=True)
+    prepare(client, KafkaCluster(broker), 12, NEW, create=True)
 
     assert {topic: len(load_offsets(client, topic)) for topic in TOPICS} == dict.fromkeys(TOPICS, 4)
 
@@ -102,7 +103,7 @@ def test_joined_topics_need_the_same_number_of_partitions(
     )
     client.set(keys.CITY, "old")
     with pytest.raises(KafkaFailure, match=rf"same number of partitions \(.*'{topic}' 1"):
-        prepare(client, "127.0.0.1:1", 4, NEW, create=False)
+        prepare(client, KafkaCluster("127.0.0.1:1"), 4, NEW, create=False)
     assert client.get(keys.CITY) == "old"
 
 
@@ -113,7 +114,7 @@ def test_the_topic_of_trips_may_have_another_number_of_partitions(
     monkeypatch.setattr(
         "rushhour.simulator.stack.setup.end_offsets", lambda *_: four | {TRIPS: {0: 0}}
     )
-    prepare(client, "127.0.0.1:1", 4, NEW, create=False)
+    prepare(client, KafkaCluster("127.0.0.1:1"), 4, NEW, create=False)
     assert (len(load_offsets(client, TRIPS)), len(load_offsets(client, ALERTS))) == (1, 4)
 
 
@@ -128,7 +129,7 @@ def test_without_kafka_the_last_run_is_unchanged(
         client.set(key, "old")
 
     with pytest.raises(KafkaFailure, match=r"^Kafka at 127\.0\.0\.1:"):
-        prepare(client, f"127.0.0.1:{free_ports(1)[0]}", 4, NEW, create=create)
+        prepare(client, KafkaCluster(f"127.0.0.1:{free_ports(1)[0]}"), 4, NEW, create=create)
 
     assert set(client.scan_iter()) == set(OF_RUSHHOUR)
 

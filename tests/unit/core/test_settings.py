@@ -46,6 +46,7 @@ def test_the_defaults_replay_october_2024() -> None:
         ("cache_dir", "RUSHHOUR_CACHE_DIR", Path("/a"), Path("/b")),
         ("state_dir", "RUSHHOUR_STATE_DIR", Path("/a"), Path("/b")),
         ("kafka", "RUSHHOUR_KAFKA", "one:9092", "two:9092"),
+        ("topic_prefix", "RUSHHOUR_TOPIC_PREFIX", "ada.", "bob."),
         ("redis", "RUSHHOUR_REDIS", "redis://one", "redis://two"),
         ("redis_port", "RUSHHOUR_REDIS_PORT", 7000, 7001),
         ("partitions", "RUSHHOUR_PARTITIONS", 7, 8),
@@ -78,7 +79,19 @@ def test_a_flag_beats_the_environment_and_that_beats_the_default(
 
 def test_every_setting_is_tested_above() -> None:
     (cases,) = test_a_flag_beats_the_environment_and_that_beats_the_default.pytestmark
-    assert [case[0] for case in cases.args[1]] == list(Settings.model_fields)
+    tested = {case[0] for case in cases.args[1]} | {"kafka_conf"}
+    assert tested == set(Settings.model_fields)
+
+
+def test_properties_of_librdkafka_have_a_variable_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUSHHOUR_KAFKA_CONF__SECURITY_PROTOCOL", "SASL_SSL")
+    settings = Settings.load()
+    assert settings.kafka_conf == {"security.protocol": "SASL_SSL"}
+    environment = settings.as_environment()
+    assert environment["RUSHHOUR_KAFKA_CONF__SECURITY_PROTOCOL"] == "SASL_SSL"
+    assert "RUSHHOUR_KAFKA_CONF" not in environment
+    found = {origin.name: origin for origin in settings.origins({})}["kafka_conf"]
+    assert (found.value, found.origin) == ("security.protocol", "environment")
 
 
 # What is declared.
@@ -93,7 +106,7 @@ def test_each_setting_has_a_description_and_a_flag_or_none() -> None:
         assert each.env == Settings.env_name(each.name)
         assert each.flag == Settings.flag_name(each.name)
     without_flag = {each.name for each in declared if each.flag is None}
-    assert without_flag == {"process", "addresses", "recovery_dir", "stay_alive"}
+    assert without_flag == {"kafka_conf", "process", "addresses", "recovery_dir", "stay_alive"}
 
 
 def test_a_declaration_has_unit_and_default() -> None:

@@ -12,6 +12,7 @@ from rushhour.core.events import (
     rides_codec,
 )
 from rushhour.core.hours import HOUR_MS
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, partition_of
 from rushhour.core.zones import ZONE_IDS
 
@@ -26,7 +27,7 @@ class Broker:
         self.sent: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self.flushes = 0
 
-    def __call__(self, bootstrap: str) -> "Broker":
+    def __call__(self, cluster: KafkaCluster) -> "Broker":
         return self
 
     def send(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:
@@ -46,7 +47,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 def test_each_partition_has_the_alerts_of_its_zones_and_then_the_tick(broker: Broker) -> None:
     alerts = [Alert.of(zone, START, 0.5) for zone in ZONE_IDS]
     later: list[AlertEvent] = [Tick(START + 2 * HOUR_MS)]
-    partition = sink.ZoneEventsPartition("", ALERTS, PARTITIONS, alert_codec())
+    partition = sink.ZoneEventsPartition(KafkaCluster(""), ALERTS, PARTITIONS, alert_codec())
     partition.write_batch([[*alerts, Tick(START + HOUR_MS)], later])
     codec = alert_codec()
     for i in range(PARTITIONS):
@@ -66,7 +67,7 @@ def test_each_partition_has_the_alerts_of_its_zones_and_then_the_tick(broker: Br
 
 def test_hours_stay_in_order_on_each_partition(broker: Broker) -> None:
     hours = [[HourlyRides.of(z, START + i * HOUR_MS, i) for z in ZONE_IDS] for i in range(3)]
-    partition = sink.ZoneEventsPartition("", HOURLY_RIDES, PARTITIONS, rides_codec())
+    partition = sink.ZoneEventsPartition(KafkaCluster(""), HOURLY_RIDES, PARTITIONS, rides_codec())
     partition.write_batch(hours[:2])
     partition.write_batch(hours[2:])
     codec = rides_codec()
@@ -81,7 +82,7 @@ def test_hours_stay_in_order_on_each_partition(broker: Broker) -> None:
 
 
 def test_a_snapshot_waits_for_the_broker(broker: Broker) -> None:
-    partition = sink.ZoneEventsPartition("", ALERTS, PARTITIONS, alert_codec())
+    partition = sink.ZoneEventsPartition(KafkaCluster(""), ALERTS, PARTITIONS, alert_codec())
     assert broker.flushes == 0
     partition.snapshot()
     assert broker.flushes == 1
