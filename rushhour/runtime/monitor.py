@@ -32,6 +32,15 @@ class Health:
     def __init__(self, wall: Callable[[], float] = time.monotonic) -> None:
         self._wall = wall
         self._last: float | None = None
+        self._needs: dict[str, bool] = {}
+
+    def set(self, need: str, *, up: bool) -> None:
+        """Record whether something that the process needs, such as `redis`, is there."""
+        self._needs[need] = up
+
+    def missing(self) -> list[str]:
+        """Return what the process needs and does not have: it is ready if there is nothing."""
+        return [need for need, up in self._needs.copy().items() if not up]
 
     def beat(self) -> None:
         """Record a heartbeat."""

@@ -45,3 +45,14 @@ def test_a_process_that_is_done_needs_no_heartbeat() -> None:
     health.done()
     wall.now += 1e9
     assert health.is_alive()
+
+
+def test_a_process_is_ready_while_it_has_all_that_it_needs() -> None:
+    health = Health()
+    assert health.missing() == []
+    health.set("redis", up=True)
+    health.set("kafka", up=False)
+    assert health.missing() == ["kafka"]
+    health.set("kafka", up=True)
+    health.set("redis", up=False)
+    assert health.missing() == ["redis"]
