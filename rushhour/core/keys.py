@@ -12,6 +12,7 @@ RUN = "sim:run"  # hash: what is replayed
 OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
 CLOSED = "sim:closed"  # hash: partition -> last hour whose zones are written
 DUPLICATES = "sim:duplicates"  # hash: events that a consumer dropped because it had them already
+SKIPPED = "sim:skipped"  # hash: "topic:partition:offset" to pass over -> since when
 COMMANDS = "sim:commands"  # stream: pause, resume, speed
 
 CITY = "city"  # hash: the whole city's latest hour and errors
@@ -47,6 +48,7 @@ _SINGLE = frozenset(
         OFFSETS,
         CLOSED,
         DUPLICATES,
+        SKIPPED,
         COMMANDS,
         CITY,
         CITY_HOURLY,
@@ -126,3 +128,8 @@ def duplicates_field(process: int) -> str:
 def offset_field(topic: str, partition: int) -> str:
     """Field of `OFFSETS` for one partition."""
     return f"{topic}:{partition}"
+
+
+def record_field(topic: str, partition: int, offset: int) -> str:
+    """Field of `SKIPPED` for one record."""
+    return f"{topic}:{partition}:{offset}"

@@ -8,7 +8,8 @@ TRIPS = "trips"
 HOURLY_RIDES = "hourly_rides"
 PREDICTIONS = "predictions"
 ALERTS = "alerts"
-TOPICS = (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS)
+DEAD_LETTERS = "dead_letters"  # copies of records that a process has rejected
+TOPICS = (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS, DEAD_LETTERS)
 # Written by the dataflow and joined by the consumer: these have the same number of partitions.
 ZONE_TOPICS = (HOURLY_RIDES, PREDICTIONS, ALERTS)
 
