@@ -18,9 +18,9 @@ _log = logging.getLogger(__name__)
 
 def main(settings: Settings, health: Health) -> None:
     """Write Redis until the last hour of this consumer's partitions is written."""
-    kafka, redis_url = settings.servers("consumer")
-    client = connect(redis_url)
-    with redis_failures(redis_url):
+    kafka, redis_address = settings.servers("consumer")
+    client = connect(redis_address)
+    with redis_failures(redis_address):
         run = load_run(client)
         REGISTRY.register(RunCollector(client, run))
         consumer = Consumer(client, run, settings.process)

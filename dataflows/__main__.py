@@ -42,9 +42,9 @@ _log = logging.getLogger(__name__)
 
 def main(settings: Settings, health: Health) -> None:
     """Run this process of the dataflow until the final tick."""
-    kafka, redis_url = settings.servers("dataflow")
-    client = connect(redis_url)
-    with redis_failures(redis_url):
+    kafka, redis_address = settings.servers("dataflow")
+    client = connect(redis_address)
+    with redis_failures(redis_address):
         run = load_run(client)
         start = load_offsets(client, TRIPS)
         sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}

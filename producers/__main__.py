@@ -29,9 +29,9 @@ _log = logging.getLogger(__name__)
 
 def main(settings: Settings, health: Health) -> None:
     """Replay the run in Redis to its end."""
-    kafka, redis_url = settings.servers("producer")
-    client = connect(redis_url)
-    with redis_failures(redis_url):
+    kafka, redis_address = settings.servers("producer")
+    client = connect(redis_address)
+    with redis_failures(redis_address):
         run = load_run(client)
         trips = load_trips(run)
         _log.info("run %s: %s", run.run_id, source_label(run))

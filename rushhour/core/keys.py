@@ -59,6 +59,19 @@ _SINGLE = frozenset(
         COVERAGE,
     }
 )
+_FIRST_WORDS = frozenset(
+    {key.partition(":")[0] for key in _SINGLE}
+    | {_ZONE, _RIDES, _PREDICTIONS, _LOWER, _UPPER, _ERRORS, _MODEL}
+)
+
+
+def is_first_word(word: str) -> bool:
+    """Whether keys of a run without a prefix begin with that word and a colon.
+
+    >>> is_first_word("predictions"), is_first_word("ann")
+    (True, False)
+    """
+    return word in _FIRST_WORDS
 
 
 def is_of_a_run(key: str) -> bool:

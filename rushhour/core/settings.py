@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, hour_label, parse_from, parse_month, parse_until
 from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.redis_address import RedisAddress, check_key_prefix
 from rushhour.core.redis_url import check_redis_url, mask_password
 from rushhour.core.speed import Speed
 from rushhour.core.surges import check_begin, format_surges, parse_surges
@@ -118,6 +119,11 @@ class Settings(BaseSettings):
     )
     topic_prefix: str = Field("", description="what the names of the topics start with")
     redis: str | None = Field(None, description="Redis URL, instead of the embedded Redis")
+    key_prefix: str = Field(
+        "",
+        description="name before the keys of the run in your own Redis, such as ann for "
+        "ann:zone:132, for several runs on one Redis",
+    )
     redis_port: Port = Field(
         6379, description="port of the embedded Redis; the next free one if it is taken"
     )
@@ -168,6 +174,11 @@ class Settings(BaseSettings):
             raise UsageError(cls._explain(error.errors()[0])) from None
         _, end = settings.window
         check_begin(parse_surges(settings.surge), end)
+        if settings.key_prefix and settings.redis is None:
+            raise UsageError(
+                f"key_prefix '{settings.key_prefix}' needs a Redis of your own: "
+                f"set {cls.flag_name('redis')} or {cls.env_name('redis')} as well"
+            )
         return settings
 
     @classmethod
@@ -228,19 +239,25 @@ class Settings(BaseSettings):
         """Return the Kafka cluster with these bootstrap servers."""
         return KafkaCluster(bootstrap, self.kafka_conf, self.topic_prefix)
 
-    def servers(self, process: str) -> tuple[KafkaCluster, str]:
-        """Return the Kafka cluster and the Redis URL that a process of a run uses.
+    @property
+    def redis_address(self) -> RedisAddress | None:
+        """The given Redis; None if there is none, for the embedded one."""
+        return None if self.redis is None else RedisAddress(self.redis, self.key_prefix)
+
+    def servers(self, process: str) -> tuple[KafkaCluster, RedisAddress]:
+        """Return the Kafka cluster and the Redis that a process of a run uses.
 
         Raises
         ------
         UsageError
             If one is missing: only `rushhour up` starts servers itself.
         """
-        if self.kafka is None or self.redis is None:
+        redis_address = self.redis_address
+        if self.kafka is None or redis_address is None:
             raise UsageError(
                 f"the {process} needs {self.env_name('kafka')} and {self.env_name('redis')}"
             )
-        return self.cluster(self.kafka), self.redis
+        return self.cluster(self.kafka), redis_address
 
     def origins(self, flags: dict[str, Any]) -> Iterator[Origin]:
         """Yield each setting and the source of its value, given the flags passed to `load`."""
@@ -288,6 +305,11 @@ class Settings(BaseSettings):
     @classmethod
     def _check_redis(cls, url: str | None) -> str | None:
         return None if url is None else check_redis_url(url)
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _check_key_prefix(cls, name: str) -> str:
+        return check_key_prefix(name)
 
     @classmethod
     def _explain(cls, error: ErrorDetails) -> str:

@@ -14,7 +14,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import StackError
-from rushhour.core.redis_url import mask_password
+from rushhour.core.redis_address import RedisAddress
 from rushhour.runtime.failpoints import limit, reach
 from rushhour.runtime.redis_client import connect, redis_failures
 
@@ -32,18 +32,18 @@ class Lease(AbstractContextManager[None]):
 
     Parameters
     ----------
-    url
-        URL of Redis.
+    redis_address
+        Redis of the run.
     process
         Name of the process: `producer-0`, `dataflow-1` and so on.
     """
 
-    def __init__(self, url: str, process: str) -> None:
-        self._url = url
+    def __init__(self, redis_address: RedisAddress | str, process: str) -> None:
+        self._address = RedisAddress.of(redis_address)
         self._process = process
         self._key = keys.lease(process)
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
-        self._client = connect(url)
+        self._client = connect(redis_address)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
@@ -55,7 +55,7 @@ class Lease(AbstractContextManager[None]):
         StackError
             If a live process holds it.
         """
-        with redis_failures(self._url):
+        with redis_failures(self._address):
             self._acquire()
         self._thread.start()
 
@@ -75,7 +75,7 @@ class Lease(AbstractContextManager[None]):
                 self._client.delete(self._key)
             elif time.monotonic() > deadline:
                 raise StackError(
-                    f"another {self._process} is running on {mask_password(self._url)} ({owner}): "
+                    f"another {self._process} is running on {self._address} ({owner}): "
                     "stop it first"
                 )
             else:

@@ -57,11 +57,11 @@ def run_pipeline_process(name: str, main: Callable[[Settings, Health], None]) ->
     def work() -> None:
         settings = Settings.load()
         health = Health()
-        _, redis_url = settings.servers(name)
+        _, redis_address = settings.servers(name)
         export_version()
         if settings.metrics_port is not None:
             serve(name, settings.metrics_host, settings.metrics_port, health)
-        with Lease(redis_url, f"{name}-{settings.process}"):
+        with Lease(redis_address, f"{name}-{settings.process}"):
             main(settings, health)
         health.done()
         if settings.stay_alive:

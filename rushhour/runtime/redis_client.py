@@ -7,8 +7,10 @@ from typing import Any, cast
 import redis
 
 from rushhour.core.errors import RedisFailure
+from rushhour.core.redis_address import RedisAddress
 from rushhour.core.redis_url import mask_password
 from rushhour.runtime.failpoints import limit
+from rushhour.runtime.redis_prefix import client_of
 
 _CONNECT_S = 5.0
 _WITH_PASSWORD = "redis://:PASSWORD@HOST:PORT or redis://USER:PASSWORD@HOST:PORT"
@@ -17,25 +19,29 @@ _ANSWER_S = limit(
 )  # long enough for a Redis that is writing a large dump
 
 
-def connect(url: str) -> redis.Redis:
-    """Return a client of the server at a URL, after a first ping.
+def connect(server: RedisAddress | str, key_prefix: str = "") -> redis.Redis:
+    """Return a client of the server at an address or a URL, after a first ping.
+
+    With a key prefix, that of the address or the one beside a URL, the client adds it to each key
+    of a command and removes it from replies: see `rushhour.runtime.redis_prefix`.
 
     Raises
     ------
     RedisFailure
         If the URL is invalid, nothing answers there, or the server refuses the client.
     """
-    with redis_failures(url):
+    address = server if isinstance(server, RedisAddress) else RedisAddress(server, key_prefix)
+    with redis_failures(address):
         try:
-            client = redis.Redis.from_url(
-                url,
+            client = client_of(
+                address,
                 decode_responses=True,
                 socket_connect_timeout=_CONNECT_S,
                 socket_timeout=_ANSWER_S,
             )
         except ValueError as error:
             raise RedisFailure(
-                f"Redis URL '{mask_password(url)}' is invalid: {mask_password(str(error))}"
+                f"Redis URL '{address.masked_url}' is invalid: {mask_password(str(error))}"
             ) from None
         client.ping()
         return client
@@ -56,7 +62,7 @@ def write_hash(client: redis.Redis, key: str, fields: Mapping[Any, Any]) -> None
 
 
 @contextmanager
-def redis_failures(url: str) -> Iterator[None]:
+def redis_failures(server: RedisAddress | str) -> Iterator[None]:
     """Turn a failure of the Redis client into one line for the user, without the password.
 
     Raises
@@ -72,4 +78,4 @@ def redis_failures(url: str) -> Iterator[None]:
             wrong = "invalid username-password" in problem
             problem = "wrong user name or password" if wrong else "a password is required"
             problem = f"{problem}: write the URL as {_WITH_PASSWORD}"
-        raise RedisFailure(f"Redis at {mask_password(url)}: {problem}") from error
+        raise RedisFailure(f"Redis at {RedisAddress.of(server)}: {problem}") from error

@@ -37,10 +37,10 @@ def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
     RushhourError
         If a server or the trip file is unavailable, or another run is live.
     """
-    cluster, redis_url = settings.servers("run")
-    client = connect(redis_url)
+    cluster, redis_address = settings.servers("run")
+    client = connect(redis_address)
     wanted = describe_run(settings, locate_or_download(settings, output))
-    with redis_failures(redis_url):
+    with redis_failures(redis_address):
         existing = None if restart else resume(client, wanted)
         if existing is None:
             prepare(client, cluster, settings.partitions, wanted, create=True)

@@ -4,7 +4,6 @@ import time
 
 from rushhour.core.errors import StackError
 from rushhour.core.labels import source_label
-from rushhour.core.redis_url import mask_password
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
 from rushhour.simulator.commands.output import Output
@@ -29,10 +28,9 @@ def serve(settings: Settings, output: Output) -> None:
         run = load_run(opened.client)
         if output.as_json:
             location = location_document(opened)
-            url = mask_password(opened.url)
-            output.document(schema.Served(location=location, redis_url=url))
+            output.document(schema.Served(location=location, redis_url=opened.address.masked_url))
         else:
-            output.show(redis_cli(opened.url))
+            output.show(redis_cli(opened.address))
         output.note(f"{location_label(opened)}: {source_label(run)}")
         if opened.kind == "saved":
             output.note("serving a copy until Ctrl-C: what is written to it is not saved")

@@ -4,7 +4,6 @@ import time
 
 from rushhour.core.hours import clock_label
 from rushhour.core.labels import source_label
-from rushhour.core.redis_url import mask_password
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import redis_failures
@@ -46,7 +45,7 @@ def up(settings: Settings, output: Output, *, stay: bool) -> None:
     with (
         deferred() as interrupts,
         open_stack(settings, directory) as stack,
-        redis_failures(stack.redis_url),
+        redis_failures(stack.redis_address),
     ):
         for line in _announcement(stack, run):
             output.note(line)
@@ -99,14 +98,14 @@ def _announcement(stack: Stack, run: RunInfo) -> list[str]:
     if settings.kafka is None:
         kafka += " (embedded)"
     if settings.redis is None:
-        redis += f" (embedded: {redis_cli(stack.redis_url)})"
+        redis += f" (embedded: {redis_cli(stack.redis_address)})"
     lines = [
         f"replaying  {source_label(run)}",
         f"hours      {run.hours} ({span}) at {settings.speed}",
         f"Kafka      {kafka}",
         f"Redis      {redis}",
     ]
-    port = stack.redis_url.rpartition(":")[2]
+    port = stack.redis_address.url.rpartition(":")[2]
     if settings.redis is None and port != str(settings.redis_port):
         lines.append(f"           port {settings.redis_port} is taken: this is the next free one")
     return lines
@@ -114,13 +113,13 @@ def _announcement(stack: Stack, run: RunInfo) -> list[str]:
 
 def _addresses(stack: Stack) -> dict[str, str]:
     """Return where each server is."""
-    return {"Kafka": stack.kafka.bootstrap, "Redis": mask_password(stack.redis_url)}
+    return {"Kafka": stack.kafka.bootstrap, "Redis": str(stack.redis_address)}
 
 
 def _how_to_read(settings: Settings) -> str:
     """Return how to read a run whose processes have ended."""
-    if settings.redis is not None:
-        return f"the run is in Redis at {mask_password(settings.redis)}: `rushhour status`"
+    if settings.redis_address is not None:
+        return f"the run is in Redis at {settings.redis_address}: `rushhour status`"
     return (
         f"the embedded Redis has ended; the run is saved in {settings.state_dir}: read it with "
         "`rushhour status`, or serve it for redis-cli with `rushhour redis`"
@@ -130,7 +129,7 @@ def _how_to_read(settings: Settings) -> str:
 def _stay(output: Output, stack: Stack, interrupts: Interrupts) -> None:
     """Keep the servers up until Ctrl-C."""
     output.note(
-        f"Redis stays up until Ctrl-C: `{redis_cli(stack.redis_url)}`, "
+        f"Redis stays up until Ctrl-C: `{redis_cli(stack.redis_address)}`, "
         "or `rushhour status` in another terminal"
     )
     try:

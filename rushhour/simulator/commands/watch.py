@@ -8,7 +8,6 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure
-from rushhour.core.redis_url import mask_password
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
@@ -74,7 +73,7 @@ def closed_hours(
 def _show(opened: OpenRun, output: Output, interrupts: Interrupts) -> None:
     client = opened.client
     run = load_run(client)
-    with open_view(client, output.notes, {"Redis": mask_password(opened.url)}) as view:
+    with open_view(client, output.notes, {"Redis": str(opened.address)}) as view:
         while not _has_ended(client, run):
             interrupts.check()
             view.update()

@@ -11,6 +11,7 @@ from typing import Literal
 import redis
 
 from rushhour.core.errors import RedisFailure
+from rushhour.core.redis_address import RedisAddress
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
@@ -30,7 +31,7 @@ class OpenRun:
     """
 
     client: redis.Redis
-    url: str
+    address: RedisAddress
     kind: Kind
     state_dir: Path
 
@@ -46,19 +47,21 @@ def open_run(settings: Settings, port: int = ANY_PORT) -> Iterator[OpenRun]:
     StackError
         If the saved run cannot be loaded.
     """
-    if settings.redis is not None:
-        with redis_failures(settings.redis):
-            client = connect(settings.redis)
-            yield OpenRun(client, settings.redis, "given", settings.state_dir)
+    given = settings.redis_address
+    if given is not None:
+        with redis_failures(given):
+            yield OpenRun(connect(given), given, "given", settings.state_dir)
         return
     session = Session.load(settings.state_dir)
     live = session.client() if session is not None else None
     if session is not None and live is not None:
-        with redis_failures(session.redis_url):
-            yield OpenRun(live, session.redis_url, "live", settings.state_dir)
+        with redis_failures(session.redis_address):
+            yield OpenRun(live, session.redis_address, "live", settings.state_dir)
         return
-    with _serve_saved(settings.state_dir, session, port) as server, redis_failures(server.url):
-        yield OpenRun(connect(server.url), server.url, "saved", settings.state_dir)
+    with _serve_saved(settings.state_dir, session, port) as server:
+        saved = RedisAddress(server.url)
+        with redis_failures(saved):
+            yield OpenRun(connect(saved), saved, "saved", settings.state_dir)
 
 
 @contextmanager
@@ -86,7 +89,7 @@ def open_live_run(settings: Settings) -> Iterator[OpenRun]:
     RedisFailure
         If no run is live.
     """
-    if settings.redis is None:
+    if settings.redis_address is None:
         session = Session.load(settings.state_dir)
         if session is None or session.client() is None:
             raise RedisFailure(f"no run is live: {_HINT}")

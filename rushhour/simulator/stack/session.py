@@ -9,7 +9,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
-from rushhour.core.redis_url import mask_password
+from rushhour.core.redis_address import RedisAddress
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_binary import RedisBinary
@@ -30,6 +30,7 @@ class Session:
     run_id: str
     redis_url: str
     kafka: str
+    key_prefix: str = ""
     saved_by: RedisBinary | None = None
 
     def save(self, state_dir: Path) -> None:
@@ -58,6 +59,11 @@ class Session:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
+    @property
+    def redis_address(self) -> RedisAddress:
+        """The Redis of the run."""
+        return RedisAddress(self.redis_url, self.key_prefix)
+
     def is_alive(self) -> bool:
         """Whether the process that started the run is alive, and Redis still holds the run."""
         if self.pid == os.getpid():
@@ -73,8 +79,8 @@ class Session:
     def client(self) -> redis.Redis | None:
         """Return a client of the run's Redis if it still answers and holds this run."""
         try:
-            client = connect(self.redis_url)
-            with redis_failures(self.redis_url):
+            client = connect(self.redis_address)
+            with redis_failures(self.redis_address):
                 return client if client.hget(keys.RUN, "run_id") == self.run_id else None
         except RedisFailure:
             return None
@@ -97,7 +103,7 @@ def open_state_dir(settings: Settings) -> Path:
     if session is not None and session.is_alive():
         raise StackError(
             f"a run is live already (process {session.pid}, "
-            f"Redis {mask_password(session.redis_url)}): "
+            f"Redis {session.redis_address}): "
             "stop it first, or give this one another --state-dir"
         )
     return directory

@@ -13,6 +13,7 @@ import redis
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
 from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.redis_address import RedisAddress
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect
@@ -38,7 +39,7 @@ class Stack:
     directory: Path
     settings: Settings
     kafka: KafkaCluster
-    redis_url: str
+    redis_address: RedisAddress
     client: redis.Redis
     servers: list[ChildProcess]
     processes: dict[str, ChildProcess] = field(default_factory=dict)
@@ -57,9 +58,13 @@ class Stack:
         prepare(self.client, self.kafka, self.settings.partitions, run, create=not embedded)
         previous = Session.load(self.directory)
         saved_by = previous.saved_by if previous is not None else None
-        session = Session(os.getpid(), run.run_id, self.redis_url, self.kafka.bootstrap, saved_by)
+        address = self.redis_address
+        bootstrap = self.kafka.bootstrap
+        session = Session(
+            os.getpid(), run.run_id, address.url, bootstrap, address.key_prefix, saved_by
+        )
         session.save(self.directory)
-        servers = {"kafka": self.kafka.bootstrap, "redis": self.redis_url}
+        servers = {"kafka": bootstrap, "redis": address.url}
         specs = process_specs(self.settings.model_copy(update=servers), run)
         for spec in reversed(specs):
             self.processes[spec.name] = start_process(spec, self.directory)
@@ -111,7 +116,7 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
     with ExitStack() as stops:
         servers: list[ChildProcess] = []
         broker: ChildProcess | None = None
-        redis_url = settings.redis
+        redis_address = settings.redis_address
         if settings.kafka is None:
             broker = ChildProcess.python(
                 "broker",
@@ -121,14 +126,15 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
             )
             stops.callback(broker.stop)
             servers.append(broker)
-        if redis_url is None:
+        if redis_address is None:
             embedded = EmbeddedRedis(directory, settings.redis_port)
             stops.push(_SaveAndStop(embedded, directory))
             servers.append(embedded.process)
-            redis_url = embedded.url
+            redis_address = RedisAddress(embedded.url)
         bootstrap = settings.kafka or _address_of(broker)
+        client = connect(redis_address)
         stack = Stack(
-            directory, settings, settings.cluster(bootstrap), redis_url, connect(redis_url), servers
+            directory, settings, settings.cluster(bootstrap), redis_address, client, servers
         )
         stops.callback(stack.stop_pipeline)
         yield stack

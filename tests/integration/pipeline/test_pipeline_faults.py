@@ -95,7 +95,7 @@ def kill(stack: Stack, name: str, closed: int = 16) -> None:
 
 def restart(stack: Stack, *names: str, **changes: object) -> None:
     """Start processes that have ended, with the settings of the pipeline or changed ones."""
-    servers = {"kafka": stack.kafka.bootstrap, "redis": stack.redis_url}
+    servers = {"kafka": stack.kafka.bootstrap, "redis": stack.redis_address.url}
     settings = stack.settings.model_copy(update=servers | changes)
     for spec in process_specs(settings, load_run(stack.client)):
         if spec.name in names:

@@ -308,7 +308,9 @@ def test_a_run_is_read_with_the_program_that_saved_it(
     """As after `make up`, Ctrl-C, and the activation of an environment with an older Redis."""
     ours = settings(redis_port=free_ports(1)[0])
     with open_stack(ours, ours.state_dir) as stack:
-        Session(os.getpid(), "id", stack.redis_url, stack.kafka.bootstrap).save(ours.state_dir)
+        Session(os.getpid(), "id", stack.redis_address.url, stack.kafka.bootstrap).save(
+            ours.state_dir
+        )
         stack.client.xadd(keys.CITY_HOURLY, {"hour": "2024-10-01T00"})
     session = Session.load(ours.state_dir)
     assert session is not None
@@ -324,9 +326,9 @@ def test_a_run_that_is_not_saved_keeps_the_program_of_the_dump(settings: Setting
     ours = settings(redis_port=free_ports(1)[0])
     before = RedisBinary("/other/redis-server", "6.0.0")
     with open_stack(ours, ours.state_dir) as stack:
-        Session(os.getpid(), "id", stack.redis_url, stack.kafka.bootstrap, before).save(
-            ours.state_dir
-        )
+        Session(
+            os.getpid(), "id", stack.redis_address.url, stack.kafka.bootstrap, saved_by=before
+        ).save(ours.state_dir)
     session = Session.load(ours.state_dir)
     assert session is not None
     assert session.saved_by == before

@@ -48,6 +48,7 @@ def test_the_defaults_replay_october_2024() -> None:
         ("kafka", "RUSHHOUR_KAFKA", "one:9092", "two:9092"),
         ("topic_prefix", "RUSHHOUR_TOPIC_PREFIX", "ada.", "bob."),
         ("redis", "RUSHHOUR_REDIS", "redis://one", "redis://two"),
+        ("key_prefix", "RUSHHOUR_KEY_PREFIX", "ann", "bob"),
         ("redis_port", "RUSHHOUR_REDIS_PORT", 7000, 7001),
         ("partitions", "RUSHHOUR_PARTITIONS", 7, 8),
         ("ahead_hours", "RUSHHOUR_AHEAD_HOURS", 9, 10),
@@ -66,6 +67,8 @@ def test_the_defaults_replay_october_2024() -> None:
 def test_a_flag_beats_the_environment_and_that_beats_the_default(
     monkeypatch: pytest.MonkeyPatch, field: str, env: str, from_env: Any, from_flag: Any
 ) -> None:
+    if field == "key_prefix":
+        monkeypatch.setenv("RUSHHOUR_REDIS", "redis://one")
     default = getattr(Settings.load(), field)
     assert default != from_env
     assert Settings.env_name(field) == env

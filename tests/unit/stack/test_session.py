@@ -11,7 +11,12 @@ from rushhour.simulator.stack.redis_binary import RedisBinary
 from rushhour.simulator.stack.session import Session
 
 SESSION = Session(
-    7, "id", "redis://:secret@host:1", "host:2", RedisBinary("/usr/bin/redis-server", "7.0.15")
+    7,
+    "id",
+    "redis://:secret@host:1",
+    "host:2",
+    "ann",
+    RedisBinary("/usr/bin/redis-server", "7.0.15"),
 )
 
 
@@ -19,7 +24,7 @@ SESSION = Session(
 def test_a_session_is_read_back_as_it_was_saved(
     tmp_path: Path, saved_by: RedisBinary | None
 ) -> None:
-    session = Session(7, "id", "redis://host:1", "host:2", saved_by)
+    session = Session(7, "id", "redis://host:1", "host:2", "ann", saved_by)
     session.save(tmp_path)
     assert Session.load(tmp_path) == session
 

@@ -29,7 +29,9 @@ def up(
     start_up(settings, output, stay=output.is_terminal and not (exit_at_end or output.as_json))
 
 
-@with_settings(*TRIPS, "redis", "kafka", "topic_prefix", "partitions", "dataflows", "consumers")
+@with_settings(
+    *TRIPS, "redis", "key_prefix", "kafka", "topic_prefix", "partitions", "dataflows", "consumers"
+)
 def prepare(
     settings: Settings,
     output: Output,
