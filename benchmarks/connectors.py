@@ -29,7 +29,8 @@ from dataflows.source import TripsSource
 from producers.stream import KafkaStream
 from producers.trips import TripTable, synthetic_table
 from rushhour.core.arrays import Counts
-from rushhour.core.events import Trip, trip_codec
+from rushhour.core.codec import trip_codec
+from rushhour.core.events import Trip
 from rushhour.core.hours import HOUR_MS, parse_month, to_datetime
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
@@ -40,11 +41,12 @@ from rushhour.simulator.stack.child_process import ChildProcess
 
 _MONTH = "2024-10"
 _PARTITIONS = 4
+_RUN = "0123456789ab"
 
 
 def send(bootstrap: str, trips: TripTable, start: int, hours: int) -> Counts:
     """Put trips and ticks on the topic; return the true counts, hours x zones."""
-    stream = KafkaStream(KafkaCluster(bootstrap), _PARTITIONS)
+    stream = KafkaStream(KafkaCluster(bootstrap), _RUN, _PARTITIONS)
     counts = np.zeros((hours, ZONE_COUNT), np.int64)
     stream.send_tick(start)
     for hour in range(hours):
@@ -59,7 +61,7 @@ def send(bootstrap: str, trips: TripTable, start: int, hours: int) -> Counts:
 
 def with_connector(bootstrap: str, start: int, hours: int, wait_s: float) -> Counts:
     """Count with Bytewax's connector, event clock and windows."""
-    codec = trip_codec()
+    codec = trip_codec(_RUN)
     out: list[Any] = []
     flow = Dataflow("connector")
     source = KafkaSource([bootstrap], [TRIPS], tail=False, batch_size=10_000)
@@ -86,7 +88,7 @@ def with_ticks(bootstrap: str, start: int, hours: int) -> Counts:
     """Count as `dataflows.flow` does, without the forecasts."""
     out: list[tuple[str, CityHour]] = []
     flow = Dataflow("ticks")
-    source = TripsSource(KafkaCluster(bootstrap), dict.fromkeys(range(_PARTITIONS), 0), Health())
+    source = TripsSource(KafkaCluster(bootstrap), _RUN, offsets, Health())
     keyed = op.key_on("by_partition", op.input("trips", flow, source), lambda b: str(b.partition))
     progress = op.stateful_batch("count", keyed, CountLogic)
     city = op.map("city", progress, lambda item: ("city", item[1]))

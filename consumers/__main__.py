@@ -28,7 +28,7 @@ def main(settings: Settings, health: Health) -> None:
             _log.info("process %d (of %d) has no partition", settings.process, run.consumers)
             return
         consumer.start()
-        reader = EventsReader(kafka, consumer.offsets)
+        reader = EventsReader(kafka, run.run_id, consumer.offsets)
         while not consumer.is_done():
             reader.read_into(consumer.assigned)
             consumer.step()

@@ -7,19 +7,13 @@ import confluent_kafka as ck
 
 from consumers.assignment import AssignedPartitions, TopicPartition
 from consumers.metrics import EVENTS_READ
-from rushhour.core.events import (
-    AlertEvent,
-    Codec,
-    HourlyRides,
-    Prediction,
-    alert_codec,
-    prediction_codec,
-    rides_codec,
-)
+from rushhour.core.codec import alert_codec, prediction_codec, rides_codec
+from rushhour.core.events import AlertEvent, HourlyRides, Prediction
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
-from rushhour.runtime.kafka import assigned_consumer, check_messages, message_position
+from rushhour.runtime.kafka import assigned_consumer, check_messages
 from rushhour.runtime.metrics import LagMeter
+from rushhour.runtime.records import RecordReader, refuse
 
 _MAX_MESSAGES = 10_000
 _WAIT_S = 0.5
@@ -30,15 +24,17 @@ E = TypeVar("E")
 class EventsReader:
     """Reads the three topics of events, each partition from its stored offset."""
 
-    def __init__(self, cluster: KafkaCluster, offsets: Mapping[TopicPartition, int]) -> None:
+    def __init__(
+        self, cluster: KafkaCluster, run_id: str, offsets: Mapping[TopicPartition, int]
+    ) -> None:
         by_topic: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in offsets.items():
             by_topic.setdefault(topic, {})[partition] = offset
         self._cluster = cluster
         self._consumer: ck.Consumer = assigned_consumer(cluster, by_topic)
-        self._rides: Codec[HourlyRides] = rides_codec()
-        self._predictions: Codec[Prediction] = prediction_codec()
-        self._alerts: Codec[AlertEvent] = alert_codec()
+        self._rides = RecordReader[HourlyRides](rides_codec(run_id), refuse)
+        self._predictions = RecordReader[Prediction](prediction_codec(run_id), refuse)
+        self._alerts = RecordReader[AlertEvent](alert_codec(run_id), refuse)
         self._lag = LagMeter(cluster, self._consumer)
 
     def read_into(self, assigned: AssignedPartitions) -> None:
@@ -80,12 +76,10 @@ class EventsReader:
 def _feed(
     batch: list[ck.Message],
     topic: str,
-    codec: Codec[E],
+    records: RecordReader[E],
     add: Callable[[int, int, E], None],
 ) -> None:
-    events = codec.decode_batch(
-        [message.value() for message in batch], lambda i: message_position(batch[i])
-    )
+    own, events = records.events(batch)
     EVENTS_READ.labels(topic).inc(len(events))
-    for message, event in zip(batch, events, strict=True):
+    for message, event in zip(own, events, strict=True):
         add(message.partition() or 0, message.offset() or 0, event)

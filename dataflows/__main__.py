@@ -19,8 +19,8 @@ from dataflows.metrics import total
 from dataflows.recovery import EPOCH, recovery_config
 from dataflows.sink import ZoneEventsSink
 from dataflows.source import TripsSource
+from rushhour.core.codec import Codec, alert_codec, prediction_codec, rides_codec
 from rushhour.core.errors import RushhourError, StackError, UsageError
-from rushhour.core.events import Codec, alert_codec, prediction_codec, rides_codec
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
@@ -32,7 +32,7 @@ from rushhour.storage.clock import is_finished
 from rushhour.storage.runs import load_offsets, load_run
 
 # The codec of each topic that is written.
-_CODECS: dict[str, Callable[[], Codec[Any]]] = {
+_CODECS: dict[str, Callable[[str], Codec[Any]]] = {
     HOURLY_RIDES: rides_codec,
     PREDICTIONS: prediction_codec,
     ALERTS: alert_codec,
@@ -67,10 +67,10 @@ def main(settings: Settings, health: Health) -> None:
         settings.recovery_dir or "none",
     )
     flow = build_flow(
-        TripsSource(kafka, start, health),
+        TripsSource(kafka, run.run_id, start, health),
         len(start),
         {
-            topic: ZoneEventsSink(kafka, topic, sizes[topic], codec())
+            topic: ZoneEventsSink(kafka, topic, sizes[topic], codec(run.run_id))
             for topic, codec in _CODECS.items()
         },
     )

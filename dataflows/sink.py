@@ -4,7 +4,8 @@ from typing import Any, Generic, TypeVar
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from rushhour.core.events import AlertEvent, Codec, HourlyRides, Prediction, Tick
+from rushhour.core.codec import Codec
+from rushhour.core.events import AlertEvent, HourlyRides, Prediction, Tick
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE

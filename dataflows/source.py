@@ -9,12 +9,14 @@ import confluent_kafka as ck
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflows.counting import TripBatch
-from rushhour.core.events import Codec, TripEvent, trip_codec
+from rushhour.core.codec import trip_codec
+from rushhour.core.events import TripEvent
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
-from rushhour.runtime.kafka import assigned_consumer, check_messages, message_position, next_offset
+from rushhour.runtime.kafka import assigned_consumer, check_messages, next_offset
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
+from rushhour.runtime.records import RecordReader, refuse
 
 _MAX_MESSAGES = 10_000
 # Long enough for a batch to accumulate under load, short compared to a simulated hour.
@@ -34,12 +36,12 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
     """One partition of `trips`, read in batches. State: its position. Ends on the final tick."""
 
     def __init__(
-        self, cluster: KafkaCluster, partition: int, position: Position, health: Health
+        self, cluster: KafkaCluster, run_id: str, partition: int, position: Position, health: Health
     ) -> None:
         self._partition = partition
         self._position = position
         self._health = health
-        self._codec: Codec[TripEvent] = trip_codec()
+        self._records = RecordReader[TripEvent](trip_codec(run_id), refuse)
         self._consumer: ck.Consumer = assigned_consumer(
             cluster, {TRIPS: {partition: position.offset}}
         )
@@ -67,9 +69,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         if self._idle:
             return []
         check_messages(messages)
-        events = self._codec.decode_batch(
-            [message.value() for message in messages], lambda i: message_position(messages[i])
-        )
+        _, events = self._records.events(messages)
         batch = TripBatch.of(self._partition, events)
         self._position = Position(next_offset(messages), any(tick.final for _, tick in batch.ticks))
         return [batch]
@@ -94,8 +94,11 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
 class TripsSource(FixedPartitionedSource[TripBatch, Position]):
     """All partitions of `trips`, each from its start offset or the position of its snapshot."""
 
-    def __init__(self, cluster: KafkaCluster, offsets: Mapping[int, int], health: Health) -> None:
+    def __init__(
+        self, cluster: KafkaCluster, run_id: str, offsets: Mapping[int, int], health: Health
+    ) -> None:
         self._cluster = cluster
+        self._run_id = run_id
         self._offsets = dict(offsets)
         self._health = health
 
@@ -116,4 +119,4 @@ class TripsSource(FixedPartitionedSource[TripBatch, Position]):
             "start at" if resume_state is None else "resume at",
             position.offset,
         )
-        return TripsPartition(self._cluster, partition, position, self._health)
+        return TripsPartition(self._cluster, self._run_id, partition, position, self._health)

@@ -39,7 +39,7 @@ def main(settings: Settings, health: Health) -> None:
         plan = Plan(
             trips, run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours
         )
-        stream = KafkaStream(kafka, partitions=len(load_offsets(client, TRIPS)))
+        stream = KafkaStream(kafka, run.run_id, partitions=len(load_offsets(client, TRIPS)))
         status = load_status(client)
         resume_at = first_open_hour(client, run.start_ts)
         last_command = status.command if status else "0-0"

@@ -3,7 +3,8 @@
 from typing import Any
 
 from producers.trips import TripTable
-from rushhour.core.events import Codec, Tick, Trip, TripEvent, trip_codec
+from rushhour.core.codec import Codec, trip_codec
+from rushhour.core.events import Tick, Trip, TripEvent
 from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE
 
@@ -13,9 +14,9 @@ Message = dict[str, Any]
 class TripEncoder:
     """Encodes ranges of a trip table; each trip goes to the partition of its zone."""
 
-    def __init__(self, partitions: int) -> None:
+    def __init__(self, run_id: str, partitions: int) -> None:
         self.partitions = partitions
-        self._codec: Codec[TripEvent] = trip_codec()
+        self._codec: Codec[TripEvent] = trip_codec(run_id)
         self._routes = zone_routes(partitions)
 
     def trips(self, table: TripTable, first: int, end: int) -> list[list[Message]]:

@@ -13,9 +13,9 @@ from rushhour.runtime.kafka import BatchProducer
 class KafkaStream:
     """Sends trips to the partitions of their zones, and ticks to all partitions."""
 
-    def __init__(self, cluster: KafkaCluster, partitions: int) -> None:
+    def __init__(self, cluster: KafkaCluster, run_id: str, partitions: int) -> None:
         self._producer = BatchProducer(cluster)
-        self._encoder = TripEncoder(partitions)
+        self._encoder = TripEncoder(run_id, partitions)
 
     def send_trips(self, table: TripTable, first: int, end: int) -> None:
         """Send trips [`first`, `end`).

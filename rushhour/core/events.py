@@ -1,17 +1,17 @@
-"""The events on the Kafka topics: typed structs, encoded as JSON.
+"""The events on the Kafka topics: typed structs.
+
+On the wire each is JSON and names its run (`rushhour.core.codec`).
 
 Time base: every `*_ts` is epoch **milliseconds**, always an int; `pickup_hour` is the same
 instant as an RFC 3339 string. Decoding refuses seconds where milliseconds belong, and a string
 or a float where an int belongs.
 """
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
-from rushhour.core.errors import EventError
 from rushhour.core.hours import HOUR_MS, to_datetime, to_ts
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 
@@ -131,101 +131,8 @@ def direction_of(relative_change: float) -> Direction:
 
 TripEvent = Trip | Tick
 AlertEvent = Alert | Tick
-E = TypeVar("E")
-
-
-class Codec(Generic[E]):
-    """Encode the events of one topic as JSON and decode them in batches.
-
-    A batch is decoded in one call, as lines of JSON, which is several times faster than one call
-    for each event.
-    """
-
-    def __init__(self, event_type: object) -> None:
-        self._encoder = msgspec.json.Encoder()
-        self._decoder: msgspec.json.Decoder[E] = msgspec.json.Decoder(event_type)
-
-    def encode(self, event: E) -> bytes:
-        """Return one event as JSON."""
-        return self._encoder.encode(event)
-
-    def decode(self, value: bytes | None, where: str = "event") -> E:
-        """Return one event; `where` is its position (topic, partition, offset) for an error.
-
-        Raises
-        ------
-        EventError
-            If the value is not JSON of this topic's schema.
-        """
-        try:
-            return self._decoder.decode(value if value is not None else b"null")
-        except msgspec.MsgspecError as error:
-            raise EventError(f"{where}: {_explain(error)}; got {_shorten(value)}") from None
-
-    def decode_batch(
-        self, values: Sequence[bytes | None], where: Callable[[int], str] = "event {}".format
-    ) -> list[E]:
-        """Return a batch of events, in order; `where(i)` is the position of the i-th value.
-
-        Raises
-        ------
-        EventError
-            If a value is not JSON of this topic's schema. Names the first such value.
-        """
-        try:
-            lines = b"\n".join(values)  # type: ignore[arg-type]  # None raises TypeError
-            if _is_one_object_a_line(lines, len(values)):
-                events = self._decoder.decode_lines(lines)
-                if len(events) == len(values):
-                    return events
-        except (msgspec.MsgspecError, TypeError):
-            pass  # decode one by one, to name the invalid value
-        return [self.decode(value, where(i)) for i, value in enumerate(values)]
-
-
-def trip_codec() -> Codec[TripEvent]:
-    """Return the codec of the `trips` topic."""
-    return Codec(TripEvent)
-
-
-def rides_codec() -> Codec[HourlyRides]:
-    """Return the codec of the `hourly_rides` topic."""
-    return Codec(HourlyRides)
-
-
-def prediction_codec() -> Codec[Prediction]:
-    """Return the codec of the `predictions` topic."""
-    return Codec(Prediction)
-
-
-def alert_codec() -> Codec[AlertEvent]:
-    """Return the codec of the `alerts` topic."""
-    return Codec(AlertEvent)
-
-
-def _is_one_object_a_line(lines: bytes, count: int) -> bool:
-    """Return whether each value is one line, so that no invalid value can borrow from the next.
-
-    Every line end is then between two values, and each of them is `}`, newline, `{`, which is
-    never valid JSON inside an object.
-    """
-    return lines.count(b"\n") == count - 1 == lines.count(b"}\n{")
 
 
 def _check_same_instant(pickup_hour: datetime, pickup_ts: int) -> None:
     if to_ts(pickup_hour) != pickup_ts:
         raise ValueError(f"pickup_hour is {pickup_hour.isoformat()}, pickup_ts another instant")
-
-
-def _explain(error: msgspec.MsgspecError) -> str:
-    text = str(error)
-    if f">= {EARLIEST_MS}" in text:
-        text += " (epoch milliseconds are expected: is this epoch seconds?)"
-    return text
-
-
-def _shorten(value: bytes | None, limit: int = 160) -> str:
-    if value is None:
-        return "an empty message"
-    text = value.decode("utf-8", "replace")
-    return text if len(text) <= limit else text[:limit] + "..."

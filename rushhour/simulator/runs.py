@@ -1,6 +1,6 @@
 """Find the trip file of a run, and describe the run before it starts."""
 
-import uuid
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
 
     start_ts, end_ts = settings.window
     return RunInfo(
-        run_id=uuid.uuid4().hex,
+        run_id=secrets.token_hex(6),
         dataset=settings.dataset,
         month=settings.month,
         source=SYNTHETIC if file is None else file.name,

@@ -109,7 +109,7 @@ def write_zones_only(consumer: ConsumerRunner, process: int, consumers: int) -> 
     state = resume(consumer.client, run, partitions, PARTITIONS)
     assigned, writer = state.assigned, ZoneWriter(consumer.client, process)
     writer.write_zones()
-    reader = EventsReader(consumer.cluster, state.offsets)
+    reader = EventsReader(consumer.cluster, run.run_id, state.offsets)
     while min(assigned.next_hours().values()) < run.end_ts:
         reader.read_into(assigned)
         if updates := assigned.pop_complete():

@@ -7,7 +7,8 @@ import redis
 
 from producers.__main__ import main
 from rushhour.core import keys
-from rushhour.core.events import Tick, Trip, TripEvent, trip_codec
+from rushhour.core.codec import trip_codec
+from rushhour.core.events import Tick, Trip, TripEvent
 from rushhour.core.hours import HOUR_MS, clock_label
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
@@ -42,11 +43,11 @@ def replay(
     main(settings(kafka=broker, redis=url, speed="max", ahead_hours=168), Health())
     after = end_offsets(KafkaCluster(broker), (TRIPS,))
     count = sum(after[TRIPS].values()) - sum(before[TRIPS].values())
-    consumer = assigned_consumer(KafkaCluster(broker), before)
+    consumer, codec = assigned_consumer(KafkaCluster(broker), before), trip_codec(run.run_id)
     events: list[TripEvent] = []
     while len(events) < count:
         values = [message.value() for message in consumer.consume(1_000, timeout=0.2)]
-        events += [trip_codec().decode(value) for value in values if value is not None]
+        events += [codec.decode(value) for value in values if value is not None]
     consumer.close()
     return events
 

@@ -12,8 +12,9 @@ import pytest
 
 from dataflows.counting import TripBatch
 from dataflows.source import Position, TripsPartition
+from rushhour.core.codec import trip_codec
 from rushhour.core.errors import EventError, KafkaFailure
-from rushhour.core.events import Tick, Trip, TripEvent, trip_codec
+from rushhour.core.events import Tick, Trip, TripEvent
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import HOURLY_RIDES, TOPICS, TRIPS
 from rushhour.runtime import kafka
@@ -29,6 +30,7 @@ from rushhour.runtime.monitor import Health
 from rushhour.simulator.stack.ports import free_ports
 from tests.fixtures.waiting import wait_until
 
+RUN = "0123456789ab"
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
 
@@ -38,7 +40,7 @@ def messages(*values: bytes) -> list[dict[str, Any]]:
 
 
 def encoded(*events: TripEvent) -> list[dict[str, Any]]:
-    return [{"value": trip_codec().encode(event)} for event in events]
+    return [{"value": trip_codec(RUN).encode(event)} for event in events]
 
 
 def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]) -> None:
@@ -62,7 +64,7 @@ def read(bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int) -
 
 @contextmanager
 def trips_partition(bootstrap: str, partition: int, offset: int = 0) -> Iterator[TripsPartition]:
-    source = TripsPartition(KafkaCluster(bootstrap), partition, Position(offset), Health())
+    source = TripsPartition(KafkaCluster(bootstrap), RUN, partition, Position(offset), Health())
     try:
         yield source
     finally:
@@ -183,9 +185,18 @@ def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(broker:
     ("value", "message"),
     [
         (b"not json", "malformed"),
-        (b'{"type":"trip","seq":1,"pickup_ts":"x","pickup_location_id":1}', "pickup_ts"),
-        (b'{"type":"trip","seq":1,"pickup_ts":1727740800,"pickup_location_id":1}', "seconds"),
-        (b'{"type":"trip","seq":1,"pickup_ts":1727740800000,"pickup_location_id":266}', "265"),
+        (
+            b'{"type":"trip","run_id":"0123456789ab","seq":1,"pickup_ts":"x","pickup_location_id":1}',
+            "pickup_ts",
+        ),
+        (
+            b'{"type":"trip","run_id":"0123456789ab","seq":1,"pickup_ts":1727740800,"pickup_location_id":1}',
+            "seconds",
+        ),
+        (
+            b'{"type":"trip","run_id":"0123456789ab","seq":1,"pickup_ts":1727740800000,"pickup_location_id":266}',
+            "265",
+        ),
         (b'{"type":"tock","sim_ts":1727740800000}', "tock"),
     ],
     ids=["no-json", "text-time", "seconds", "zone-266", "unknown-type"],

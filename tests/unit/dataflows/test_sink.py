@@ -3,19 +3,14 @@ from typing import Any
 import pytest
 
 from dataflows import sink
-from rushhour.core.events import (
-    Alert,
-    AlertEvent,
-    HourlyRides,
-    Tick,
-    alert_codec,
-    rides_codec,
-)
+from rushhour.core.codec import alert_codec, rides_codec
+from rushhour.core.events import Alert, AlertEvent, HourlyRides, Tick
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, partition_of
 from rushhour.core.zones import ZONE_IDS
 
+RUN = "0123456789ab"
 START = 1_727_740_800_000  # 2024-10-01 00:00
 PARTITIONS = 3
 
@@ -47,9 +42,9 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 def test_each_partition_has_the_alerts_of_its_zones_and_then_the_tick(broker: Broker) -> None:
     alerts = [Alert.of(zone, START, 0.5) for zone in ZONE_IDS]
     later: list[AlertEvent] = [Tick(START + 2 * HOUR_MS)]
-    partition = sink.ZoneEventsPartition(KafkaCluster(""), ALERTS, PARTITIONS, alert_codec())
+    partition = sink.ZoneEventsPartition(KafkaCluster(""), ALERTS, PARTITIONS, alert_codec(RUN))
     partition.write_batch([[*alerts, Tick(START + HOUR_MS)], later])
-    codec = alert_codec()
+    codec = alert_codec(RUN)
     for i in range(PARTITIONS):
         own = [a for a in alerts if partition_of(a.pickup_location_id, PARTITIONS) == i]
         messages = broker.sent[ALERTS, i]
@@ -67,10 +62,12 @@ def test_each_partition_has_the_alerts_of_its_zones_and_then_the_tick(broker: Br
 
 def test_hours_stay_in_order_on_each_partition(broker: Broker) -> None:
     hours = [[HourlyRides.of(z, START + i * HOUR_MS, i) for z in ZONE_IDS] for i in range(3)]
-    partition = sink.ZoneEventsPartition(KafkaCluster(""), HOURLY_RIDES, PARTITIONS, rides_codec())
+    partition = sink.ZoneEventsPartition(
+        KafkaCluster(""), HOURLY_RIDES, PARTITIONS, rides_codec(RUN)
+    )
     partition.write_batch(hours[:2])
     partition.write_batch(hours[2:])
-    codec = rides_codec()
+    codec = rides_codec(RUN)
     for i in range(PARTITIONS):
         found = [codec.decode(message["value"]) for message in broker.sent[HOURLY_RIDES, i]]
         assert found == [
@@ -82,7 +79,7 @@ def test_hours_stay_in_order_on_each_partition(broker: Broker) -> None:
 
 
 def test_a_snapshot_waits_for_the_broker(broker: Broker) -> None:
-    partition = sink.ZoneEventsPartition(KafkaCluster(""), ALERTS, PARTITIONS, alert_codec())
+    partition = sink.ZoneEventsPartition(KafkaCluster(""), ALERTS, PARTITIONS, alert_codec(RUN))
     assert broker.flushes == 0
     partition.snapshot()
     assert broker.flushes == 1

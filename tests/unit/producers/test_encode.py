@@ -10,6 +10,7 @@ from rushhour.core.zones import ZONE_IDS
 
 START = 1_727_740_800_000
 PARTITIONS = 4
+RUN = "0123456789ab"
 
 
 def table() -> TripTable:
@@ -20,7 +21,7 @@ def table() -> TripTable:
 
 
 def test_a_trip_has_the_partition_and_the_key_of_its_zone() -> None:
-    messages = TripEncoder(PARTITIONS).trips(table(), 0, len(table()))
+    messages = TripEncoder(RUN, PARTITIONS).trips(table(), 0, len(table()))
     found = 0
     for partition, own in enumerate(messages):
         for message in own:
@@ -32,7 +33,7 @@ def test_a_trip_has_the_partition_and_the_key_of_its_zone() -> None:
 
 
 def test_only_the_requested_trips_are_encoded_with_their_index_as_seq() -> None:
-    messages = TripEncoder(PARTITIONS).trips(table(), 100, 103)
+    messages = TripEncoder(RUN, PARTITIONS).trips(table(), 100, 103)
     trips = [msgspec.json.decode(message["value"]) for own in messages for message in own]
     assert sorted((trip["seq"], trip["pickup_ts"]) for trip in trips) == [
         (seq, START + 1_000 * seq) for seq in (100, 101, 102)
@@ -40,5 +41,7 @@ def test_only_the_requested_trips_are_encoded_with_their_index_as_seq() -> None:
 
 
 def test_a_tick_has_no_key() -> None:
-    message = TripEncoder(PARTITIONS).tick(START, final=True)
-    assert message == {"value": b'{"type":"tick","sim_ts":1727740800000,"final":true}'}
+    message = TripEncoder(RUN, PARTITIONS).tick(START, final=True)
+    assert message == {
+        "value": b'{"type":"tick","run_id":"0123456789ab","sim_ts":1727740800000,"final":true}'
+    }
