@@ -13,6 +13,7 @@ from rushhour.core.zones import ZONE_IDS
 RUN = "0123456789ab"
 START = 1_727_740_800_000  # 2024-10-01 00:00
 PARTITIONS = 3
+CLUSTER = KafkaCluster("")
 
 
 class Broker:
@@ -42,7 +43,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 def test_each_partition_has_the_alerts_of_its_zones_and_then_the_tick(broker: Broker) -> None:
     alerts = [Alert.of(zone, START, 0.5) for zone in ZONE_IDS]
     later: list[AlertEvent] = [Tick(START + 2 * HOUR_MS)]
-    partition = sink.ZoneEventsPartition(KafkaCluster(""), ALERTS, PARTITIONS, alert_codec(RUN))
+    partition = sink.ZoneEventsPartition(CLUSTER, ALERTS, PARTITIONS, alert_codec(RUN))
     partition.write_batch([[*alerts, Tick(START + HOUR_MS)], later])
     codec = alert_codec(RUN)
     for i in range(PARTITIONS):
@@ -62,9 +63,7 @@ def test_each_partition_has_the_alerts_of_its_zones_and_then_the_tick(broker: Br
 
 def test_hours_stay_in_order_on_each_partition(broker: Broker) -> None:
     hours = [[HourlyRides.of(z, START + i * HOUR_MS, i) for z in ZONE_IDS] for i in range(3)]
-    partition = sink.ZoneEventsPartition(
-        KafkaCluster(""), HOURLY_RIDES, PARTITIONS, rides_codec(RUN)
-    )
+    partition = sink.ZoneEventsPartition(CLUSTER, HOURLY_RIDES, PARTITIONS, rides_codec(RUN))
     partition.write_batch(hours[:2])
     partition.write_batch(hours[2:])
     codec = rides_codec(RUN)
@@ -79,7 +78,7 @@ def test_hours_stay_in_order_on_each_partition(broker: Broker) -> None:
 
 
 def test_a_snapshot_waits_for_the_broker(broker: Broker) -> None:
-    partition = sink.ZoneEventsPartition(KafkaCluster(""), ALERTS, PARTITIONS, alert_codec(RUN))
+    partition = sink.ZoneEventsPartition(CLUSTER, ALERTS, PARTITIONS, alert_codec(RUN))
     assert broker.flushes == 0
     partition.snapshot()
     assert broker.flushes == 1
