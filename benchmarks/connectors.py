@@ -88,6 +88,7 @@ def with_ticks(bootstrap: str, start: int, hours: int) -> Counts:
     """Count as `dataflows.flow` does, without the forecasts."""
     out: list[tuple[str, CityHour]] = []
     flow = Dataflow("ticks")
+    offsets = dict.fromkeys(range(_PARTITIONS), 0)
     source = TripsSource(KafkaCluster(bootstrap), _RUN, offsets, Health())
     keyed = op.key_on("by_partition", op.input("trips", flow, source), lambda b: str(b.partition))
     progress = op.stateful_batch("count", keyed, CountLogic)
