@@ -12,6 +12,7 @@ from typing import Any, Literal
 import confluent_kafka as ck
 from prometheus_client import Counter
 
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import DEAD_LETTERS
 from rushhour.runtime.kafka import message_position, producer_config
 
@@ -52,22 +53,6 @@ class DeadLetter:
     run_id: str
     process: str
 
-    @classmethod
-    def of(
-        cls, message: ck.Message, reason: Reason, detail: str, run_id: str, process: str
-    ) -> "DeadLetter":
-        """Describe a record that is rejected."""
-        return cls(
-            topic=message.topic() or "",
-            partition=message.partition() or 0,
-            offset=message.offset() or 0,
-            timestamp=message.timestamp()[1],
-            reason=reason,
-            detail=detail[:_MAX_DETAIL],
-            run_id=run_id,
-            process=process,
-        )
-
     def to_headers(self) -> list[tuple[str, bytes]]:
         """Return the headers of the copy, as text."""
         return [(name, str(getattr(self, name)).encode()) for name in self.__slots__]
@@ -91,8 +76,8 @@ class DeadLetters:
 
     Parameters
     ----------
-    bootstrap
-        Bootstrap servers of Kafka.
+    cluster
+        The Kafka cluster of the run.
     partitions
         Partitions of the topic `dead_letters`.
     run_id
@@ -101,8 +86,8 @@ class DeadLetters:
         Name of this process, such as `dataflow-0`.
     """
 
-    def __init__(self, bootstrap: str, partitions: int, run_id: str, process: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: KafkaCluster, partitions: int, run_id: str, process: str) -> None:
+        self._cluster = cluster
         self._partitions = partitions
         self._run_id = run_id
         self._process = process
@@ -119,12 +104,21 @@ class DeadLetters:
         detail
             What is wrong with this record, for a person.
         """
-        letter = DeadLetter.of(message, reason, detail, self._run_id, self._process)
+        letter = DeadLetter(
+            topic=(message.topic() or "").removeprefix(self._cluster.topic_prefix),
+            partition=message.partition() or 0,
+            offset=message.offset() or 0,
+            timestamp=message.timestamp()[1],
+            reason=reason,
+            detail=detail[:_MAX_DETAIL],
+            run_id=self._run_id,
+            process=self._process,
+        )
         REJECTED.labels(letter.topic, reason).inc()
         self._log(message, letter)
         try:
             self._open().produce(
-                DEAD_LETTERS,
+                self._cluster.topic(DEAD_LETTERS),
                 value=message.value(),
                 key=message.key(),
                 partition=letter.partition % self._partitions,
@@ -145,12 +139,12 @@ class DeadLetters:
                     "%d rejected records were not copied to %s: Kafka at %s does not answer",
                     waiting,
                     DEAD_LETTERS,
-                    self._bootstrap,
+                    self._cluster,
                 )
 
     def _open(self) -> ck.Producer:
         if self._producer is None:
-            self._producer = ck.Producer(producer_config(self._bootstrap) | _QUEUE)
+            self._producer = ck.Producer(producer_config(self._cluster) | _QUEUE)
         return self._producer
 
     def _log(self, message: ck.Message, letter: DeadLetter) -> None:

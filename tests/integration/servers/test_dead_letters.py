@@ -9,6 +9,7 @@ import pytest
 import redis
 from prometheus_client import REGISTRY
 
+from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import DEAD_LETTERS, TRIPS
 from rushhour.runtime import dead_letters
 from rushhour.runtime.dead_letters import DeadLetter, DeadLetters
@@ -18,7 +19,7 @@ from tests.fixtures.waiting import wait_until
 
 
 def read_one(bootstrap: str, topic: str, partition: int) -> ck.Message:
-    with closing(assigned_consumer(bootstrap, {topic: {partition: 0}})) as consumer:
+    with closing(assigned_consumer(KafkaCluster(bootstrap), {topic: {partition: 0}})) as consumer:
         found = wait_until(
             lambda: consumer.consume(1, timeout=0.1), f"a message of {topic} is read"
         )
@@ -27,7 +28,7 @@ def read_one(bootstrap: str, topic: str, partition: int) -> ck.Message:
 
 @contextmanager
 def rejecting(bootstrap: str, partitions: int = 4) -> Iterator[DeadLetters]:
-    letters = DeadLetters(bootstrap, partitions, "0123456789ab", "dataflow-0")
+    letters = DeadLetters(KafkaCluster(bootstrap), partitions, "0123456789ab", "dataflow-0")
     yield letters
     letters.close()
 
@@ -43,7 +44,7 @@ def test_a_rejected_record_is_copied_as_it_was_with_where_and_why(
 ) -> None:
     caplog.set_level(logging.WARNING)
     before = metric("rushhour_dead_letters_total", topic=TRIPS, reason="undecodable")
-    producer = BatchProducer(broker)
+    producer = BatchProducer(KafkaCluster(broker))
     producer.send(TRIPS, 3, [{"key": key, "value": value}])
     producer.flush()
     record = read_one(broker, TRIPS, 3)
@@ -71,7 +72,7 @@ def test_a_rejected_record_is_copied_as_it_was_with_where_and_why(
 
 
 def test_a_copy_goes_to_a_partition_that_the_topic_has(broker: str) -> None:
-    producer = BatchProducer(broker)
+    producer = BatchProducer(KafkaCluster(broker))
     producer.send(TRIPS, 3, [{"value": b"x"}])
     producer.flush()
 
@@ -84,7 +85,7 @@ def test_a_copy_goes_to_a_partition_that_the_topic_has(broker: str) -> None:
 def test_without_kafka_nothing_waits_or_raises(
     broker: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    producer = BatchProducer(broker)
+    producer = BatchProducer(KafkaCluster(broker))
     producer.send(TRIPS, 0, [{"value": b"x"}])
     producer.flush()
     record = read_one(broker, TRIPS, 0)
@@ -103,7 +104,7 @@ def test_without_kafka_nothing_waits_or_raises(
 def test_a_flood_of_rejected_records_is_counted_but_not_all_logged(
     broker: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    producer = BatchProducer(broker)
+    producer = BatchProducer(KafkaCluster(broker))
     producer.send(TRIPS, 0, [{"value": b"x"}])
     producer.flush()
     record = read_one(broker, TRIPS, 0)
