@@ -51,7 +51,8 @@ def _of_scan(args: _Args, prefixed: _Prefixed) -> _Args:
     return (*args[:pattern], prefixed(args[pattern]), *args[pattern + 1 :])
 
 
-_KEYS_OF: Mapping[str, Callable[[_Args, _Prefixed], _Args]] = {
+# Where the keys of a command are, among its arguments.
+COMMANDS: Mapping[str, Callable[[_Args, _Prefixed], _Args]] = {
     **dict.fromkeys(
         (
             *("GET", "SET", "INCR", "INCRBY", "STRLEN", "TYPE"),
@@ -76,9 +77,15 @@ _KEYS_OF: Mapping[str, Callable[[_Args, _Prefixed], _Args]] = {
 }
 
 
-def _with_prefix(command: _Args, key_start: str) -> _Args:
-    """Return a command with `key_start` before each of its keys."""
-    find = _KEYS_OF.get(_word(command[0]))
+def with_prefix(command: _Args, key_start: str) -> _Args:
+    """Return a command with `key_start` before each of its keys.
+
+    Raises
+    ------
+    redis.DataError
+        If the command is none of `COMMANDS`.
+    """
+    find = COMMANDS.get(_word(command[0]))
     if find is None:
         raise redis.DataError(
             f"{command[0]} cannot be used with a key prefix: it is not known where its keys are"
@@ -114,7 +121,7 @@ class PrefixedPipeline(Pipeline):
         """
         if _word(args[0]) in _KEYS_IN_REPLY:
             raise redis.DataError(f"{args[0]} cannot be used in a pipeline with a key prefix")
-        prefixed = _with_prefix(args, self.key_start)
+        prefixed = with_prefix(args, self.key_start)
         return super().execute_command(*prefixed, **options)  # type: ignore[no-untyped-call]
 
 
@@ -132,9 +139,9 @@ class PrefixedRedis(redis.Redis):
         Raises
         ------
         redis.DataError
-            If the positions of its keys are not known: see `_KEYS_OF`.
+            If the positions of its keys are not known: see `COMMANDS`.
         """
-        prefixed = _with_prefix(args, self.key_start)
+        prefixed = with_prefix(args, self.key_start)
         reply = super().execute_command(*prefixed, **options)  # type: ignore[no-untyped-call]
         command = _word(args[0])
         if command == "SCAN":
