@@ -28,7 +28,8 @@ from dataflows.counting import (
 )
 from dataflows.events import alert_events, prediction_events, rides_events
 from dataflows.forecasting.engine import ForecastEngine
-from dataflows.metrics import DUPLICATE_TRIPS, FORECAST_DURATION, TRIPS_COUNTED
+from dataflows.forecasting.guard import FailureLog
+from dataflows.metrics import DUPLICATE_TRIPS, FORECAST_DURATION, MODEL_FAILURES, TRIPS_COUNTED
 from rushhour.core.arrays import Floats
 from rushhour.core.errors import EventError
 from rushhour.core.events import AlertEvent, Prediction
@@ -118,10 +119,16 @@ class ForecastLogic(StatefulBatchLogic[CityHour, ForecastStep, ForecastEngine]):
     def __init__(self, engine: ForecastEngine) -> None:
         self._engine = engine
         self._day = DayLog()
+        self._failure_log = FailureLog()
 
     def on_batch(self, values: list[CityHour]) -> tuple[Iterable[ForecastStep], bool]:
         """Learn and forecast, hour by hour."""
-        return [self._update(hour) for hour in values], self.RETAIN
+        steps = [self._update(hour) for hour in values]
+        failures = self._engine.take_failures()
+        for failure in failures:
+            MODEL_FAILURES.labels(failure.model).inc()
+        self._failure_log.add(failures)
+        return steps, self.RETAIN
 
     def _update(self, hour: CityHour) -> ForecastStep:
         reach("dataflow.hour", hour=hour.hour_ts)

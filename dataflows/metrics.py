@@ -6,6 +6,11 @@ TRIPS_COUNTED = Counter("rushhour_trips_counted", "Trips counted into hours")
 DUPLICATE_TRIPS = Counter(
     "rushhour_duplicate_trips", "Trips dropped because the producer sent them a second time"
 )
+MODEL_FAILURES = Counter(
+    "rushhour_model_failures",
+    "Hours in which a model failed to predict or to learn, and the seasonal mean stood in",
+    ["model"],
+)
 FORECAST_DURATION = Histogram(
     "rushhour_forecast_duration_seconds",
     "Time to learn one hour and predict the next, all zones and models",

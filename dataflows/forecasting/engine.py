@@ -2,6 +2,8 @@
 
 This is the rule of River's `evaluate.progressive_val_score` with a delay of one hour: a model
 learns the rides of an hour only after its prediction for that hour was made.
+
+A model that fails does not stop the engine: see `dataflows.forecasting.guard`.
 """
 
 import copy
@@ -12,6 +14,7 @@ import pandas as pd
 from dataflows.forecasting.drift import DriftDetector
 from dataflows.forecasting.features import RideHistory
 from dataflows.forecasting.forecasters import baselines, learners
+from dataflows.forecasting.guard import GuardedForecasters, ModelFailure, prediction_or_mean
 from dataflows.forecasting.intervals import ConformalIntervals
 from dataflows.forecasting.mixture import Mixture
 from rushhour.core.arrays import Counts, Floats
@@ -43,12 +46,13 @@ class ForecastEngine:
 
     def __init__(self) -> None:
         self._history = RideHistory()
-        self._learners = learners()
-        self._baselines = baselines()
-        self._mixture = Mixture(len(self._learners))
+        self._learners = GuardedForecasters(learners())
+        self._baselines = GuardedForecasters(baselines(), may_be_unknown=True)
+        self._mixture = Mixture(len(tuple(self._learners)))
         self._intervals = ConformalIntervals()
         self._drift = DriftDetector()
         self._logged: tuple[pd.DataFrame, Forecast] | None = None
+        self._failures: list[ModelFailure] = []
 
     def predict_one(self, hour_ts: int) -> Forecast:
         """Return the forecast of the hour that starts at `hour_ts` (epoch ms).
@@ -99,27 +103,34 @@ class ForecastEngine:
         self._history.append(rides)
         return changes
 
+    def take_failures(self) -> list[ModelFailure]:
+        """Return the failures of models since the last call, in order."""
+        failures, self._failures = self._failures, []
+        return failures
+
     def snapshot(self) -> "ForecastEngine":
         """Return a copy of the state, independent of later calls."""
         return copy.deepcopy(self)
 
     def _learn(self, x: pd.DataFrame, forecast: Forecast, rides: Counts) -> Floats:
-        for forecaster in (*self._learners, *self._baselines):
-            forecaster.learn_many(x, rides)
+        for forecasters in (self._learners, self._baselines):
+            forecasters.learn(forecast.hour_ts, x, rides, self._failures)
         learned = np.stack([forecast.by_model[learner.name] for learner in self._learners])
         self._mixture.update(rides, learned)
         self._intervals.update(forecast.hour_ts, rides, forecast.served)
-        return _rounded(self._drift.update(rides, forecast.served))
+        return np.round(self._drift.update(rides, forecast.served), DECIMALS)
 
     def _predict(self, hour_ts: int, x: pd.DataFrame) -> Forecast:
         # Rounded before they are mixed, so that the mixture can be recomputed from the events.
-        learned = {f.name: _rounded(f.predict_many(x)) for f in self._learners}
-        repeated = {f.name: _rounded(f.predict_many(x)) for f in self._baselines}
-        mixed = self._mixture.predict(np.stack(list(learned.values())))
-        served = np.maximum(_rounded(mixed), _MIN_DEMAND)
+        learned = self._learners.predict(hour_ts, x, self._failures)
+        repeated = self._baselines.predict(hour_ts, x, self._failures)
+        mixed = prediction_or_mean(
+            SERVED,
+            hour_ts,
+            x,
+            lambda: self._mixture.predict(np.stack(list(learned.values()))),
+            self._failures,
+        )
+        served = np.maximum(mixed, _MIN_DEMAND)
         lower, upper = self._intervals.predict(hour_ts, served)
         return Forecast(hour_ts, {SERVED: served} | learned | repeated, lower, upper)
-
-
-def _rounded(values: Floats) -> Floats:
-    return np.round(values, DECIMALS)

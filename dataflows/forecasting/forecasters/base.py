@@ -1,6 +1,7 @@
 """The interface of a forecaster, and the regression that the learning ones are built from."""
 
-from typing import Protocol
+import copy
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,10 @@ class RootCountRegression:
         select = compose.FuncTransformer(_model_features)  # type: ignore[arg-type]  # typed for dicts
         self._pipeline = select | regression
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "RootCountRegression":
+        """Return a copy that shares the pipeline, which is replaced and never changed."""
+        return copy.copy(self)
+
     def predict_many(self, x: pd.DataFrame) -> Floats:
         """Return predicted square roots of rides, possibly negative."""
         return np.asarray(self._pipeline.predict_many(x), dtype=np.float64)
@@ -73,7 +78,9 @@ class RootCountRegression:
         prior = np.sqrt(self._PRIOR_PRECISION) * np.eye(selected.shape[1])
         rows = pd.DataFrame(np.vstack((prior, weighted)), columns=selected.columns)
         root_counts = np.concatenate((np.zeros(len(prior)), np.sqrt(rides) * root_weight))
-        self._pipeline.learn_many(rows, pd.Series(root_counts))
+        pipeline = copy.deepcopy(self._pipeline)
+        pipeline.learn_many(rows, pd.Series(root_counts))
+        self._pipeline = pipeline
 
 
 def to_rides(root_counts: Floats) -> Floats:

@@ -48,11 +48,11 @@ class ZoneRegression:
         Raises
         ------
         RuntimeError
-            If the city's regression has not learned exactly the same hours.
+            If the city's regression has not learned the hour.
         """
-        self._hours += 1
-        if self._city.hours != self._hours:
+        if self._city.hours <= self._hours:
             raise RuntimeError("the city's regression must learn each hour before the zones' do")
+        self._hours = self._city.hours
         own = _zone_features(x)
         self._gram *= self._FORGETTING_FACTOR
         self._gram += own[:, :, np.newaxis] * own[:, np.newaxis, :]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dataflows.forecasting.engine import ForecastEngine
+from dataflows.forecasting.guard import FailureLog
 from rushhour.core.arrays import Counts
 from rushhour.core.hours import HOUR_MS
 from rushhour.simulator.evaluation.run_arrays import RunArrays
@@ -30,11 +31,12 @@ def replay(
     closed
         Called after each hour.
     """
-    engine = ForecastEngine()
+    engine, failure_log = ForecastEngine(), FailureLog()
     hours: list[HourTables] = []
     for i, of_hour in enumerate(rides):
         forecast = engine.predict_one(start_ts + i * HOUR_MS)
         alerts = engine.learn_one(forecast.hour_ts, of_hour)
+        failure_log.add(engine.take_failures())
         hours.append(HourTables(of_hour.astype(np.float64), forecast, alerts))
         closed()
     return RunArrays.of(start_ts, hours)
