@@ -28,6 +28,7 @@ from dataflows.counting import (
 )
 from dataflows.events import alert_events, prediction_events, rides_events
 from dataflows.forecasting.engine import ForecastEngine
+from dataflows.forecasting.forecasters import model_names
 from dataflows.forecasting.guard import FailureLog
 from dataflows.metrics import DUPLICATE_TRIPS, FORECAST_DURATION, MODEL_FAILURES, TRIPS_COUNTED
 from rushhour.core.arrays import Floats
@@ -184,6 +185,8 @@ def build_flow(
         One sink per topic that is written. They receive pairs of a key and a list: the events of
         all zones of one hour; for `alerts`, the alerts of the closed hour and then a tick.
     """
+    for model in model_names():
+        MODEL_FAILURES.labels(model)  # from 0 on, so that its first failure is an increase
     flow = Dataflow("rushhour")
     batches = op.input("trips", flow, source)
     by_partition = op.key_on("by_partition", batches, _partition_key)

@@ -8,7 +8,7 @@ DUPLICATE_TRIPS = Counter(
 )
 MODEL_FAILURES = Counter(
     "rushhour_model_failures",
-    "Hours in which a model failed to predict or to learn, and the seasonal mean stood in",
+    "Failures of a model to predict or to learn an hour",
     ["model"],
 )
 FORECAST_DURATION = Histogram(
