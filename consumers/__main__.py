@@ -8,6 +8,7 @@ from consumers.consumer import Consumer
 from consumers.metrics import RunCollector
 from consumers.reader import EventsReader
 from rushhour.core.settings import Settings
+from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
@@ -16,7 +17,7 @@ from rushhour.storage.runs import load_run
 _log = logging.getLogger(__name__)
 
 
-def main(settings: Settings, health: Health) -> None:
+def main(settings: Settings, health: Health, fence: Fence) -> None:
     """Write Redis until the last hour of this consumer's partitions is written."""
     kafka, redis_address = settings.servers("consumer")
     client = connect(redis_address)

@@ -25,6 +25,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.runtime.failpoints import reach
+from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import causes, run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
@@ -40,7 +41,7 @@ _CODECS: dict[str, Callable[[str], Codec[Any]]] = {
 _log = logging.getLogger(__name__)
 
 
-def main(settings: Settings, health: Health) -> None:
+def main(settings: Settings, health: Health, _fence: Fence) -> None:
     """Run this process of the dataflow until the final tick."""
     kafka, redis_address = settings.servers("dataflow")
     client = connect(redis_address)

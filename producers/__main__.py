@@ -18,6 +18,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.speed import Speed
 from rushhour.core.topics import TRIPS
+from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures, write_hash
@@ -27,7 +28,7 @@ from rushhour.storage.runs import load_offsets, load_run
 _log = logging.getLogger(__name__)
 
 
-def main(settings: Settings, health: Health) -> None:
+def main(settings: Settings, health: Health, fence: Fence) -> None:
     """Replay the run in Redis to its end."""
     kafka, redis_address = settings.servers("producer")
     client = connect(redis_address)

@@ -34,6 +34,7 @@ _UPPER = "upper"
 _ERRORS = "errors"
 _MODEL = "model"
 _LEASE = "sim:lease"
+_EPOCH = "sim:epoch"
 
 _HOUR = r"\d{4}-\d\d-\d\dT\d\d"
 _OF_A_RUN = re.compile(
@@ -131,6 +132,11 @@ def model(name: str) -> str:
 def lease(name: str) -> str:
     """Holder of the lease of the process of that name: a string that expires."""
     return f"{_LEASE}:{name}"
+
+
+def epoch(name: str) -> str:
+    """Epoch of the lease of the process of that name: a number that rises with each holder."""
+    return f"{_EPOCH}:{name}"
 
 
 def duplicates_field(process: int) -> str:

@@ -1,43 +1,90 @@
 """The frame of every process: logging, exit codes, and errors as one line."""
 
 import logging
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-from rushhour.core.errors import INTERRUPTED, RushhourError
+import redis
+
+from rushhour.core.errors import INTERRUPTED, RedisFailure, RushhourError
 from rushhour.core.settings import Settings
 from rushhour.runtime.build_info import export_version
+from rushhour.runtime.fence import Fence, StaleState
 from rushhour.runtime.lease import Lease
 from rushhour.runtime.logs import set_up_logging
 from rushhour.runtime.monitor import Health, serve
+from rushhour.runtime.outage import RedisState, is_outage
 
 _DEFECT = 1
+_GRACE_S = 4.0  # a process that is told to stop ends within this time
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 5.0  # between two attempts to reach a lost Redis
+_STABLE_S = 60.0  # after so long without a fault, the next one is the first again
+_MAX_STALE = 3
 
 _log = logging.getLogger(__name__)
+
+Main = Callable[[Settings, Health, Fence], None]
 
 
 class Terminated(BaseException):
     """The process received SIGTERM."""
 
 
+class _Ending:
+    """Ends the process: at a signal, or because another thread found a reason."""
+
+    def __init__(self) -> None:
+        self.exit_code = INTERRUPTED
+        self._grace = threading.Lock()
+
+    def on_signal(self, _signal: int, _frame: FrameType | None) -> NoReturn:
+        self._limit()
+        raise Terminated
+
+    def because(self, error: RushhourError) -> None:
+        """Log why the process has to end, and end it from another thread than the main one."""
+        _log.error("%s", error)
+        self.exit_code = error.exit_code
+        self._limit()  # a main thread that runs no Python gets no signal
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _limit(self) -> None:
+        """Exit after the time of grace, whatever the process waits for then."""
+        if self._grace.acquire(blocking=False):
+            threading.Thread(target=self._exit, name="grace", daemon=True).start()
+
+    def _exit(self) -> None:
+        time.sleep(_GRACE_S)
+        os._exit(self.exit_code)
+
+
+_ending = _Ending()
+
+
 def run_process(name: str, work: Callable[[], None]) -> NoReturn:
     """Run a process to its end and exit.
 
     A `RushhourError` is logged in one line and ends the process with its exit code. SIGTERM and
-    Ctrl-C end it without a message. Any other exception is a defect: it is logged with its
-    traceback and ends the process with exit code 1.
+    Ctrl-C end it without a message, at the latest after `_GRACE_S`. Any other exception is a
+    defect: it is logged with its traceback and ends the process with exit code 1.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _ending.on_signal)
     set_up_logging(name)
     try:
         work()
     except (KeyboardInterrupt, Terminated):
-        sys.exit(INTERRUPTED)
-    except Exception as error:
+        sys.exit(_ending.exit_code)
+    except BaseException as error:
+        if _ending.exit_code != INTERRUPTED:  # libraries such as Bytewax replace `Terminated`
+            sys.exit(_ending.exit_code)
+        if not isinstance(error, Exception):
+            raise
         user_error = _find_user_error(error)
         if user_error is None:
             _log.exception("unexpected %s: %s", type(error).__name__, error)
@@ -47,11 +94,14 @@ def run_process(name: str, work: Callable[[], None]) -> NoReturn:
     sys.exit(0)
 
 
-def run_pipeline_process(name: str, main: Callable[[Settings, Health], None]) -> NoReturn:
+def run_pipeline_process(name: str, main: Main) -> NoReturn:
     """Run one process of the pipeline and exit once its work is done.
 
     Loads the settings, serves `/metrics` and `/healthz` if a port is set, and holds the lease of
     the process while `main` runs. `main` returns when its work is done.
+
+    If Redis fails for a while, the process waits for it and calls `main` again, which resumes the
+    run from what Redis holds. It ends if its lease is lost, with the exit code of a `StackError`.
     """
 
     def work() -> None:
@@ -61,13 +111,51 @@ def run_pipeline_process(name: str, main: Callable[[Settings, Health], None]) ->
         export_version()
         if settings.metrics_port is not None:
             serve(name, settings.metrics_host, settings.metrics_port, health)
-        with Lease(redis_address, f"{name}-{settings.process}"):
-            main(settings, health)
+        state = RedisState(redis_address, health)
+        process = f"{name}-{settings.process}"
+        lease = Lease(redis_address, process, state, _ending.because)
+        with lease as fence:
+            _run_through_outages(lambda: main(settings, health, fence), lease, state, health)
         health.done()
         if settings.stay_alive:
             threading.Event().wait()
 
     run_process(name, work)
+
+
+def _run_through_outages(
+    main: Callable[[], None], lease: Lease, state: RedisState, health: Health
+) -> None:
+    """Call `main` until it returns: again after each outage of Redis."""
+    pause, stale = _FIRST_PAUSE_S, 0
+    while True:
+        began = time.monotonic()
+        try:
+            main()
+            return
+        except (RedisFailure, redis.RedisError) as error:
+            if time.monotonic() - began > _STABLE_S:
+                pause, stale = _FIRST_PAUSE_S, 0
+            if isinstance(error, StaleState) and stale < _MAX_STALE:
+                stale += 1
+                _log.warning("%s: resuming from what Redis holds", error)
+            elif is_outage(_redis_error(error)):
+                state.lost(_redis_error(error) or error)
+            else:
+                raise
+        while True:
+            health.beat()
+            time.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE_S)
+            try:
+                lease.renew()
+            except redis.RedisError as error:
+                if not is_outage(error):
+                    raise
+                state.lost(error)
+            else:
+                state.back()
+                break
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -83,5 +171,6 @@ def _find_user_error(error: BaseException) -> RushhourError | None:
     return next((cause for cause in causes(error) if isinstance(cause, RushhourError)), None)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _redis_error(error: BaseException) -> redis.RedisError | None:
+    """Return the error of the Redis client among the causes of a failure."""
+    return next((cause for cause in causes(error) if isinstance(cause, redis.RedisError)), None)

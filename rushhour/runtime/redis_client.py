@@ -1,10 +1,13 @@
 """How every process connects to Redis."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from rushhour.core.errors import RedisFailure
 from rushhour.core.redis_address import RedisAddress
@@ -14,16 +17,35 @@ from rushhour.runtime.redis_prefix import client_of
 
 _CONNECT_S = 5.0
 _WITH_PASSWORD = "redis://:PASSWORD@HOST:PORT or redis://USER:PASSWORD@HOST:PORT"
-_ANSWER_S = limit(
-    "redis.answer.seconds", 30.0
-)  # long enough for a Redis that is writing a large dump
+# Long enough for a Redis that is writing a large dump.
+_ANSWER_S = limit("redis.answer.seconds", 30.0)
+_LOAD_S = 60.0  # how long a server that loads its data is waited for
+_POLL_S = 0.1
 
 
-def connect(server: RedisAddress | str, key_prefix: str = "") -> redis.Redis:
+def connect(
+    server: RedisAddress | str,
+    key_prefix: str = "",
+    *,
+    answer_s: float = _ANSWER_S,
+    reconnect: bool = True,
+) -> redis.Redis:
     """Return a client of the server at an address or a URL, after a first ping.
 
     With a key prefix, that of the address or the one beside a URL, the client adds it to each key
     of a command and removes it from replies: see `rushhour.runtime.redis_prefix`.
+
+    Bytes that are not UTF-8 are read as escapes, so that no foreign key or value can stop a reader.
+
+    Parameters
+    ----------
+    server, key_prefix
+        Address of the run, or a URL and the prefix.
+    answer_s
+        How long an answer is waited for.
+    reconnect
+        Connect again without a word when a connection was lost. A process that relies on what it
+        has written must not: the server may have lost it.
 
     Raises
     ------
@@ -31,20 +53,30 @@ def connect(server: RedisAddress | str, key_prefix: str = "") -> redis.Redis:
         If the URL is invalid, nothing answers there, or the server refuses the client.
     """
     address = server if isinstance(server, RedisAddress) else RedisAddress(server, key_prefix)
+    options: dict[str, Any] = {} if reconnect else {"retry": Retry(NoBackoff(), 0)}
     with redis_failures(address):
         try:
             client = client_of(
                 address,
                 decode_responses=True,
-                socket_connect_timeout=_CONNECT_S,
-                socket_timeout=_ANSWER_S,
+                encoding_errors="backslashreplace",
+                socket_connect_timeout=min(_CONNECT_S, answer_s),
+                socket_timeout=answer_s,
+                **options,
             )
         except ValueError as error:
             raise RedisFailure(
                 f"Redis URL '{address.masked_url}' is invalid: {mask_password(str(error))}"
             ) from None
-        client.ping()
-        return client
+        deadline = time.monotonic() + _LOAD_S
+        while True:
+            try:
+                client.ping()
+                return client
+            except redis.BusyLoadingError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
 
 
 def read_hash(client: redis.Redis, key: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import load_status
+from tests.fixtures.redis_server import fence_of
 from tests.fixtures.settings import SettingsFactory
 from tests.fixtures.trips import write_trips
 
@@ -40,7 +41,8 @@ def replay(
 ) -> list[TripEvent]:
     """Run the producer to its end; return the events that it has sent, by partition."""
     before = end_offsets(KafkaCluster(broker), (TRIPS,))
-    main(settings(kafka=broker, redis=url, speed="max", ahead_hours=168), Health())
+    flags = settings(kafka=broker, redis=url, speed="max", ahead_hours=168)
+    main(flags, Health(), fence_of(client, "producer-0"))
     after = end_offsets(KafkaCluster(broker), (TRIPS,))
     count = sum(after[TRIPS].values()) - sum(before[TRIPS].values())
     consumer, codec = assigned_consumer(KafkaCluster(broker), before), trip_codec(run.run_id)

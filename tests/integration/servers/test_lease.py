@@ -3,10 +3,7 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -14,61 +11,28 @@ import redis
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
 from rushhour.runtime import lease as lease_module
-from rushhour.runtime.lease import Lease, live_processes, wait_until_alone
+from rushhour.runtime.lease import live_processes, wait_until_alone
 from rushhour.simulator.stack.ports import free_ports
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from tests.fixtures.leases import (
+    ELSEWHERE,
+    KEY,
+    ME,
+    PROCESS,
+    Holder,
+    held_by_me,
+    lease_at,
+    lease_of,
+    owner,
+)
 from tests.fixtures.waiting import wait_until
-
-PROCESS = "consumer-1"
-KEY = "sim:lease:consumer-1"
-ME = f"{socket.gethostname()}:{os.getpid()}"
-ELSEWHERE = "another-host:99999999"  # an id that no process of this host has
-Holder = subprocess.Popen[bytes]
-# Runs in another process, with the real duration of a lease; it ends when its stdin does.
-HOLD = textwrap.dedent("""
-    import sys
-    from rushhour.runtime.lease import Lease
-
-    with Lease(sys.argv[1], sys.argv[2]):
-        sys.stdin.read()
-""")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short leases in this process."""
-    monkeypatch.setattr(lease_module, "LEASE_S", 0.4)
-    monkeypatch.setattr(lease_module, "_RENEW_S", 0.1)
-    monkeypatch.setattr(lease_module, "_POLL_S", 0.01)
-
-
-@pytest.fixture
-def hold(redis_server: EmbeddedRedis, client: redis.Redis) -> Iterator[Callable[[str], Holder]]:
-    """A function that starts another process which holds a lease."""
-    started: list[Holder] = []
-
-    def start(name: str) -> Holder:
-        command = [sys.executable, "-c", HOLD, redis_server.url, name]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE)
-        started.append(process)
-        wait_until(lambda: client.exists(keys.lease(name)), f"{name} is held")
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def owner(process: Holder) -> str:
-    return f"{socket.gethostname()}:{process.pid}"
 
 
 def test_a_lease_names_its_owner_and_is_released(
     redis_server: EmbeddedRedis, client: redis.Redis
 ) -> None:
-    with Lease(redis_server.url, PROCESS):
-        assert client.get(KEY) == ME
+    with lease_of(redis_server):
+        assert held_by_me(client)
         assert 0 < int(str(client.pttl(KEY))) <= lease_module.LEASE_S * 1000
     assert client.get(KEY) is None
 
@@ -76,25 +40,25 @@ def test_a_lease_names_its_owner_and_is_released(
 def test_a_lease_is_released_after_an_error(
     redis_server: EmbeddedRedis, client: redis.Redis
 ) -> None:
-    with pytest.raises(ZeroDivisionError), Lease(redis_server.url, PROCESS):
+    with pytest.raises(ZeroDivisionError), lease_of(redis_server):
         _ = 1 // 0
     assert client.get(KEY) is None
 
 
 def test_a_lease_is_renewed(redis_server: EmbeddedRedis, client: redis.Redis, quick: None) -> None:
-    with Lease(redis_server.url, PROCESS):
+    with lease_of(redis_server):
         for _ in range(3):
             client.pexpire(KEY, 300)
             wait_until(lambda: int(str(client.pttl(KEY))) > 300, "the lease is renewed")
-        assert client.get(KEY) == ME
+        assert held_by_me(client)
 
 
 def test_a_lease_that_redis_has_lost_is_written_again(
     redis_server: EmbeddedRedis, client: redis.Redis, quick: None
 ) -> None:
-    with Lease(redis_server.url, PROCESS):
+    with lease_of(redis_server):
         client.delete(KEY)
-        wait_until(lambda: client.get(KEY) == ME, "the lease is renewed")
+        wait_until(lambda: held_by_me(client), "the lease is renewed")
 
 
 def test_a_lease_that_another_process_holds_is_refused_with_its_owner(
@@ -102,22 +66,22 @@ def test_a_lease_that_another_process_holds_is_refused_with_its_owner(
 ) -> None:
     first = hold(PROCESS)
 
-    with pytest.raises(StackError) as caught, Lease(redis_server.url, PROCESS):
+    with pytest.raises(StackError) as caught, lease_of(redis_server):
         pytest.fail("both hold the lease")
 
     assert str(caught.value) == (
         f"another {PROCESS} is running on {redis_server.url} ({owner(first)}): stop it first"
     )
     assert caught.value.exit_code == 6
-    assert client.get(KEY) == owner(first)
+    assert str(client.get(KEY)).startswith(f"{owner(first)}:")
 
 
 def test_leases_of_other_names_are_independent(
     redis_server: EmbeddedRedis, client: redis.Redis, hold: Callable[[str], Holder]
 ) -> None:
     others = {name: owner(hold(name)) for name in ("consumer-0", "dataflow-1")}
-    with Lease(redis_server.url, PROCESS):
-        assert client.get(KEY) == ME
+    with lease_of(redis_server):
+        assert held_by_me(client)
     assert live_processes(client) == others
 
 
@@ -129,26 +93,50 @@ def test_the_lease_of_a_killed_process_of_this_host_is_free_at_once(
     first.wait()
     assert client.persist(KEY)  # so that it does not expire
 
-    with Lease(redis_server.url, PROCESS):
-        assert client.get(KEY) == ME
+    with lease_of(redis_server):
+        assert held_by_me(client)
 
 
-def test_a_restarted_process_with_the_same_id_gets_its_lease_back(
+def test_a_process_with_the_id_of_its_predecessor_gets_its_lease_at_once(
     redis_server: EmbeddedRedis, client: redis.Redis, quick: None
 ) -> None:
-    """As the first process of a container does."""
-    client.set(KEY, ME)
-    with Lease(redis_server.url, PROCESS):
-        assert client.get(KEY) == ME
+    """As the first process of a restarted container may."""
+    client.set(KEY, f"{ME}{lease_module._machine()}-0123456789ab")
+    with lease_of(redis_server):
+        assert held_by_me(client)
         assert int(str(client.pttl(KEY))) > 0
+
+
+def test_a_process_of_the_same_host_name_and_id_elsewhere_is_not_taken_for_dead(
+    redis_server: EmbeddedRedis, client: redis.Redis, quick: None
+) -> None:
+    """As the pod of a StatefulSet that was replaced, and lives on behind a broken network."""
+    for pid in (os.getpid(), 2**22 + 1):  # no process here has the second one
+        owner = f"{socket.gethostname()}:{pid}:01234567-0123456789ab"
+        client.set(KEY, owner)
+        assert live_processes(client) == {PROCESS: owner.rpartition(":")[0]}
+        with pytest.raises(StackError), lease_of(redis_server):
+            pytest.fail("both hold the lease")
+        client.pexpire(KEY, 200)
+        with lease_of(redis_server):
+            assert held_by_me(client)
+
+
+@pytest.mark.parametrize("owner", ["text", "a:b", "a:b:c", "::", "h:99999999999999999999:x"])
+def test_a_foreign_owner_is_not_taken_for_dead(
+    redis_server: EmbeddedRedis, client: redis.Redis, quick: None, owner: str
+) -> None:
+    client.set(KEY, owner)
+    with pytest.raises(StackError, match="stop it first"), lease_of(redis_server):
+        pytest.fail("the lease is another's")
 
 
 def test_a_lease_of_another_host_is_waited_for_until_it_expires(
     redis_server: EmbeddedRedis, client: redis.Redis, quick: None
 ) -> None:
     client.set(KEY, ELSEWHERE, px=200)
-    with Lease(redis_server.url, PROCESS):
-        assert client.get(KEY) == ME
+    with lease_of(redis_server):
+        assert held_by_me(client)
 
 
 def test_a_lease_of_another_host_that_does_not_expire_is_refused(
@@ -159,24 +147,15 @@ def test_a_lease_of_another_host_that_does_not_expire_is_refused(
         pytest.raises(
             StackError, match=r"^another consumer-1 .* \(another-host:99999999\): stop it"
         ),
-        Lease(redis_server.url, PROCESS),
+        lease_of(redis_server),
     ):
         pytest.fail("both hold the lease")
     assert client.get(KEY) == ELSEWHERE
 
 
-def test_a_lease_that_another_process_has_acquired_meanwhile_is_not_deleted(
-    redis_server: EmbeddedRedis, client: redis.Redis
-) -> None:
-    """As after a suspend of this machine that was longer than the lease."""
-    with Lease(redis_server.url, PROCESS):
-        client.set(KEY, ELSEWHERE)
-    assert client.get(KEY) == ELSEWHERE
-
-
 def test_without_redis_no_lease_can_be_acquired() -> None:
     with pytest.raises(RedisFailure, match=r"^Redis at redis://127\.0\.0\.1"):
-        Lease(f"redis://127.0.0.1:{free_ports(1)[0]}", PROCESS)
+        lease_at(f"redis://127.0.0.1:{free_ports(1)[0]}")
 
 
 # No live process, before a run starts.
