@@ -6,15 +6,25 @@ restarted may send it again.
 """
 
 import logging
+import time
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import confluent_kafka as ck
 from prometheus_client import Counter
 
+from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import DEAD_LETTERS
-from rushhour.runtime.kafka import message_position, producer_config
+from rushhour.runtime.kafka import (
+    check_messages,
+    consumer_config,
+    end_offsets,
+    message_position,
+    producer_config,
+)
 
 Reason = Literal["undecodable", "out_of_bounds", "wrong_partition", "skipped"]
 
@@ -26,6 +36,7 @@ NOT_COPIED = Counter(
 
 _LOGGED = 100  # records of one reason that are logged; the rest are counted and copied
 _CLOSE_S = 5.0
+_READ_S = 30.0
 _MAX_DETAIL = 500  # characters
 # Copies wait for Kafka in memory of their own. What exceeds it is not copied: nothing waits.
 _QUEUE = {
@@ -66,6 +77,15 @@ class DeadLetter:
             return cls(**text, **numbers)  # type: ignore[arg-type]
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A copy on the topic: what was rejected, and where and why."""
+
+    letter: DeadLetter
+    key: bytes | None
+    value: bytes | None
 
 
 class DeadLetters:
@@ -174,3 +194,57 @@ class DeadLetters:
             DEAD_LETTERS,
             why,
         )
+
+
+def read_dead_letters(
+    cluster: KafkaCluster, start: Mapping[int, int], run_id: str
+) -> list[RejectedRecord]:
+    """Return the rejected records of a run, each once, in the order of their copies.
+
+    Parameters
+    ----------
+    start
+        Where the run starts on each partition of the topic; what Kafka no longer has is left out.
+
+    Raises
+    ------
+    KafkaFailure
+        If Kafka does not answer, or lacks the topic.
+    """
+    ends = end_offsets(cluster, [DEAD_LETTERS])[DEAD_LETTERS]
+    open_partitions = {
+        partition for partition, end in ends.items() if end > start.get(partition, 0)
+    }
+    config = consumer_config(cluster)
+    config |= {"auto.offset.reset": "earliest", "enable.partition.eof": True}
+    copies: list[ck.Message] = []
+    with closing(ck.Consumer(config)) as consumer:
+        consumer.assign(
+            [
+                ck.TopicPartition(cluster.topic(DEAD_LETTERS), each, start.get(each, 0))
+                for each in sorted(open_partitions)
+            ]
+        )
+        deadline = time.monotonic() + _READ_S
+        while open_partitions:
+            if time.monotonic() > deadline:
+                raise KafkaFailure(f"Kafka at {cluster}: {DEAD_LETTERS} was not read to its end")
+            for message in consumer.consume(1_000, timeout=0.1):
+                error = message.error()
+                if error is not None and error.code() == ck.KafkaError._PARTITION_EOF:
+                    open_partitions.discard(message.partition() or 0)
+                else:
+                    check_messages([message])
+                    copies.append(message)
+    return _rejected(copies, run_id)
+
+
+def _rejected(copies: list[ck.Message], run_id: str) -> list[RejectedRecord]:
+    """Return the rejected records of a run, by the time of their copies."""
+    found: dict[tuple[str, int, int], RejectedRecord] = {}
+    for copy in sorted(copies, key=lambda message: message.timestamp()[1]):
+        letter = DeadLetter.from_headers(copy.headers())
+        if letter is not None and letter.run_id == run_id:
+            position = (letter.topic, letter.partition, letter.offset)
+            found.setdefault(position, RejectedRecord(letter, copy.key(), copy.value()))
+    return list(found.values())

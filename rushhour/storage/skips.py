@@ -6,7 +6,7 @@ from typing import NamedTuple
 import redis
 
 from rushhour.core import keys
-from rushhour.runtime.redis_client import read_hash, write_hash
+from rushhour.runtime.redis_client import read_hash
 
 
 class RecordPosition(NamedTuple):
@@ -16,11 +16,23 @@ class RecordPosition(NamedTuple):
     partition: int
     offset: int
 
+    def __str__(self) -> str:
+        return f"topic '{self.topic}' partition {self.partition} offset {self.offset}"
 
-def add_skip(client: redis.Redis, position: RecordPosition) -> None:
-    """Pass over a record from the next start of its readers on."""
+
+def add_skip(client: redis.Redis, position: RecordPosition) -> str:
+    """Pass over a record from the next start of its reader on.
+
+    Returns
+    -------
+    str
+        Since when it is to be passed over (RFC 3339), which may be before now.
+    """
     moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    write_hash(client, keys.SKIPPED, {keys.record_field(*position): moment})
+    field = keys.record_field(*position)
+    if client.hsetnx(keys.SKIPPED, field, moment):
+        return moment
+    return str(client.hget(keys.SKIPPED, field))
 
 
 def load_skips(client: redis.Redis) -> dict[RecordPosition, str]:

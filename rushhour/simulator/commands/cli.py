@@ -20,13 +20,14 @@ from rushhour.simulator.commands.signatures import run as running
 
 _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (running.up, running.prepare, running.watch),
-    "Control a live run": (running.speed, running.pause, running.resume),
+    "Control a live run": (running.speed, running.pause, running.resume, running.skip),
     "Read a run": (
         look.status,
         look.models,
         look.zone,
         look.compare,
         look.alerts,
+        look.dead_letters,
         look.verify,
         look.redis,
     ),
@@ -43,7 +44,7 @@ class _Sections(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands of each section with their one-line help."""
         for section, functions in _SECTIONS.items():
-            names = [function.__name__ for function in functions]
+            names = [function.__name__.replace("_", "-") for function in functions]
             with formatter.section(section):
                 formatter.write_dl(
                     [(name, self.commands[name].get_short_help_str(_WHOLE)) for name in names]

@@ -129,6 +129,33 @@ class Check(Document, frozen=True, kw_only=True):
     detail: str
 
 
+class Skipped(Document, frozen=True, kw_only=True):
+    """`rushhour skip --json`: one object."""
+
+    topic: str
+    partition: int
+    offset: int
+    since: Annotated[datetime, Meta(description="when it was told to pass over, RFC 3339")]
+    restart: Annotated[str, Meta(description="the process to restart: `dataflow` or `consumer`")]
+
+
+class DeadLetter(Document, frozen=True, kw_only=True):
+    """`rushhour dead-letters --json`: one line for each rejected record, the newest first."""
+
+    topic: str
+    partition: int
+    offset: int
+    time: Annotated[datetime, Meta(description="timestamp of the record on Kafka, RFC 3339")]
+    reason: Annotated[
+        str,
+        Meta(description="`undecodable`, `out_of_bounds`, `wrong_partition` or `skipped`"),
+    ]
+    detail: Annotated[str, Meta(description="what is wrong with it, in words; may be empty")]
+    process: Annotated[str, Meta(description="which process rejected it, such as `dataflow-0`")]
+    key: Annotated[str | None, Meta(description="null without a key; `\\xff` for other bytes")]
+    value: Annotated[str | None, Meta(description="null without a value")]
+
+
 class Setting(Document, frozen=True, kw_only=True):
     """`rushhour config --json`: one line for each setting."""
 
@@ -200,6 +227,6 @@ class Backtest(Document, frozen=True, kw_only=True):
 
 
 DOCUMENTS: tuple[type[Document], ...] = (
-    Report, Prepared, ClosedHour, Clock, Status, Models, Zone, Comparison, Alert, Check, Served,
-    Backtest, Download, Setting,
+    Report, Prepared, ClosedHour, Clock, Status, Models, Zone, Comparison, Alert, Check,
+    Skipped, DeadLetter, Served, Backtest, Download, Setting,
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import confluent_kafka as ck
 import pytest
@@ -13,17 +13,13 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import DEAD_LETTERS, TRIPS
 from rushhour.runtime import dead_letters
 from rushhour.runtime.dead_letters import DeadLetter, DeadLetters
-from rushhour.runtime.kafka import BatchProducer, assigned_consumer
+from rushhour.runtime.kafka import BatchProducer
 from rushhour.storage.skips import RecordPosition, add_skip, load_skips
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.kafka_messages import read_messages
 
 
 def read_one(bootstrap: str, topic: str, partition: int) -> ck.Message:
-    with closing(assigned_consumer(KafkaCluster(bootstrap), {topic: {partition: 0}})) as consumer:
-        found = wait_until(
-            lambda: consumer.consume(1, timeout=0.1), f"a message of {topic} is read"
-        )
-    return found[0]
+    return read_messages(KafkaCluster(bootstrap), {topic: {partition: 0}}, 1)[0]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +20,6 @@ from rushhour.core.topics import HOURLY_RIDES, TOPICS, TRIPS
 from rushhour.runtime import kafka
 from rushhour.runtime.kafka import (
     BatchProducer,
-    assigned_consumer,
     check_messages,
     end_offsets,
     ensure_topics,
@@ -28,6 +27,7 @@ from rushhour.runtime.kafka import (
 )
 from rushhour.runtime.monitor import Health
 from rushhour.simulator.stack.ports import free_ports
+from tests.fixtures.kafka_messages import read_messages
 from tests.fixtures.waiting import wait_until
 
 RUN = "0123456789ab"
@@ -51,15 +51,7 @@ def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]
 
 def read(bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int) -> list[ck.Message]:
     """Read at least `count` messages."""
-    found: list[ck.Message] = []
-    with closing(assigned_consumer(KafkaCluster(bootstrap), offsets)) as consumer:
-
-        def enough() -> bool:
-            found.extend(consumer.consume(1_000, timeout=0.1))
-            return len(found) >= count
-
-        wait_until(enough, f"{count} messages are read")
-    return found
+    return read_messages(KafkaCluster(bootstrap), offsets, count)
 
 
 @contextmanager

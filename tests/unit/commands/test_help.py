@@ -12,8 +12,8 @@ from rushhour.simulator.commands.cli import app
 from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 
 COMMANDS = (
-    "up", "prepare", "watch", "speed", "pause", "resume", "status", "models", "zone", "compare",
-    "alerts", "verify", "redis", "backtest", "download", "config",
+    "up", "prepare", "watch", "speed", "pause", "resume", "skip", "status", "models", "zone",
+    "compare", "alerts", "dead-letters", "verify", "redis", "backtest", "download", "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}
 
@@ -26,7 +26,7 @@ def help_of(*args: str) -> str:
 
 def test_help_lists_every_command_once_and_whole() -> None:
     listed = CliRunner().invoke(app, ["--help"]).output
-    assert re.findall(r"^  (\w+) {2,}\w", listed.partition("Run:")[2], re.M) == list(COMMANDS)
+    assert re.findall(r"^  ([\w-]+) {2,}\w", listed.partition("Run:")[2], re.M) == list(COMMANDS)
     assert "..." not in listed.partition("Run:")[2]
 
 

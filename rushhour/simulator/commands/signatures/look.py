@@ -75,6 +75,20 @@ def alerts(
     show_alerts(settings, output, zone_id, last)
 
 
+@with_settings(*STORED_RUN, "kafka", "topic_prefix")
+def dead_letters(
+    settings: Settings,
+    output: Output,
+    limit: Annotated[int, typer.Option("--limit", help="how many records to show")] = 20,
+) -> None:
+    """Show the records that the processes have rejected and passed over."""
+    from rushhour.simulator.commands.dead_letters import show_dead_letters
+
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: show at least 1 record")
+    show_dead_letters(settings, output, limit)
+
+
 @with_settings(*STORED_RUN, own_flags=("data",))
 def verify(settings: Settings, output: Output, flags: dict[str, Path | None]) -> None:
     """Check the run against its trip file and an offline replay."""

@@ -93,3 +93,18 @@ def resume(settings: Settings, output: Output) -> None:
     from rushhour.simulator.commands.controls import control
 
     control(settings, output, Command("resume"))
+
+
+@with_settings(*STORED_RUN)
+def skip(
+    settings: Settings,
+    output: Output,
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="such as trips")],
+    partition: Annotated[int, typer.Argument(metavar="PARTITION", help="number of the partition")],
+    offset: Annotated[int, typer.Argument(metavar="OFFSET", help="position of the record")],
+) -> None:
+    """Have a record passed over that stops a process, from the next start of that process on."""
+    from rushhour.simulator.commands.skip import skip as skip_record
+    from rushhour.storage.skips import RecordPosition
+
+    skip_record(settings, output, RecordPosition(topic, partition, offset))
