@@ -1,10 +1,12 @@
 # The two commands of the README: `make up` and `make test`. Each does its own set-up.
 # ARGS go to the command: make up ARGS="--speed max --dataset green"
 # JOBS is the number of processes that run tests: make test JOBS=0 for one, without pytest-xdist
-.PHONY: help up test fast check accuracy lock clean
+.PHONY: help up test fast check chaos accuracy lock clean
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SEEDS ?= 12
+START ?= 0
 JOBS ?= auto
 export RUSHHOUR_PYTHON PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -13,6 +15,7 @@ help:
 	@echo 'make test      install and run all tests (RUSHHOUR_DATA_DIR=DIR for those on official files)'
 	@echo 'make fast      the checks, unit tests and doctests: the loop while you write'
 	@echo 'make check     ruff, mypy and the import rules'
+	@echo 'make chaos     disturb runs: SEEDS=500 START=0, or SEED=17 for one again'
 	@echo 'make accuracy  measure the forecasts beside baselines and LightGBM'
 	@echo 'make lock      write the lock files from pyproject.toml'
 	@echo 'make clean     delete what make made'
@@ -31,6 +34,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.chaos \
+		$(if $(SEED),--seed $(SEED),--start $(START) --seeds $(SEEDS)) $(ARGS)
 
 accuracy: $(VENV)/.installed-bench
 	@$(BIN)/python benchmarks/accuracy.py $(ARGS)

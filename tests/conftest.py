@@ -31,7 +31,7 @@ pytest_plugins = [
 ]
 
 _TESTS = Path(__file__).parent
-_KINDS = ("unit", "integration", "e2e")
+_KINDS = ("unit", "integration", "chaos", "e2e")
 
 
 def _kind(path: Path) -> str:

@@ -55,7 +55,7 @@ def test_a_star_stands_for_each_time_and_for_all_names() -> None:
 
 def test_a_failpoint_that_holds_tells_the_driver_and_waits_for_its_answer(tmp_path: Path) -> None:
     address = tmp_path / "driver"
-    events = []
+    events: list[dict[str, object]] = []
 
     def drive() -> None:
         for answer in (b"go\n", b"raise\n"):

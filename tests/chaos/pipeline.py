@@ -1,0 +1,215 @@
+"""One run as real processes, each behind proxies of its own."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rushhour.core.hours import HOUR_MS, parse_label
+from rushhour.runtime.failpoints import VARIABLE
+from rushhour.simulator.stack.child_process import ChildProcess
+from rushhour.simulator.stack.ports import HOST, free_ports
+from tests.chaos.control import Control, Event
+from tests.chaos.invariants import Watch
+from tests.chaos.proxy import Loop, Proxy
+from tests.chaos.servers import Broker, RedisServer
+from tests.chaos.supervisor import End, Supervisor
+
+LEASE_S = 2.0
+_LIMITS = {
+    "lease.seconds": LEASE_S,
+    "lease.renew.seconds": 0.4,
+    "dataflow.epoch.seconds": 0.3,
+    "redis.answer.seconds": 3.0,
+    "kafka.socket.seconds": 3.0,
+}
+PREPARE = "prepare-0"
+_PREPARE_ATTEMPTS = 6
+_PREPARE_S = 60.0
+_MODULES = {"producer": "producers", "dataflow": "dataflows", "consumer": "consumers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is replayed, and how: a few dozen hours of a small file."""
+
+    trip_file: Path
+    first: str = "2024-10-01T00"
+    last: str = "2024-10-02T11"
+    speed: str = "12h/s"
+    ahead_hours: int = 4
+
+    @property
+    def start_ts(self) -> int:
+        """First hour (epoch ms)."""
+        return parse_label(self.first)
+
+    @property
+    def hours(self) -> int:
+        """Number of hours."""
+        return (parse_label(self.last) - self.start_ts) // HOUR_MS + 1
+
+    def environment(self) -> dict[str, str]:
+        """Return the settings that all processes share."""
+        return {
+            "RUSHHOUR_DATASET": "green",
+            "RUSHHOUR_MONTH": "2024-10",
+            "RUSHHOUR_DATA": str(self.trip_file),
+            "RUSHHOUR_FROM": self.first.replace("T", " ") + ":00",
+            "RUSHHOUR_UNTIL": self.last.replace("T", " ") + ":00",
+            "RUSHHOUR_SPEED": self.speed,
+            "RUSHHOUR_AHEAD_HOURS": str(self.ahead_hours),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The proxies of one process."""
+
+    redis: Proxy
+    kafka: Proxy
+
+
+class Pipeline:
+    """A Redis, the processes of a run, and their proxies, beside a broker that may be shared.
+
+    Parameters
+    ----------
+    loop
+        Where the proxies run.
+    broker
+        Kafka.
+    directory
+        Where logs, data and recovery stores are.
+    plan
+        What is replayed.
+    processes
+        Number of dataflow processes and of consumers.
+    on_event
+        Called for each event, with the name of the process that is held meanwhile.
+    dump
+        What Redis holds before the run.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a run
+        self,
+        loop: Loop,
+        broker: Broker,
+        directory: Path,
+        plan: Plan,
+        processes: tuple[int, int],
+        *,
+        on_event: Callable[[str, Event], None] = lambda _process, _event: None,
+        dump: Path | None = None,
+    ) -> None:
+        self.directory = directory
+        self.broker = broker
+        self.plan = plan
+        self.recovery = directory / "recovery"
+        self.redis = RedisServer(directory / "redis", dump)
+        self.watch = Watch(self.redis.client, plan.start_ts, plan.ahead_hours)
+        self._on_event = on_event
+        dataflows, consumers = processes
+        self._shared = plan.environment() | {
+            "RUSHHOUR_DATAFLOWS": str(dataflows),
+            "RUSHHOUR_CONSUMERS": str(consumers),
+            "RUSHHOUR_RECOVERY_DIR": str(self.recovery),
+            "RUSHHOUR_STATE_DIR": str(directory / "state"),
+            "RUSHHOUR_CACHE_DIR": str(directory / "cache"),
+            "RUSHHOUR_ADDRESSES": ",".join(f"{HOST}:{port}" for port in free_ports(dataflows)),
+        }
+        names = ["producer-0"]
+        names += [f"dataflow-{i}" for i in range(dataflows)]
+        names += [f"consumer-{i}" for i in range(consumers)]
+        self.control = Control(self._answer)
+        self.links = {
+            name: Links(Proxy(loop, self.redis.address), Proxy(loop, broker.address, kafka=True))
+            for name in [*names, PREPARE]
+        }
+        logs = directory / "logs"
+        logs.mkdir()
+        self.supervisor = Supervisor(
+            logs,
+            {name: (_MODULES[room_of(name)], self._environment(name)) for name in names},
+        )
+        self._prepare_pid: int | None = None
+
+    def prepare(self, *flags: str) -> list[End]:
+        """Prepare the run; started again without flags if it fails, as Compose does.
+
+        Returns
+        -------
+        list[End]
+            How each attempt ended, the last of them well unless the run cannot be prepared.
+        """
+        ends: list[End] = []
+        for attempt in range(_PREPARE_ATTEMPTS):
+            command = [sys.executable, "-P", "-m", "rushhour.simulator", "prepare"]
+            log = self.directory / "logs" / f"{PREPARE}.{attempt + 1}.log"
+            process = ChildProcess(
+                PREPARE,
+                [*command, *flags] if not ends else command,
+                log,
+                self._environment(PREPARE),
+            )
+            self._prepare_pid = process.pid
+            process.wait(_PREPARE_S)
+            code = process.poll()
+            if code is None:
+                process.stop()
+                code = process.poll() or -1
+            ends.append(End(PREPARE, code, process.last_message()))
+            if code == 0:
+                break
+        return ends
+
+    def name_of(self, pid: int) -> str | None:
+        """Return the name of a process of this run."""
+        return PREPARE if pid == self._prepare_pid else self.supervisor.name_of(pid)
+
+    def pid_of(self, name: str) -> int | None:
+        """Return the id of a process that runs."""
+        return self._prepare_pid if name == PREPARE else self.supervisor.pid_of(name)
+
+    def point_to_broker(self) -> None:
+        """Point the proxies to the broker as it is now."""
+        for links in self.links.values():
+            links.kafka.upstream = self.broker.address
+
+    def close(self) -> None:
+        """End all processes and the server."""
+        self.supervisor.kill()
+        self.control.close()
+        for links in self.links.values():
+            links.redis.close()
+            links.kafka.close()
+        self.redis.close()
+
+    def _answer(self, event: Event) -> str:
+        process = self.name_of(event.pid)
+        for _ in range(100):  # the pid of a process that was started a moment ago
+            if process is not None:
+                break
+            time.sleep(0.01)
+            process = self.name_of(event.pid)
+        if process is not None:
+            self.watch.note(process, event)
+            self._on_event(process, event)
+        return "go"
+
+    def _environment(self, name: str) -> dict[str, str]:
+        limits = ";".join(f"{limit}={value}" for limit, value in _LIMITS.items())
+        links = self.links[name]
+        return self._shared | {
+            "RUSHHOUR_REDIS": f"redis://{links.redis.address}",
+            "RUSHHOUR_KAFKA": links.kafka.address,
+            "RUSHHOUR_PROCESS": name.rpartition("-")[2],
+            "PYTHONUNBUFFERED": "1",
+            VARIABLE: f"*=*:hold:{self.control.path};{limits}",
+        }
+
+
+def room_of(process: str) -> str:
+    """Return the room of a process: `consumer` of `consumer-1`."""
+    return process.rpartition("-")[0]
