@@ -3,6 +3,7 @@
 import logging
 import pickle
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 from dataflows.counting import CityHour
 from dataflows.flow import ForecastLogic
 from dataflows.forecasting import engine as engine_module
-from dataflows.forecasting import guard
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.features import HOUR_OF_DAY
 from dataflows.forecasting.forecasters import learners
@@ -308,7 +308,7 @@ def test_a_model_that_fails_often_is_one_line_a_minute(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(guard.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     log = FailureLog()
     with caplog.at_level(logging.WARNING, logger="dataflows"):
         for _ in range(90):
