@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rushhour.core.errors import DataError, KafkaFailure, RedisFailure
-from rushhour.core.topics import PREDICTIONS, TOPICS, TRIPS
+from rushhour.core.topics import PREDICTIONS, TRIPS, ZONE_TOPICS
 from tests.chaos import poison
 from tests.chaos.pipeline import LEASE_S, PREPARE, room_of
 from tests.chaos.proxy import Mode, Proxy
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.chaos.world import World
 
 ROOMS = ("producer", "dataflow", "consumer")
+READ_TOPICS = (TRIPS, *ZONE_TOPICS)
 FREEZE_S = 3 * LEASE_S
 # Longer than a client waits for an answer.
 OUTAGE_S = 4.5
@@ -239,9 +240,9 @@ FAULTS: dict[str, Fault] = {
     "kafka.lost": Fault(_kafka_lost, may_stop=_CODE_OF_KAFKA, late=True),
     "store.deleted": Fault(partial(_stores_deleted, every=False), ("dataflow",)),
     "stores.deleted": Fault(partial(_stores_deleted, every=True), ("dataflow",)),
-    "poison.undecodable": Fault(_undecodable, TOPICS),
-    "poison.foreign": Fault(partial(_repeated, foreign=True), TOPICS),
-    "poison.repeated": Fault(partial(_repeated, foreign=False), TOPICS),
+    "poison.undecodable": Fault(_undecodable, READ_TOPICS),
+    "poison.foreign": Fault(partial(_repeated, foreign=True), READ_TOPICS),
+    "poison.repeated": Fault(partial(_repeated, foreign=False), READ_TOPICS),
     "poison.huge-seq": Fault(
         partial(_altered, topic=TRIPS, kind="trip", change=poison.with_huge_seq),
         may_stop=_CODE_OF_KAFKA,

@@ -2,22 +2,22 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rushhour.core.hours import HOUR_MS, parse_label
 from rushhour.runtime.failpoints import VARIABLE
-from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.ports import HOST, free_ports
 from tests.chaos.control import Control, Event
 from tests.chaos.invariants import Watch
+from tests.chaos.launch import launch
 from tests.chaos.proxy import Loop, Proxy
 from tests.chaos.servers import Broker, RedisServer
 from tests.chaos.supervisor import End, Supervisor
 
 LEASE_S = 2.0
-_LIMITS = {
+SHORT_LIMITS = {
     "lease.seconds": LEASE_S,
     "lease.renew.seconds": 0.4,
     "dataflow.epoch.seconds": 0.3,
@@ -90,6 +90,8 @@ class Pipeline:
         Called for each event, with the name of the process that is held meanwhile.
     dump
         What Redis holds before the run.
+    limits
+        How long processes wait for one another and for the servers.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run
@@ -102,6 +104,7 @@ class Pipeline:
         *,
         on_event: Callable[[str, Event], None] = lambda _process, _event: None,
         dump: Path | None = None,
+        limits: Mapping[str, float] = SHORT_LIMITS,
     ) -> None:
         self.directory = directory
         self.broker = broker
@@ -110,6 +113,7 @@ class Pipeline:
         self.redis = RedisServer(directory / "redis", dump)
         self.watch = Watch(self.redis.client, plan.start_ts, plan.ahead_hours)
         self._on_event = on_event
+        self._limits = limits
         dataflows, consumers = processes
         self._shared = plan.environment() | {
             "RUSHHOUR_DATAFLOWS": str(dataflows),
@@ -147,7 +151,7 @@ class Pipeline:
         for attempt in range(_PREPARE_ATTEMPTS):
             command = [sys.executable, "-P", "-m", "rushhour.simulator", "prepare"]
             log = self.directory / "logs" / f"{PREPARE}.{attempt + 1}.log"
-            process = ChildProcess(
+            process = launch(
                 PREPARE,
                 [*command, *flags] if not ends else command,
                 log,
@@ -199,7 +203,7 @@ class Pipeline:
         return "go"
 
     def _environment(self, name: str) -> dict[str, str]:
-        limits = ";".join(f"{limit}={value}" for limit, value in _LIMITS.items())
+        limits = ";".join(f"{limit}={value}" for limit, value in self._limits.items())
         links = self.links[name]
         return self._shared | {
             "RUSHHOUR_REDIS": f"redis://{links.redis.address}",

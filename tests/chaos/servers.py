@@ -14,6 +14,7 @@ import redis
 from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.ports import HOST, free_ports
 from rushhour.simulator.stack.redis_binary import find_binary
+from tests.chaos.launch import launch, launch_python
 from tests.chaos.proxy import Address
 
 _DUMP = "dump.rdb"
@@ -53,7 +54,7 @@ class RedisServer:
             shutil.copy(dump, file)
         options = f"--bind {HOST} --port {self.port} --appendonly no --daemonize no --save"
         command = [find_binary().path, *options.split(), "", "--dir", str(self._directory)]
-        self.process = ChildProcess("redis", command, self._directory / "redis.log")
+        self.process = launch("redis", command, self._directory / "redis.log")
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             with suppress(redis.RedisError):
@@ -136,7 +137,7 @@ class Broker:
     def _start(self) -> str:
         self._started += 1
         log = self._directory / f"broker-{self._started}.log"
-        self._process = ChildProcess.python("broker", "rushhour.simulator.stack.broker", log, {})
+        self._process = launch_python("broker", "rushhour.simulator.stack.broker", log, {})
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             text = log.read_text("utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rushhour.core.errors import INTERRUPTED
 from rushhour.simulator.stack.child_process import ChildProcess
+from tests.chaos.launch import launch_python
 
 # A process that ends so many times in a row with the same code, without progress, has stopped.
 _ENDS = 5
@@ -176,7 +177,7 @@ class Supervisor:
     def _start(self, member: _Member) -> None:
         member.started += 1
         log = self._directory / f"{member.name}.{member.started}.log"
-        member.current = ChildProcess.python(member.name, member.module, log, member.environment)
+        member.current = launch_python(member.name, member.module, log, member.environment)
         member.done = False
         self._names[member.current.pid] = member.name
 
