@@ -12,7 +12,7 @@ from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
-from rushhour.storage.runs import load_run
+from rushhour.storage.runs import join_run
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
     kafka, redis_address = settings.servers("consumer")
     client = connect(redis_address)
     with redis_failures(redis_address):
-        run = load_run(client)
+        run = join_run(client)
         REGISTRY.register(RunCollector(client, run))
         consumer = Consumer(client, run, settings.process)
         if not consumer.partitions:

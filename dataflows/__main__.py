@@ -30,7 +30,7 @@ from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import causes, run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import is_finished
-from rushhour.storage.runs import load_offsets, load_run
+from rushhour.storage.runs import join_run, load_offsets
 
 # The codec of each topic that is written.
 _CODECS: dict[str, Callable[[str], Codec[Any]]] = {
@@ -46,7 +46,7 @@ def main(settings: Settings, health: Health, _fence: Fence) -> None:
     kafka, redis_address = settings.servers("dataflow")
     client = connect(redis_address)
     with redis_failures(redis_address):
-        run = load_run(client)
+        run = join_run(client)
         start = load_offsets(client, TRIPS)
         sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
         finished = is_finished(client, run)

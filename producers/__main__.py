@@ -23,7 +23,7 @@ from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures, write_hash
 from rushhour.storage.clock import first_open_hour, load_status
-from rushhour.storage.runs import load_offsets, load_run
+from rushhour.storage.runs import join_run, load_offsets
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
     kafka, redis_address = settings.servers("producer")
     client = connect(redis_address)
     with redis_failures(redis_address):
-        run = load_run(client)
+        run = join_run(client)
         trips = load_trips(run)
         _log.info("run %s: %s", run.run_id, source_label(run))
         _write_quality(client, trips)
@@ -63,12 +63,12 @@ def load_trips(run: RunInfo) -> TripTable:
     Raises
     ------
     DataError
-        If the file cannot be read or holds no trip of the month.
+        If the file cannot be read, or is not the one that the run started with.
     """
     if run.synthetic:
         trips = synthetic_table(run.dataset, run.month)
     else:
-        trips = read_trips(Path(run.file), run.dataset, run.month)
+        trips = read_trips(Path(run.file), run.dataset, run.month, run.sha256)
     return apply_surges(trips, run.surges)
 
 

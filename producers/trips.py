@@ -4,8 +4,6 @@ Times are epoch milliseconds. TLC files hold New York wall-clock times without a
 are kept and labelled UTC, here and nowhere else.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from producers.datasets import (
-    PICKUP_COLUMNS,
-    ZONE_COLUMN,
-    is_a_directory,
-    no_such_file,
-    pickup_column,
-)
+from producers.parquet import read_columns
 from producers.synthetic import synthetic_trips
 from rushhour.core.arrays import Ints, Mask
 from rushhour.core.errors import DataError
@@ -31,7 +22,6 @@ from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 
 # Reasons to reject a row, in the order of the checks: a row counts for the first that applies.
 REASONS = ("null_time", "outside_month", "null_zone", "unknown_zone")
-_MAGIC = b"PAR1"
 _TICKS_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 
 
@@ -97,25 +87,30 @@ def select_trips(
     return TripTable(times[order], zone[kept].astype(np.int16)[order], len(pickup_ms), rejected)
 
 
-def read_trips(path: Path, dataset: str, month: str) -> TripTable:
+def read_trips(path: Path, dataset: str, month: str, sha256: str | None = None) -> TripTable:
     """Read the trips of a month from a TLC Parquet file.
+
+    Parameters
+    ----------
+    path
+        The file, which is read once.
+    dataset
+        `yellow` or `green`.
+    month
+        The month, such as `2024-10`: trips outside of it are rejected.
+    sha256
+        What the content must be; None for any content.
 
     Raises
     ------
     DataError
-        If the file cannot be read, is not a file of this dataset, or has no trip of the month.
+        If the file cannot be read, is not a file of this dataset, has another content, or has no
+        trip of the month.
     UsageError
         If the month is invalid.
     """
     window = parse_month(month)
-    times, zones = _read_columns(path, dataset)
-    table = select_trips(
-        _epoch_ms(times),
-        _to_numpy(zones),
-        window,
-        null_time=_nulls(times),
-        null_zone=_nulls(zones),
-    )
+    table = read_columns(path, dataset, sha256, lambda times, zones: _select(times, zones, window))
     if not len(table):
         counts = ", ".join(f"{reason} {count}" for reason, count in table.rejected.items())
         raise DataError(
@@ -138,74 +133,14 @@ def synthetic_table(dataset: str, month: str) -> TripTable:
     return TripTable(pickup_ts, zone, len(pickup_ts), dict.fromkeys(REASONS, 0))
 
 
-def check_file(path: Path, dataset: str) -> None:
-    """Check the columns of a TLC file of this dataset, without reading its rows.
-
-    Raises
-    ------
-    DataError
-        If the file is of another kind, or cannot be read.
-    """
-    with _open(path, dataset):
-        pass
-
-
-def _read_columns(path: Path, dataset: str) -> tuple[Any, Any]:
-    column = pickup_column(dataset)
-    with _open(path, dataset) as file:
-        table = file.read(columns=[column, ZONE_COLUMN])
-    return table.column(column), table.column(ZONE_COLUMN)
-
-
-@contextmanager
-def _open(path: Path, dataset: str) -> Iterator[Any]:
-    """Yield a Parquet file whose columns have been checked."""
-    if path.is_dir():
-        raise is_a_directory(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            _check_schema(path, file.schema_arrow, dataset)
-            yield file
-    except FileNotFoundError:
-        raise no_such_file(path) from None
-    except (OSError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"{path}: damaged Parquet file ({reason}): download it again"
-            if _starts_as_parquet(path)
-            else f"{path}: not a Parquet file: --data takes a TLC trip file in Parquet "
-            "format, and for `backtest` also one of hourly rides"
-        ) from error
-
-
-def _starts_as_parquet(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
-
-
-def _check_schema(path: Path, schema: Any, dataset: str) -> None:
-    column = pickup_column(dataset)
-    for other, other_column in PICKUP_COLUMNS.items():
-        if column not in schema.names and other_column in schema.names:
-            raise DataError(f"{path}: this is a {other} file: pass --dataset {other}")
-    for name in (column, ZONE_COLUMN):
-        if name not in schema.names:
-            raise DataError(f"{path}: has no column {name}: pass a TLC {dataset} trip file")
-    time, zone = schema.field(column).type, schema.field(ZONE_COLUMN).type
-    # With any other time zone these would be instants, not wall-clock times.
-    if not pa.types.is_timestamp(time) or time.tz not in (None, "UTC"):
-        raise DataError(
-            f"{path}: column {column} is {time}, not a timestamp without a zone: "
-            f"pass a TLC {dataset} trip file"
-        )
-    if not pa.types.is_integer(zone):
-        raise DataError(
-            f"{path}: column {ZONE_COLUMN} is {zone}, not whole numbers: "
-            f"pass a TLC {dataset} trip file"
-        )
+def _select(times: Any, zones: Any, window: tuple[int, int]) -> TripTable:
+    return select_trips(
+        _epoch_ms(times),
+        _to_numpy(zones),
+        window,
+        null_time=_nulls(times),
+        null_zone=_nulls(zones),
+    )
 
 
 def _epoch_ms(times: Any) -> npt.NDArray[np.int64]:

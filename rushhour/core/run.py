@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from rushhour.core.hours import HOUR_MS, hour_label, parse_label
 from rushhour.core.surges import Surge, parse_surges
+from rushhour.core.version import VERSION
 
 SYNTHETIC = "synthetic"
 
@@ -16,7 +17,8 @@ class RunInfo:
     `source` is the name of the trip file, or `synthetic`. `file` is its path, empty for synthetic
     data. `dataflows` and `consumers` are the numbers of processes that share the work. `surge` has
     the format of `format_surges`, and is empty if the trips are replayed unchanged. `models` are
-    the names of all models, the served one first.
+    the names of all models, the served one first. `rows`, `size` (bytes) and `sha256` are those of
+    the file, 0 and empty for synthetic data. `version` is the rushhour that started the run.
     """
 
     run_id: str
@@ -30,6 +32,10 @@ class RunInfo:
     consumers: int = 1
     surge: str = ""
     models: tuple[str, ...] = ()
+    rows: int = 0
+    size: int = 0
+    sha256: str = ""
+    version: str = VERSION
 
     @property
     def synthetic(self) -> bool:
@@ -42,11 +48,16 @@ class RunInfo:
         return parse_surges(self.surge)
 
     def replays_the_same_as(self, other: "RunInfo") -> bool:
-        """Whether both runs have the same result, whatever their numbers of processes."""
-        return (
-            replace(self, run_id=other.run_id, dataflows=other.dataflows, consumers=other.consumers)
-            == other
-        )
+        """Whether both runs have the same result, whatever their numbers of processes.
+
+        The content of the file counts, not where it is or what it is called.
+        """
+        return self._result_of() == other._result_of()
+
+    def _result_of(self) -> "RunInfo":
+        """Return the run without what its result does not depend on."""
+        source = SYNTHETIC if self.synthetic else ""
+        return replace(self, run_id="", source=source, file="", dataflows=1, consumers=1)
 
     @property
     def hours(self) -> int:
@@ -67,11 +78,21 @@ class RunInfo:
             "consumers": self.consumers,
             "surge": self.surge,
             "models": ",".join(self.models),
+            "rows": self.rows,
+            "size": self.size,
+            "sha256": self.sha256,
+            "version": self.version,
         }
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "RunInfo":
-        """Return the run from the fields of `to_fields`."""
+        """Return the run from the fields of `to_fields`.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If a field is missing, or cannot be read.
+        """
         return cls(
             run_id=fields["run_id"],
             dataset=fields["dataset"],
@@ -84,4 +105,8 @@ class RunInfo:
             consumers=int(fields["consumers"]),
             surge=fields["surge"],
             models=tuple(filter(None, fields["models"].split(","))),
+            rows=int(fields["rows"]),
+            size=int(fields["size"]),
+            sha256=fields["sha256"],
+            version=fields["version"],
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from producers.datasets import locate, official_file
 from producers.download import download
-from producers.trips import check_file
+from producers.parquet import FileContent, content_of
 from rushhour.core.run import SYNTHETIC, RunInfo
 from rushhour.core.settings import Settings
 
@@ -19,21 +19,25 @@ def find_data(settings: Settings, progress: Callable[[int, int | None], None]) -
     UnreachableError
         If it has to be downloaded and the network is unreachable.
     DataError
-        If the file of `--data` does not exist or is of another dataset, or the download fails
-        for another reason.
+        If the file of `--data` does not exist, or the download fails for another reason.
     """
-    file = locate(settings) or download(
+    return locate(settings) or download(
         official_file(settings.dataset, settings.month), settings.cache_dir, progress
     )
-    check_file(file, settings.dataset)
-    return file
 
 
 def describe_run(settings: Settings, file: Path | None) -> RunInfo:
-    """Return the run of these settings, with a new id and the models of this version."""
+    """Return the run of these settings, with a new id and the models of this version.
+
+    Raises
+    ------
+    DataError
+        If the file is of another dataset, or cannot be read.
+    """
     from dataflows.forecasting.forecasters import model_names  # noqa: PLC0415 - River is slow to import
 
     start_ts, end_ts = settings.window
+    content = FileContent(0, 0, "") if file is None else content_of(file, settings.dataset)
     return RunInfo(
         run_id=secrets.token_hex(6),
         dataset=settings.dataset,
@@ -46,4 +50,7 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
         consumers=settings.consumers,
         surge=settings.surge,
         models=model_names(),
+        rows=content.rows,
+        size=content.size,
+        sha256=content.sha256,
     )

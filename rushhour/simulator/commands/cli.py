@@ -8,13 +8,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from rushhour.core.errors import ClosedPipeError, RushhourError, UsageError
+from rushhour.core.version import VERSION
 from rushhour.simulator.commands.signatures import look, offline
 from rushhour.simulator.commands.signatures import run as running
 
@@ -62,7 +62,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"rushhour {version('rushhour')}")
+        print(f"rushhour {VERSION}")
         raise typer.Exit
 
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from producers.datasets import ZONE_COLUMN, pickup_column
+from producers.parquet import content_of, parquet_errors
 from producers.synthetic import synthetic_trips
-from producers.trips import check_file
 from rushhour.core.errors import DataError
 from rushhour.core.events import EARLIEST_MS, LATEST_MS
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, clock_label, parse_month
@@ -164,9 +164,12 @@ def _refuse(
 
 
 def _trips(file: Path, dataset: str) -> Table:
-    check_file(file, dataset)
+    content_of(file, dataset)
     pickup = pickup_column(dataset)
-    frame = pd.read_parquet(file, columns=[pickup, ZONE_COLUMN])
+    with parquet_errors(file):
+        frame = pd.read_parquet(
+            file, columns=[pickup, ZONE_COLUMN], page_checksum_verification=True
+        )
     return frame.rename(columns={pickup: "pickup", ZONE_COLUMN: "zone"})
 
 

@@ -20,7 +20,7 @@ from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_offsets, load_run
 from tests.fixtures.command import Cli, Finished, Rushhour
-from tests.fixtures.trips import write_trips
+from tests.fixtures.trips import sha256_of, write_trips
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
@@ -118,6 +118,9 @@ def test_a_new_run_is_described_and_starts_after_old_messages(
         START,
         START + HOURS * HOUR,
         models=model_names(),
+        rows=1,
+        size=file.stat().st_size,
+        sha256=sha256_of(file),
     )
     ends = end_offsets(KafkaCluster(module_broker), TOPICS)
     assert {topic: load_offsets(client, topic) for topic in TOPICS} == ends

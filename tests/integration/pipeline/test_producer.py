@@ -21,7 +21,7 @@ from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import load_status
 from tests.fixtures.redis_server import fence_of
 from tests.fixtures.settings import SettingsFactory
-from tests.fixtures.trips import write_trips
+from tests.fixtures.trips import sha256_of, write_trips
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOURS = 30
@@ -33,7 +33,8 @@ def run(tmp_path: Path) -> RunInfo:
     """A run of 30 hours with a trip at the start of each, of another zone."""
     rows = [(f"{clock_label(START + i * HOUR_MS)}:00", i + 1) for i in range(HOURS)]
     file = write_trips(tmp_path / "trips.parquet", [*rows, (rows[0][0], 999), (None, 1)])
-    return RunInfo("id", "green", "2024-10", file.name, str(file), START, END)
+    sha256 = sha256_of(file)
+    return RunInfo("id", "green", "2024-10", file.name, str(file), START, END, sha256=sha256)
 
 
 def replay(

@@ -7,10 +7,11 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
-from rushhour.core.errors import KafkaFailure
+from rushhour.core.errors import KafkaFailure, RedisFailure, StackError
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
+from rushhour.core.version import VERSION
 from rushhour.runtime import kafka
 from rushhour.runtime.kafka import BatchProducer
 from rushhour.simulator.stack.ports import free_ports
@@ -22,7 +23,7 @@ from rushhour.storage.clock import (
     load_status,
     save_status,
 )
-from rushhour.storage.runs import load_offsets, load_run, save_run
+from rushhour.storage.runs import join_run, load_offsets, load_run, save_run
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 NEW = RunInfo("new", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
@@ -144,12 +145,41 @@ def test_without_kafka_the_last_run_is_unchanged(
         replace(NEW, dataflows=3, consumers=2),
         replace(NEW, source="synthetic", file=""),
         replace(NEW, models=("mixture", "last_hour")),
+        replace(NEW, rows=7, size=1_234, sha256="ab" * 32, version="0.0.1"),
         replace(NEW, surge="79:0.5@2024-10-02 23:00,132:2@2024-10-20 00:00"),
     ],
 )
 def test_a_run_is_read_back_as_it_was_saved(client: redis.Redis, run: RunInfo) -> None:
     save_run(client, run)
     assert load_run(client) == run
+
+
+def test_a_process_of_another_version_does_not_join_a_run(client: redis.Redis) -> None:
+    save_run(client, NEW)
+    assert join_run(client) == NEW
+
+    old = replace(NEW, version="0.0.1")
+    save_run(client, old)
+    with pytest.raises(StackError) as caught:
+        join_run(client)
+    assert str(caught.value) == (
+        f"rushhour 0.0.1 started this run, and this is rushhour {VERSION}: finish it with 0.0.1, "
+        "or start over with `rushhour prepare --new`"
+    )
+    assert load_run(client) == old  # it can still be read
+
+
+@pytest.mark.parametrize(("field", "value"), [("sha256", None), ("rows", "x"), ("from", "y")])
+def test_a_run_that_cannot_be_read_is_one_line(
+    client: redis.Redis, field: str, value: str | None
+) -> None:
+    save_run(client, NEW)
+    if value is None:
+        client.hdel(keys.RUN, field)
+    else:
+        client.hset(keys.RUN, field, value)
+    with pytest.raises(RedisFailure, match=r"^'sim:run' of this Redis is not a run of rushhour"):
+        load_run(client)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from rushhour.core.run import RunInfo
+from rushhour.core.run import SYNTHETIC, RunInfo
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
@@ -20,8 +20,12 @@ CHANGES: dict[str, Any] = {
     "dataflows": 3,
     "consumers": 2,
     "surge": "132:2@2024-10-20 00:00",
+    "rows": 7,
+    "size": 8,
+    "sha256": "9" * 64,
+    "version": "0.0.1",
 }
-SHARING = {"run_id", "dataflows", "consumers"}
+SAME_RESULT = {"run_id", "source", "file", "dataflows", "consumers"}
 
 
 def test_the_numbers_of_processes_do_not_make_another_run() -> None:
@@ -31,11 +35,20 @@ def test_the_numbers_of_processes_do_not_make_another_run() -> None:
     assert other.replays_the_same_as(RUN)
 
 
+def test_a_file_that_was_moved_or_renamed_makes_no_other_run_but_another_content_does() -> None:
+    assert replace(RUN, source="b.parquet", file="/b/b.parquet").replays_the_same_as(RUN)
+    assert not replace(RUN, sha256="0" * 64).replays_the_same_as(RUN)
+
+
+def test_synthetic_data_make_another_run() -> None:
+    assert not replace(RUN, source=SYNTHETIC, file="").replays_the_same_as(RUN)
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_any_other_change_makes_another_run(name: str) -> None:
     other = replace(RUN, **{name: CHANGES[name]})
-    assert RUN.replays_the_same_as(other) == (name in SHARING)
-    assert other.replays_the_same_as(RUN) == (name in SHARING)
+    assert RUN.replays_the_same_as(other) == (name in SAME_RESULT)
+    assert other.replays_the_same_as(RUN) == (name in SAME_RESULT)
 
 
 def test_every_field_of_a_run_is_tested_above() -> None:

@@ -1,6 +1,7 @@
 """Surges on trips and on counts: the formula, and that both ways agree."""
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -22,7 +23,7 @@ from rushhour.core.surges import DECIMALS, MAX_FACTOR, Surge
 from rushhour.core.zones import ZONE_IDS
 from rushhour.simulator.evaluation.demand import recount
 from rushhour.simulator.evaluation.surges import surge_counts
-from tests.fixtures.trips import TripRow, write_trips
+from tests.fixtures.trips import TripRow, sha256_of, write_trips
 
 START, END = parse_month("2024-10")
 HOURS = 6
@@ -147,10 +148,8 @@ def test_a_recount_of_the_file_finds_what_is_replayed(
 ) -> None:
     file = write_trips(tmp_path / "trips.parquet", ROWS)
     first = START + first_hour * HOUR_MS
-    run = RunInfo(
-        "id", "green", "2024-10", file.name, str(file), first, START + 48 * HOUR_MS, surge=surge
-    )
-    assert_recounted(run, file)
+    run = RunInfo("id", "green", "2024-10", file.name, str(file), first, START + 48 * HOUR_MS)
+    assert_recounted(replace(run, surge=surge, sha256=sha256_of(file)), file)
 
 
 def test_a_recount_of_a_synthetic_month_finds_what_is_replayed() -> None:

@@ -1,0 +1,150 @@
+"""Open, check and identify TLC trip files in Parquet format.
+
+Whatever is wrong with a file is a `DataError` in one line. A file is read once and as a whole, so
+that the bytes that are parsed are those whose hash was taken.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from producers.datasets import (
+    PICKUP_COLUMNS,
+    ZONE_COLUMN,
+    is_a_directory,
+    no_such_file,
+    pickup_column,
+)
+from rushhour.core.errors import DataError
+
+_MAGIC = b"PAR1"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What identifies the content of a file: its rows, its size in bytes and its sha256 (hex)."""
+
+    rows: int
+    size: int
+    sha256: str
+
+
+def content_of(path: Path, dataset: str) -> FileContent:
+    """Check the columns of a TLC file of this dataset, and return what identifies its content.
+
+    Raises
+    ------
+    DataError
+        If the file is of another kind, or cannot be read.
+    """
+    with _file_errors(path), path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+        file.seek(0)
+        with parquet_errors(path), pq.ParquetFile(file) as parquet:
+            _check_schema(path, parquet.schema_arrow, dataset)
+            return FileContent(parquet.metadata.num_rows, size, sha256)
+
+
+def read_columns(path: Path, dataset: str, sha256: str | None, use: Callable[[Any, Any], _T]) -> _T:
+    """Return what `use` makes of the pickup times and zones of a TLC file, two Arrow columns.
+
+    `use` is called while errors of Arrow are turned into a `DataError`.
+
+    Raises
+    ------
+    DataError
+        If the file is of another kind, cannot be read, or has another sha256 than the given one.
+    """
+    with _file_errors(path):
+        content = path.read_bytes()
+    if sha256 is not None:
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise DataError(
+                f"{path} is not the file this run started with (sha256 {found}, expected "
+                f"{sha256}): restore it, or start over with `rushhour prepare --new`"
+            )
+    column = pickup_column(dataset)
+    source = pa.BufferReader(content)
+    with (
+        parquet_errors(path),
+        pq.ParquetFile(source, page_checksum_verification=True) as parquet,
+    ):
+        _check_schema(path, parquet.schema_arrow, dataset)
+        table = parquet.read(columns=[column, ZONE_COLUMN])
+        return use(table.column(column), table.column(ZONE_COLUMN))
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[None]:
+    """Turn any failure to parse a file into one line for the user.
+
+    Raises
+    ------
+    DataError
+        If the block raises an error.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file can make Arrow and NumPy raise almost anything
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise DataError(
+            f"{path}: damaged Parquet file ({reason}): download it again"
+            if _starts_as_parquet(path)
+            else f"{path}: not a Parquet file: --data takes a TLC trip file in Parquet "
+            "format, and for `backtest` also one of hourly rides"
+        ) from error
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise no_such_file(path) from None
+    except IsADirectoryError:
+        raise is_a_directory(path) from None
+    except OSError as error:
+        raise DataError(
+            f"{path}: {error.strerror or error}: check the path and its permissions"
+        ) from None
+
+
+def _starts_as_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def _check_schema(path: Path, schema: Any, dataset: str) -> None:
+    column = pickup_column(dataset)
+    for other, other_column in PICKUP_COLUMNS.items():
+        if column not in schema.names and other_column in schema.names:
+            raise DataError(f"{path}: this is a {other} file: pass --dataset {other}")
+    for name in (column, ZONE_COLUMN):
+        if schema.names.count(name) != 1:
+            raise DataError(f"{path}: has no column {name}: pass a TLC {dataset} trip file")
+    time, zone = schema.field(column).type, schema.field(ZONE_COLUMN).type
+    # With any other time zone these would be instants, not wall-clock times.
+    if not pa.types.is_timestamp(time) or time.tz not in (None, "UTC"):
+        raise DataError(
+            f"{path}: column {column} is {time}, not a timestamp without a zone: "
+            f"pass a TLC {dataset} trip file"
+        )
+    if not pa.types.is_integer(zone):
+        raise DataError(
+            f"{path}: column {ZONE_COLUMN} is {zone}, not whole numbers: "
+            f"pass a TLC {dataset} trip file"
+        )
