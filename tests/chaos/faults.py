@@ -161,9 +161,8 @@ def _kafka_frozen(world: "World", _target: str) -> Ending:
 
 
 def _kafka_lost(world: "World", _target: str) -> None:
-    if world.broker.embedded:
-        world.broker.replace()
-        world.pipeline.point_to_broker()
+    world.broker.lose()
+    world.pipeline.point_to_broker()
 
 
 def _stores_deleted(world: "World", process: str, *, every: bool) -> None:
@@ -176,18 +175,18 @@ def _stores_deleted(world: "World", process: str, *, every: bool) -> None:
 
 
 def _undecodable(world: "World", topic: str) -> None:
-    poison.undecodable(world.broker.bootstrap, topic)
+    poison.undecodable(world.broker.bootstrap, world.broker.topic(topic))
 
 
 def _altered(
     world: "World", _target: str, *, topic: str, kind: str, change: Callable[[poison.Fields], None]
 ) -> None:
-    if not poison.altered(world.broker.bootstrap, topic, kind, change):
+    if not poison.altered(world.broker.bootstrap, world.broker.topic(topic), kind, change):
         world.notes.append("there was no record to alter")
 
 
 def _repeated(world: "World", topic: str, *, foreign: bool) -> None:
-    poison.repeated(world.broker.bootstrap, topic, foreign=foreign)
+    poison.repeated(world.broker.bootstrap, world.broker.topic(topic), foreign=foreign)
 
 
 def _bad_commands(world: "World", _target: str) -> None:

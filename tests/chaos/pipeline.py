@@ -118,6 +118,7 @@ class Pipeline:
         self._shared = plan.environment() | {
             "RUSHHOUR_DATAFLOWS": str(dataflows),
             "RUSHHOUR_CONSUMERS": str(consumers),
+            "RUSHHOUR_TOPIC_PREFIX": broker.topic_prefix,
             "RUSHHOUR_RECOVERY_DIR": str(self.recovery),
             "RUSHHOUR_STATE_DIR": str(directory / "state"),
             "RUSHHOUR_CACHE_DIR": str(directory / "cache"),

@@ -10,7 +10,6 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.hours import DAY_MS, to_datetime
-from rushhour.core.topics import TRIPS
 
 Fields = dict[str, Any]
 
@@ -105,7 +104,7 @@ def _send(bootstrap: str, records: list[tuple[ck.Message, bytes]]) -> None:
     """Send values with the keys and to the partitions of messages."""
     producer = _producer(bootstrap)
     for message, value in records:
-        topic, partition = message.topic() or TRIPS, message.partition() or 0
+        topic, partition = str(message.topic()), message.partition() or 0
         producer.produce(topic, value, key=message.key(), partition=partition)
     producer.flush(_TIMEOUT_S)
 

@@ -1,16 +1,18 @@
 """The servers of a run: a Redis that can go back in time, and a broker that can be frozen."""
 
 import os
+import secrets
 import shutil
 import signal
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import redis
+from confluent_kafka.admin import AdminClient
 
+from rushhour.core.topics import TOPICS
 from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.ports import HOST, free_ports
 from rushhour.simulator.stack.redis_binary import find_binary
@@ -94,7 +96,11 @@ class RedisServer:
 
 
 class Broker:
-    """The embedded broker in a process of its own, or a real Kafka, which is not ours to freeze."""
+    """The embedded broker in a process of its own, or a real Kafka, which is not ours to freeze.
+
+    On a real one, the topics have a prefix of their own, and are deleted in the end. `real` is its
+    address as its brokers advertise it.
+    """
 
     def __init__(self, directory: Path, real: str | None = None) -> None:
         self._directory = directory
@@ -102,6 +108,7 @@ class Broker:
         self._started = 0
         self._process: ChildProcess | None = None
         self.bootstrap = real or self._start()
+        self.topic_prefix = f"chaos-{secrets.token_hex(4)}." if real else ""
 
     @property
     def embedded(self) -> bool:
@@ -114,6 +121,10 @@ class Broker:
         host, _, port = self.bootstrap.split(",")[0].rpartition(":")
         return host, int(port)
 
+    def topic(self, name: str) -> str:
+        """Return the name of one of our topics on this broker."""
+        return self.topic_prefix + name
+
     def freeze(self) -> None:
         """Stop the process; connections stay open."""
         os.kill(cast(ChildProcess, self._process).pid, signal.SIGSTOP)
@@ -123,13 +134,20 @@ class Broker:
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, signal.SIGCONT)
 
-    def replace(self) -> None:
-        """Start an empty broker in place of this one, as after the loss of Kafka's volume."""
+    def lose(self) -> None:
+        """Lose all topics, as with Kafka's volume: another, empty broker takes over."""
         self.close()
-        self.bootstrap = self._start()
+        if self.embedded:
+            self.bootstrap = self._start()
 
     def close(self) -> None:
-        """End the broker, if it is ours."""
+        """End the broker, if it is ours, else delete the topics."""
+        if not self.embedded:
+            admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
+            existing = set(admin.list_topics(timeout=_START_S).topics)
+            ours = sorted(existing & set(map(self.topic, TOPICS)))
+            for deletion in admin.delete_topics(ours).values() if ours else ():
+                deletion.result()
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, signal.SIGKILL)
             self._process.wait(_START_S)
@@ -145,9 +163,3 @@ class Broker:
                 return text.strip()
             time.sleep(0.02)
         raise AssertionError(f"the broker does not start: {self._process.last_message()}")
-
-
-def is_listening(address: Address) -> bool:
-    """Whether something accepts connections there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(address) == 0
