@@ -1,11 +1,10 @@
 """Entry point of a consumer process: `python -m consumers`, configured by `RUSHHOUR_*`."""
 
 import logging
-
-from prometheus_client import REGISTRY
+from contextlib import ExitStack
 
 from consumers.consumer import Consumer
-from consumers.metrics import RunCollector
+from consumers.metrics import export_run
 from consumers.reader import EventsReader
 from rushhour.core.settings import Settings
 from rushhour.runtime.fence import Fence
@@ -20,21 +19,21 @@ _log = logging.getLogger(__name__)
 def main(settings: Settings, health: Health, fence: Fence) -> None:
     """Write Redis until the last hour of this consumer's partitions is written."""
     kafka, redis_address = settings.servers("consumer")
-    client = connect(redis_address)
-    with redis_failures(redis_address):
+    client = connect(redis_address, reconnect=False)
+    with redis_failures(redis_address), ExitStack() as at_end:
         run = join_run(client)
-        REGISTRY.register(RunCollector(client, run))
-        consumer = Consumer(client, run, settings.process)
+        export_run(client, run)
+        consumer = Consumer(client, fence, run, settings.process)
         if not consumer.partitions:
             _log.info("process %d (of %d) has no partition", settings.process, run.consumers)
             return
         consumer.start()
         reader = EventsReader(kafka, run.run_id, consumer.offsets)
+        at_end.callback(reader.close, consumer.assigned)
         while not consumer.is_done():
             reader.read_into(consumer.assigned)
             consumer.step()
             health.beat()
-        reader.close(consumer.assigned)
         consumer.end()
 
 

@@ -15,6 +15,7 @@ from rushhour.core.hours import DAY_MS, HOUR_MS, clock_label
 from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import PREDICTIONS
+from rushhour.runtime.fence import Fence
 from rushhour.storage.runs import load_offsets
 
 _log = logging.getLogger(__name__)
@@ -36,18 +37,18 @@ class Consumer:
         If the run was not prepared.
     """
 
-    def __init__(self, client: redis.Redis, run: RunInfo, process: int) -> None:
+    def __init__(self, client: redis.Redis, fence: Fence, run: RunInfo, process: int) -> None:
         count = len(load_offsets(client, PREDICTIONS))
         self.partitions = partitions_of(process, run.consumers, count)
         state = resume(client, run, self.partitions, len(partitions_of(0, 1, count)))
         self.assigned = state.assigned
-        self.offsets = state.offsets
+        self.offsets = state.written.offsets
         self._client = client
         self._run = run
         self._process = process
         self._scores = state.scores
-        self._writer = ZoneWriter(client, process)
-        self._city = CityWriter(client, run, state.city)
+        self._writer = ZoneWriter(client, fence, state.written, process)
+        self._city = CityWriter(client, fence, run, state.city)
         self._duplicates = 0
         self._next_hour = self._first_open_hour()
 
@@ -62,6 +63,7 @@ class Consumer:
             ", ".join(map(str, self.partitions)),
             clock_label(self._next_hour),
         )
+        self._city.start()
         self._writer.write_zones()
         # It may have ended after the last hour of its zones and before that of the city.
         self._city.close(read_closed(self._client))
@@ -99,7 +101,8 @@ class Consumer:
         self._city.close(closed)
 
     def end(self) -> None:
-        """Log the end of the run."""
+        """Check that Redis holds all that was written, and log the end of the run."""
+        self._writer.check()
         _log.info(
             "end: %d hours closed, %d duplicate events dropped", self._run.hours, self._duplicates
         )

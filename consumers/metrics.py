@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import redis
-from prometheus_client import Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -95,6 +95,17 @@ class RunCollector(Collector):
             if share != keys.NOT_KNOWN:
                 family.add_metric([band], float(share))
         yield family
+
+
+_exported: list[RunCollector] = []
+
+
+def export_run(client: redis.Redis, run: RunInfo) -> None:
+    """Export the figures of a run from now on, instead of those of an earlier call."""
+    while _exported:
+        REGISTRY.unregister(_exported.pop())
+    _exported.append(RunCollector(client, run))
+    REGISTRY.register(_exported[0])
 
 
 def _gauge(name: str, what: str, value: float | str) -> GaugeMetricFamily:

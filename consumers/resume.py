@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import redis
 
-from consumers.assignment import AssignedPartitions, TopicPartition
+from consumers.assignment import AssignedPartitions
 from consumers.city import City, Totals
 from consumers.city_scores import CityScores
 from consumers.pending import PendingHours
-from consumers.writer import read_closed
+from consumers.writer import Written, read_closed
 from consumers.zone_scores import ZoneScores
 from rushhour.core import keys
 from rushhour.core.arrays import ZoneMask
@@ -26,12 +26,12 @@ from rushhour.storage.runs import load_offsets
 
 @dataclass(frozen=True, slots=True)
 class ConsumerState:
-    """The state of one consumer: its pending hours, its scores, the city, and its offsets."""
+    """The state of one consumer: its pending hours, its scores, the city, and what it wrote."""
 
     assigned: AssignedPartitions
     scores: ZoneScores
     city: City
-    offsets: dict[TopicPartition, int]
+    written: Written
 
 
 def resume(
@@ -84,7 +84,8 @@ def resume(
             if hour_ts < next_hours[partition]:
                 zone_scores.update(hour, zones)
     city = City(run.models, partition_count, city_next, city_scores, totals)
-    return ConsumerState(AssignedPartitions(pending), zone_scores, city, offsets)
+    written = Written(offsets, {partition: closed.get(partition) for partition in partitions})
+    return ConsumerState(AssignedPartitions(pending), zone_scores, city, written)
 
 
 def _forecast(hour: HourTables, zones: ZoneMask) -> Forecast | None:

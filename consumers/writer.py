@@ -6,6 +6,7 @@ same hour twice leaves the same Redis.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -23,24 +24,67 @@ from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
 from rushhour.core.zones import ZONE_COUNT, zones
 from rushhour.runtime.failpoints import reach
+from rushhour.runtime.fence import READ_FENCE, Condition, Fence, StaleState
+from rushhour.runtime.lua import Script
 from rushhour.runtime.redis_client import read_hash, write_hash
 from rushhour.storage.columns import all_zones, rows, to_counts, to_values
 from rushhour.storage.hour_tables import HourTables
 
+# Offsets (ARGV[1] of the fields that follow) and closed hours (the rest).
+_READ_WRITTEN = Script(
+    f"""
+    local offsets = redis.call('HMGET', KEYS[3], unpack(ARGV, 2, 1 + ARGV[1]))
+    local closed = redis.call('HMGET', KEYS[4], unpack(ARGV, 2 + ARGV[1]))
+    return {{{READ_FENCE}, offsets, closed}}
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What Redis holds of a consumer's partitions, as it was read or written last.
+
+    `offsets` are those from which a restart reads, `closed` is the last closed hour of each
+    partition (epoch ms), None before the first.
+    """
+
+    offsets: Mapping[TopicPartition, int]
+    closed: Mapping[int, int | None]
+
 
 class ZoneWriter:
-    """Writes the updates of one consumer's zones to Redis."""
+    """Writes the updates of one consumer's zones to Redis.
 
-    def __init__(self, client: redis.Redis, process: int = 0) -> None:
+    Parameters
+    ----------
+    written
+        What Redis holds. Each transaction checks that it does so still.
+    """
+
+    def __init__(
+        self, client: redis.Redis, fence: Fence, written: Written, process: int = 0
+    ) -> None:
         self._client = client
+        self._fence = fence
         self._process = process
+        self._offsets = {
+            keys.offset_field(*place): offset for place, offset in written.offsets.items()
+        }
+        self._closed = dict(written.closed)
 
     def write_zones(self) -> None:
         """Write name and borough of each zone."""
-        pipe = self._client.pipeline(transaction=False)
-        for zone in zones():
-            pipe.hset(keys.zone(zone.id), mapping={"name": zone.name, "borough": zone.borough})
-        pipe.execute()
+        self._fence.execute(self._client, _queue_zones, self._condition())
+
+    def check(self) -> None:
+        """Check that Redis holds what was written last.
+
+        Raises
+        ------
+        RushhourError
+            If it does not.
+        """
+        self._fence.execute(self._client, lambda _: None, self._condition())
 
     def write(
         self,
@@ -68,38 +112,83 @@ class ZoneWriter:
         -------
         dict[int, int]
             The last closed hour of every partition, including those of other consumers (epoch ms).
+
+        Raises
+        ------
+        StaleState
+            If Redis does not hold what was written last.
+        RushhourError
+            If another process has taken over, or Redis has lost the run.
         """
-        pipe = self._client.pipeline(transaction=True)
-        for update in updates:
-            _write_forecast(pipe, update.forecast, update.zones)
-            if update.closed is not None:
-                _write_closed(pipe, update.closed, update.zones)
-        latest = _ZoneFields()
-        for update, which in _latest_of_each(updates):
-            latest.put(_next_fields(update.forecast), which)
-            if update.closed is not None:
-                columns = _latest_fields(update.closed) | scores.fields(update.closed.hour_ts)
-                latest.put(columns, which)
-                _zadd(pipe, keys.BOARD_RIDES, columns["rides"], which)
-                _zadd(pipe, keys.BOARD_MAE, columns[score_field("mae", HOURS_PER_DAY)], which)
-        latest.write(pipe)
-        fields = {
-            keys.offset_field(topic, partition): offset
-            for (topic, partition), offset in offsets.items()
-        }
-        write_hash(pipe, keys.OFFSETS, fields)
-        if duplicates:
-            field = keys.duplicates_field(self._process)
-            write_hash(pipe, keys.DUPLICATES, {field: duplicates})
-        if any(update.closed is not None for update in updates):
-            closed = {partition: hour - HOUR_MS for partition, hour in next_hours.items()}
-            write_hash(pipe, keys.CLOSED, closed)
-        pipe.hgetall(keys.CLOSED)
         hour = updates[0].forecast.hour_ts - HOUR_MS if updates else 0
-        reach("consumer.transaction", hour=hour)
-        written = _as_closed(pipe.execute()[-1])
+        new_offsets = {keys.offset_field(*place): offset for place, offset in offsets.items()}
+        new_closed = (
+            {partition: hour - HOUR_MS for partition, hour in next_hours.items()}
+            if any(update.closed is not None for update in updates)
+            else {}
+        )
+
+        def queue(pipe: Pipeline) -> None:
+            _queue_updates(pipe, updates, scores)
+            write_hash(pipe, keys.OFFSETS, new_offsets)
+            if duplicates:
+                field = keys.duplicates_field(self._process)
+                write_hash(pipe, keys.DUPLICATES, {field: duplicates})
+            if new_closed:
+                write_hash(pipe, keys.CLOSED, new_closed)
+            pipe.hgetall(keys.CLOSED)
+            reach("consumer.transaction", hour=hour)
+
+        replies = self._fence.execute(self._client, queue, self._condition())
+        assert replies is not None  # the condition raises
+        self._offsets |= new_offsets
+        self._closed |= new_closed
         reach("consumer.written", hour=hour)
-        return written
+        return _as_closed(replies[-1])
+
+    def _condition(self) -> Condition:
+        return Condition(
+            _READ_WRITTEN,
+            (keys.OFFSETS, keys.CLOSED),
+            (len(self._offsets), *self._offsets, *self._closed),
+            holds=self._check,
+        )
+
+    def _check(self, found: Sequence[Any]) -> bool:
+        offsets, closed = found
+        written: tuple[tuple[str, Mapping[Any, int | None], Sequence[str | None]], ...] = (
+            (keys.OFFSETS, self._offsets, offsets),
+            (keys.CLOSED, self._closed, closed),
+        )
+        for key, expected, values in written:
+            for (field, value), held in zip(expected.items(), values, strict=True):
+                if held != (None if value is None else str(value)):
+                    raise StaleState(
+                        f"Redis does not hold what consumer {self._process} wrote last: field "
+                        f"'{field}' of {key} is {held} instead of {value}"
+                    )
+        return True
+
+
+def _queue_zones(pipe: Pipeline) -> None:
+    for zone in zones():
+        pipe.hset(keys.zone(zone.id), mapping={"name": zone.name, "borough": zone.borough})
+
+
+def _queue_updates(pipe: Pipeline, updates: Sequence[HourUpdate], scores: ZoneScores) -> None:
+    for update in updates:
+        _write_forecast(pipe, update.forecast, update.zones)
+        if update.closed is not None:
+            _write_closed(pipe, update.closed, update.zones)
+    latest = _ZoneFields()
+    for update, which in _latest_of_each(updates):
+        latest.put(_next_fields(update.forecast), which)
+        if update.closed is not None:
+            columns = _latest_fields(update.closed) | scores.fields(update.closed.hour_ts)
+            latest.put(columns, which)
+            _zadd(pipe, keys.BOARD_RIDES, columns["rides"], which)
+            _zadd(pipe, keys.BOARD_MAE, columns[score_field("mae", HOURS_PER_DAY)], which)
+    latest.write(pipe)
 
 
 def read_closed(client: redis.Redis) -> dict[int, int]:

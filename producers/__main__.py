@@ -42,7 +42,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         )
         stream = KafkaStream(kafka, run.run_id, partitions=len(load_offsets(client, TRIPS)))
         status = load_status(client)
-        resume_at = first_open_hour(client, run.start_ts)
+        resume_at = first_open_hour(client, run)
         last_command = status.command if status else "0-0"
         control = RedisControl(client, last_command, resume_at - HOUR_MS, health)
         replay = Replay(plan, stream, control, resume_at=resume_at, status=status)

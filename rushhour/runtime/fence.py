@@ -19,10 +19,11 @@ from rushhour.runtime.lua import Script
 
 # Other clients may change a watched key between a check and its write, but not for ever.
 _MAX_CONFLICTS = 100
-_READ_FENCE = "redis.call('HGET', KEYS[1], 'run_id'), redis.call('GET', KEYS[2])"
+# Lua expressions with which a script returns what the fence checks.
+READ_FENCE = "redis.call('HGET', KEYS[1], 'run_id'), redis.call('GET', KEYS[2])"
 _WRITE_HASH = Script(
     f"""
-    local held = {{{_READ_FENCE}}}
+    local held = {{{READ_FENCE}}}
     if held[1] == ARGV[1] and held[2] == ARGV[2] then
       redis.call('HSET', KEYS[3], unpack(ARGV, 3))
     end
@@ -39,38 +40,32 @@ class StaleState(RedisFailure):
     """
 
 
-def no_condition(_found: Sequence[Any]) -> bool:
-    """Write in any case."""
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What a transaction finds in Redis before it writes.
 
     Parameters
     ----------
-    read
-        Lua expressions, separated by commas. Their keys are `KEYS[3]` and so on.
+    script
+        Returns `READ_FENCE` and the values that `holds` gets.
     keys
-        The keys that they read.
+        The keys that it reads: `KEYS[3]` and so on.
     arguments
-        Their arguments, from `ARGV[1]` on.
+        Its arguments.
     watched
         The keys that must not change until the transaction is executed.
     holds
         Gets the values; returns whether to write, or raises.
     """
 
-    read: str = ""
+    script: Script
     keys: tuple[str, ...] = ()
     arguments: tuple[str | int, ...] = ()
     watched: tuple[str, ...] = ()
-    holds: Callable[[Sequence[Any]], bool] = no_condition
+    holds: Callable[[Sequence[Any]], bool] = lambda _: True
 
-    def script(self) -> Script:
-        """Return the script that reads the fence and the values."""
-        return Script(f"return {{{', '.join(filter(None, (_READ_FENCE, self.read)))}}}")
+
+_NO_CONDITION = Condition(Script(f"return {{{READ_FENCE}}}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +121,7 @@ class Fence:
         self,
         client: redis.Redis,
         queue: Callable[[Pipeline], None],
-        condition: Condition = Condition(),
+        condition: Condition = _NO_CONDITION,
     ) -> list[Any] | None:
         """Run a transaction if Redis holds the run, the epoch and what the condition asks for.
 
@@ -149,12 +144,11 @@ class Fence:
         redis.RedisError
             If Redis fails. The transaction may have been executed even so.
         """
-        script = condition.script()
         fence_keys = (keys.RUN, keys.epoch(self.process))
         with client.pipeline() as pipe:
             for _ in range(_MAX_CONFLICTS):
                 pipe.watch(*fence_keys, *condition.watched)  # type: ignore[no-untyped-call]
-                run_id, epoch, *found = script.run(
+                run_id, epoch, *found = condition.script.run(
                     pipe, (*fence_keys, *condition.keys), condition.arguments
                 )
                 self.check(run_id, epoch)

@@ -6,6 +6,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
+from rushhour.core.errors import RedisFailure
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash, write_hash
@@ -43,12 +44,41 @@ def hour_of_entry(entry_id: str) -> int:
     return int(entry_id.partition("-")[0])
 
 
-def first_open_hour(client: redis.Redis, start_ts: int) -> int:
-    """Return the hour at which a process resumes a run: the one after the last closed hour."""
-    closed = last_hour_closed(client)
-    return start_ts if closed is None else closed + HOUR_MS
+def check_entry(entry_id: str, run: RunInfo) -> int:
+    """Return the hour (epoch ms) of an entry of `city:hourly`, if a consumer of the run wrote it.
+
+    Raises
+    ------
+    RedisFailure
+        If it is not an hour of the run. Any client may have written it.
+    """
+    hour, _, number = entry_id.partition("-")
+    if number == "0" and int(hour) in range(run.start_ts, run.end_ts, HOUR_MS):
+        return int(hour)
+    raise RedisFailure(
+        f"stream '{keys.CITY_HOURLY}' holds an entry that is not an hour of the run: delete it "
+        f"(`redis-cli XDEL {keys.CITY_HOURLY} {entry_id}`) and restart the processes"
+    )
+
+
+def first_open_hour(client: redis.Redis, run: RunInfo) -> int:
+    """Return the hour at which a process resumes a run: the one after the last closed hour.
+
+    Raises
+    ------
+    RedisFailure
+        If the last entry of `city:hourly` is not an hour of the run.
+    """
+    entries: Any = client.xrevrange(keys.CITY_HOURLY, count=1)
+    return check_entry(entries[0][0], run) + HOUR_MS if entries else run.start_ts
 
 
 def is_finished(client: redis.Redis, run: RunInfo) -> bool:
-    """Return whether every hour of the run is closed."""
-    return first_open_hour(client, run.start_ts) >= run.end_ts
+    """Return whether every hour of the run is closed.
+
+    Raises
+    ------
+    RedisFailure
+        If the last entry of `city:hourly` is not an hour of the run.
+    """
+    return first_open_hour(client, run) >= run.end_ts

@@ -12,7 +12,7 @@ import redis
 from rushhour.core import keys
 from rushhour.core.hours import HOUR_MS, clock_label, parse_label
 from rushhour.core.zones import ZONE_IDS
-from rushhour.storage.clock import first_open_hour, hour_of_entry
+from rushhour.storage.clock import hour_of_entry, last_hour_closed
 from tests.chaos.control import Event
 
 # A process of a small run peaks at about 300 MiB.
@@ -157,8 +157,9 @@ class Watch:
             return
         self._highest_tick = tick_ts
         with suppress(redis.RedisError):
-            closed = first_open_hour(self.client, self.start_ts)
-            lead = (tick_ts - closed) // HOUR_MS
+            closed = last_hour_closed(self.client)
+            first_open = self.start_ts if closed is None else closed + HOUR_MS
+            lead = (tick_ts - first_open) // HOUR_MS
             if lead > self.ahead_hours:
                 self._add([f"the producer is {lead} hours ahead, {self.ahead_hours} are allowed"])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rushhour.storage.clock import first_open_hour
+from rushhour.storage.clock import last_hour_closed
 from tests.chaos.comparison import Contents, differences
 from tests.chaos.control import Event
 from tests.chaos.faults import TERM_S
@@ -54,8 +54,8 @@ def start(reference: Reference, tmp_path: Path) -> Iterator[Start]:
 
 
 def hours_closed(pipeline: Pipeline) -> int:
-    start_ts = pipeline.plan.start_ts
-    return (first_open_hour(pipeline.redis.client, start_ts) - start_ts) // 3_600_000
+    closed = last_hour_closed(pipeline.redis.client)
+    return 0 if closed is None else (closed - pipeline.plan.start_ts) // 3_600_000 + 1
 
 
 @pytest.mark.parametrize(

@@ -11,5 +11,5 @@ from rushhour.storage.read_hours import read_hours
 
 def read_run(client: redis.Redis, run: RunInfo) -> RunArrays:
     """Return the closed hours of a run; no hours before the first one is closed."""
-    hours = range(run.start_ts, first_open_hour(client, run.start_ts), HOUR_MS)
+    hours = range(run.start_ts, first_open_hour(client, run), HOUR_MS)
     return RunArrays.of(run.start_ts, read_hours(client, run, hours))

@@ -15,6 +15,7 @@ from consumers.resume import resume
 from consumers.writer import ZoneWriter, read_closed
 from rushhour.core import keys
 from rushhour.core.arrays import Floats, ZoneMask
+from rushhour.core.errors import StackError
 from rushhour.core.forecast import Forecast
 from rushhour.core.models import LAST_HOUR, SERVED
 from rushhour.core.run import RunInfo
@@ -23,7 +24,8 @@ from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.runtime.redis_client import connect, read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.hour_tables import HourTables
-from tests.fixtures.redis_server import contents
+from rushhour.storage.runs import save_run
+from tests.fixtures.redis_server import contents, fence_of
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
@@ -78,7 +80,9 @@ def update(index: int, zones: ZoneMask) -> HourUpdate:
 def city_of(client: redis.Redis, partitions: int = PARTITIONS) -> CityWriter:
     """The city as a consumer of all partitions resumes it."""
     mine = partitions_of(0, 1, partitions)
-    return CityWriter(client, RUN, resume(client, RUN, mine, partitions).city)
+    return CityWriter(
+        client, fence_of(client, "consumer-9"), RUN, resume(client, RUN, mine, partitions).city
+    )
 
 
 def alerts(client: redis.Redis) -> list[str]:
@@ -95,15 +99,24 @@ class InProcess:
     """A consumer of some partitions in this process, one step at a time: an hour is two steps."""
 
     def __init__(self, client: redis.Redis, process: int, consumers: int) -> None:
+        self._client = client
         self._mine = partitions_of(process, consumers, PARTITIONS)
         self._zones = np.any(list(self._mine.values()), axis=0)
-        self._writer = ZoneWriter(client, process)
+        fence = fence_of(client, f"consumer-{process}")
         state = resume(client, RUN, self._mine, PARTITIONS)
+        self._writer = ZoneWriter(client, fence, state.written, process)
         self._scores = state.scores
-        self.city = CityWriter(client, RUN, state.city)
+        self.city = CityWriter(client, fence, RUN, state.city)
         self._updates = [update(-1, self._zones)]
         self.hour = 0
         self.closed: dict[int, int] | None = None
+
+    def resume_at(self, hour: int) -> None:
+        """Go on with an hour, as after a restart."""
+        self.hour = hour
+        if hour:
+            self._updates = []
+        self.city.close(read_closed(self._client))
 
     def step(self) -> None:
         """Write an hour's zones; or close for the city what can be closed by then."""
@@ -116,7 +129,7 @@ class InProcess:
         next_hours = dict.fromkeys(self._mine, START + self.hour * HOUR)
         self._scores.update_all(self._updates)
         self.closed = self._writer.write(
-            self._updates, self._scores, {(HOURLY_RIDES, 0): 1}, next_hours
+            self._updates, self._scores, {(HOURLY_RIDES, min(self._mine)): 1}, next_hours
         )
         self.city.note(self._updates)
         self._updates = []
@@ -127,6 +140,7 @@ def prepare(client: redis.Redis) -> None:
     client.flushall()
     fields = [keys.offset_field(topic, p) for topic in ZONE_TOPICS for p in range(PARTITIONS)]
     client.hset(keys.OFFSETS, mapping=dict.fromkeys(fields, 0))
+    save_run(client, RUN)
 
 
 @pytest.fixture
@@ -147,17 +161,23 @@ def four_hours(redis_server: EmbeddedRedis) -> dict[str, object]:
     return contents(client)
 
 
-def test_an_hour_written_twice_leaves_the_same_redis(client: redis.Redis) -> None:
-    """As two consumers at once would: the second one must not add to what the first wrote."""
-    both = [InProcess(client, 0, 1) for _ in range(2)]
-    found = []
-    for consumer in both:
-        consumer.step()
-        consumer.step()
-        found.append(contents(client))
-
-    assert {"city", "alerts"} <= found[0].keys()
-    assert found[1] == found[0]
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_consumer_writes_nothing_once_another_has_taken_over(
+    client: redis.Redis, four_hours: dict[str, object], steps: int
+) -> None:
+    """It may wake up before its transaction for the zones, or before that for the city."""
+    late = InProcess(client, 0, 1)
+    for _ in range(steps):
+        late.step()
+    successor = InProcess(client, 0, 1)
+    successor.resume_at(1 if steps else 0)
+    while successor.hour < HOURS or successor.closed:
+        successor.step()
+    offsets, closed = client.hgetall(keys.OFFSETS), read_closed(client)
+    with pytest.raises(StackError, match="another consumer-0 has taken over"):
+        late.step()
+    assert contents(client) == four_hours
+    assert (client.hgetall(keys.OFFSETS), read_closed(client)) == (offsets, closed)
 
 
 def test_the_order_in_which_consumers_close_hours_does_not_matter(
@@ -272,7 +292,10 @@ def test_a_city_that_resumes_while_an_hour_is_closed_misses_none(
     for _ in range(4):
         other.step()
     expected = contents(client)
-    client.delete(keys.CITY_HOURLY, keys.ALERTS)  # so that this one writes
+    for stream in (keys.CITY_HOURLY, keys.ALERTS):  # so that this one writes
+        entries: Any = client.xrange(stream, min=city._city.due(read_closed(client)).start)
+        client.xdel(stream, *(entry_id for entry_id, _ in entries))
+    city.start()
     city.close(read_closed(client))
     assert read_after in reads
     written = contents(client)

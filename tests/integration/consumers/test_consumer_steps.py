@@ -15,6 +15,8 @@ from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.storage.clock import last_hour_closed
+from rushhour.storage.runs import save_run
+from tests.fixtures.redis_server import fence_of
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +26,7 @@ RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + HOURS * HOUR_M
 
 
 def resumed(client: redis.Redis) -> Consumer:
-    consumer = Consumer(client, RUN, 0)
+    consumer = Consumer(client, fence_of(client), RUN, 0)
     consumer.start()
     return consumer
 
@@ -32,6 +34,7 @@ def resumed(client: redis.Redis) -> Consumer:
 @pytest.fixture
 def consumer(client: redis.Redis) -> Consumer:
     """A consumer of one partition, at the beginning of a run, to whom the opening has come."""
+    save_run(client, RUN)
     client.hset(keys.OFFSETS, mapping={keys.offset_field(topic, 0): 0 for topic in ZONE_TOPICS})
     consumer = resumed(client)
     add_predictions(consumer, 0)

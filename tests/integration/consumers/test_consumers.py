@@ -16,7 +16,7 @@ from tests.fixtures.consumers import (
     run_of,
     until,
 )
-from tests.fixtures.redis_server import contents
+from tests.fixtures.redis_server import contents, fence_of
 from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -107,9 +107,11 @@ def write_zones_only(consumer: ConsumerRunner, process: int, consumers: int) -> 
     run = load_run(consumer.client)
     partitions = partitions_of(process, consumers, PARTITIONS)
     state = resume(consumer.client, run, partitions, PARTITIONS)
-    assigned, writer = state.assigned, ZoneWriter(consumer.client, process)
+    fence = fence_of(consumer.client, f"consumer-{process}")
+    assigned = state.assigned
+    writer = ZoneWriter(consumer.client, fence, state.written, process)
     writer.write_zones()
-    reader = EventsReader(consumer.cluster, run.run_id, state.offsets)
+    reader = EventsReader(consumer.cluster, run.run_id, state.written.offsets)
     while min(assigned.next_hours().values()) < run.end_ts:
         reader.read_into(assigned)
         if updates := assigned.pop_complete():

@@ -26,6 +26,7 @@ from rushhour.simulator.stack.ports import free_ports
 from rushhour.storage.columns import all_zones
 from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.runs import save_run
+from tests.fixtures.redis_server import fence_of
 
 HOST = "127.0.0.1"
 START = 1_727_910_000_000  # 2024-10-02 23:00
@@ -158,7 +159,8 @@ def close_hours(client: redis.Redis, count: int) -> None:
     The intervals of the first 53 zones missed; in each hour 2 zones have an alert.
     """
     client.hset(keys.OFFSETS, mapping={keys.offset_field(topic, 0): 0 for topic in ZONE_TOPICS})
-    consumer = Consumer(client, RUN, 0)
+    save_run(client, RUN)
+    consumer = Consumer(client, fence_of(client), RUN, 0)
     silent = np.full(ZONE_COUNT, np.nan)
     lower, alerts = np.full(ZONE_COUNT, 5.0), silent.copy()
     lower[:53] = 6.0

@@ -203,6 +203,6 @@ def test_a_run_is_over_once_its_last_hour_is_closed(client: redis.Redis) -> None
             client.xadd(keys.CITY_HOURLY, {"rides": 1}, id=f"{closed}-0")
         assert last_hour_closed(client) == closed
         found.append(
-            ((first_open_hour(client, START) - START) // 3_600_000, is_finished(client, run))
+            ((first_open_hour(client, run) - START) // 3_600_000, is_finished(client, run))
         )
     assert found == [(0, False), (1, False), (2, True)]
