@@ -28,7 +28,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             _log.info("process %d (of %d) has no partition", settings.process, run.consumers)
             return
         consumer.start()
-        reader = EventsReader(kafka, run.run_id, consumer.offsets)
+        reader = EventsReader(kafka, run.run_id, consumer.offsets, health)
         at_end.callback(reader.close, consumer.assigned)
         while not consumer.is_done():
             reader.read_into(consumer.assigned)

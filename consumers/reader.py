@@ -13,6 +13,7 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from rushhour.runtime.kafka import assigned_consumer, check_messages
 from rushhour.runtime.metrics import LagMeter
+from rushhour.runtime.monitor import Health
 from rushhour.runtime.records import RecordReader, refuse
 
 _MAX_MESSAGES = 10_000
@@ -25,13 +26,17 @@ class EventsReader:
     """Reads the three topics of events, each partition from its stored offset."""
 
     def __init__(
-        self, cluster: KafkaCluster, run_id: str, offsets: Mapping[TopicPartition, int]
+        self,
+        cluster: KafkaCluster,
+        run_id: str,
+        offsets: Mapping[TopicPartition, int],
+        health: Health | None = None,
     ) -> None:
         by_topic: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in offsets.items():
             by_topic.setdefault(topic, {})[partition] = offset
         self._cluster = cluster
-        self._consumer: ck.Consumer = assigned_consumer(cluster, by_topic)
+        self._consumer = assigned_consumer(cluster, by_topic, health)
         self._rides = RecordReader[HourlyRides](rides_codec(run_id), refuse)
         self._predictions = RecordReader[Prediction](prediction_codec(run_id), refuse)
         self._alerts = RecordReader[AlertEvent](alert_codec(run_id), refuse)

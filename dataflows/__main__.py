@@ -71,7 +71,7 @@ def main(settings: Settings, health: Health, _fence: Fence) -> None:
         TripsSource(kafka, run.run_id, start, health),
         len(start),
         {
-            topic: ZoneEventsSink(kafka, topic, sizes[topic], codec(run.run_id))
+            topic: ZoneEventsSink(kafka, topic, sizes[topic], codec(run.run_id), health)
             for topic, codec in _CODECS.items()
         },
     )

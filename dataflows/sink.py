@@ -11,6 +11,7 @@ from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.kafka import BatchProducer
+from rushhour.runtime.monitor import Health
 
 E = TypeVar("E", HourlyRides, Prediction, AlertEvent)
 
@@ -24,10 +25,17 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
     loses nothing; events written after the snapshot are written again.
     """
 
-    def __init__(self, cluster: KafkaCluster, topic: str, partitions: int, codec: Codec[E]) -> None:
+    def __init__(
+        self,
+        cluster: KafkaCluster,
+        topic: str,
+        partitions: int,
+        codec: Codec[E],
+        health: Health | None = None,
+    ) -> None:
         self._topic = topic
         self._codec: Codec[E] = codec
-        self._producer = BatchProducer(cluster)
+        self._producer = BatchProducer(cluster, health)
         self._routes = zone_routes(partitions)
         self._partitions = partitions
 
@@ -75,8 +83,16 @@ class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
     It has one writer in the whole cluster, so that hours stay in order on every partition.
     """
 
-    def __init__(self, cluster: KafkaCluster, topic: str, partitions: int, codec: Codec[E]) -> None:
+    def __init__(
+        self,
+        cluster: KafkaCluster,
+        topic: str,
+        partitions: int,
+        codec: Codec[E],
+        health: Health | None = None,
+    ) -> None:
         self._cluster = cluster
+        self._health = health
         self._topic = topic
         self._partitions = partitions
         self._codec: Codec[E] = codec
@@ -87,4 +103,6 @@ class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> ZoneEventsPartition[E]:
         """Open the writer."""
-        return ZoneEventsPartition(self._cluster, self._topic, self._partitions, self._codec)
+        return ZoneEventsPartition(
+            self._cluster, self._topic, self._partitions, self._codec, self._health
+        )

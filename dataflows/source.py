@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import confluent_kafka as ck
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflows.counting import TripBatch
@@ -42,9 +41,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         self._position = position
         self._health = health
         self._records = RecordReader[TripEvent](trip_codec(run_id), refuse)
-        self._consumer: ck.Consumer = assigned_consumer(
-            cluster, {TRIPS: {partition: position.offset}}
-        )
+        self._consumer = assigned_consumer(cluster, {TRIPS: {partition: position.offset}}, health)
         self._lag = LagMeter(cluster, self._consumer)
         self._idle = False
 

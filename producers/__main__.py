@@ -40,7 +40,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         plan = Plan(
             trips, run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours
         )
-        stream = KafkaStream(kafka, run.run_id, partitions=len(load_offsets(client, TRIPS)))
+        stream = KafkaStream(kafka, run.run_id, len(load_offsets(client, TRIPS)), health)
         status = load_status(client)
         resume_at = first_open_hour(client, run)
         last_command = status.command if status else "0-0"

@@ -8,13 +8,16 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.kafka import BatchProducer
+from rushhour.runtime.monitor import Health
 
 
 class KafkaStream:
     """Sends trips to the partitions of their zones, and ticks to all partitions."""
 
-    def __init__(self, cluster: KafkaCluster, run_id: str, partitions: int) -> None:
-        self._producer = BatchProducer(cluster)
+    def __init__(
+        self, cluster: KafkaCluster, run_id: str, partitions: int, health: Health | None = None
+    ) -> None:
+        self._producer = BatchProducer(cluster, health)
         self._encoder = TripEncoder(run_id, partitions)
 
     def send_trips(self, table: TripTable, first: int, end: int) -> None:

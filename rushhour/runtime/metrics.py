@@ -3,17 +3,16 @@
 import time
 from collections.abc import Mapping
 
-import confluent_kafka as ck
 from prometheus_client import Gauge
 
 from rushhour.core.kafka_cluster import KafkaCluster
-from rushhour.runtime.kafka import lag
+from rushhour.runtime.kafka_watch import WatchedConsumer
 
 _INTERVAL_S = 1.0
 
 LAG = Gauge(
     "rushhour_lag_messages",
-    "Messages of a partition that this process has not read yet",
+    "Messages of a partition that this process has not read yet; NaN without Kafka",
     ["topic", "partition"],
 )
 
@@ -21,7 +20,7 @@ LAG = Gauge(
 class LagMeter:
     """Exports the lag of one Kafka consumer, measured at most once a second."""
 
-    def __init__(self, cluster: KafkaCluster, consumer: ck.Consumer) -> None:
+    def __init__(self, cluster: KafkaCluster, consumer: WatchedConsumer) -> None:
         self._cluster = cluster
         self._consumer = consumer
         self._due = 0.0
@@ -41,5 +40,5 @@ class LagMeter:
             return
         self._due = moment + _INTERVAL_S
         for (topic, partition), offset in offsets.items():
-            behind = lag(self._consumer, self._cluster.topic(topic), partition, offset)
-            LAG.labels(topic, partition).set(behind)
+            name = self._cluster.topic(topic)
+            LAG.labels(topic, partition).set(self._consumer.lag(name, partition, offset))

@@ -1,11 +1,16 @@
-"""The HTTP endpoints of a process: `/metrics` for Prometheus, and `/healthz`."""
+"""The HTTP endpoints of a process: `/metrics` for Prometheus, `/healthz` and `/readyz`.
+
+`/healthz` says whether the process works at all, and is 503 if restarting it may help. `/readyz`
+says whether it can work now: 503 while it starts, and while Kafka or Redis does not answer.
+"""
 
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
@@ -14,8 +19,16 @@ from rushhour.core.errors import StackError
 
 # Longer than any legitimate pause of a loop, such as waiting for a broker.
 STUCK_AFTER_S = 60.0
+_POLL_S = 0.1
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Polled(Protocol):
+    """Something that has to be polled regularly, such as a producer of Kafka."""
+
+    def poll(self) -> None:
+        """Handle what has happened, without waiting."""
 
 
 class Health:
@@ -32,7 +45,10 @@ class Health:
     def __init__(self, wall: Callable[[], float] = time.monotonic) -> None:
         self._wall = wall
         self._last: float | None = None
+        self._has_begun = False
         self._needs: dict[str, bool] = {}
+        self._polled: weakref.WeakSet[Polled] = weakref.WeakSet()
+        self._poll_due = 0.0
 
     def set(self, need: str, *, up: bool) -> None:
         """Record whether something that the process needs, such as `redis`, is there."""
@@ -42,13 +58,34 @@ class Health:
         """Return what the process needs and does not have: it is ready if there is nothing."""
         return [need for need, up in self._needs.copy().items() if not up]
 
+    def poll_with_beats(self, polled: Polled) -> None:
+        """Call `polled.poll` with heartbeats from now on, ten times a second at most."""
+        self._polled.add(polled)
+
     def beat(self) -> None:
-        """Record a heartbeat."""
-        self._last = self._wall()
+        """Record a heartbeat, and poll what wants it.
+
+        Raises
+        ------
+        RushhourError
+            What a poll raises.
+        """
+        self._last = now = self._wall()
+        self._has_begun = True
+        if now >= self._poll_due:
+            self._poll_due = now + _POLL_S
+            for polled in tuple(self._polled):
+                polled.poll()
 
     def done(self) -> None:
-        """Record that the work is done: no further heartbeat is expected."""
+        """Record that the work is done: no further heartbeat is expected, nothing is needed."""
         self._last = None
+        self._has_begun = True
+        self._needs.clear()
+
+    def is_starting(self) -> bool:
+        """Whether the process has not begun its work yet."""
+        return not self._has_begun
 
     def is_alive(self) -> bool:
         """Whether the last heartbeat is less than `STUCK_AFTER_S` ago, if one is expected."""
@@ -63,12 +100,19 @@ def application(name: str, health: Health) -> Application:
         path = environ.get("PATH_INFO")
         if path == "/metrics":
             return metrics(environ, start_response)  # type: ignore[no-any-return]
+        status = "200 OK"
+        answer: dict[str, object] = {"process": name}
         if path == "/healthz":
-            alive = health.is_alive()
-            status = "200 OK" if alive else "503 Service Unavailable"
-            answer = {"process": name, "status": "ok" if alive else "stuck"}
+            answer["status"] = "ok" if health.is_alive() else "stuck"
+        elif path == "/readyz":
+            missing = health.missing()
+            waits = "waiting" if missing else "starting" if health.is_starting() else "ready"
+            answer |= {"status": waits, "missing": missing}
         else:
-            status, answer = "404 Not Found", {"error": "not found: use /metrics or /healthz"}
+            status = "404 Not Found"
+            answer = {"error": "not found: use /metrics, /healthz or /readyz"}
+        if answer.get("status") in {"stuck", "waiting", "starting"}:
+            status = "503 Service Unavailable"
         # A new list for each response, because wsgiref appends Content-Length to it.
         start_response(status, [("Content-Type", "application/json")])
         return [json.dumps(answer).encode()]
@@ -77,7 +121,7 @@ def application(name: str, health: Health) -> Application:
 
 
 def serve(name: str, host: str, port: int, health: Health) -> None:
-    """Serve `/metrics` and `/healthz` from a daemon thread.
+    """Serve the endpoints from a daemon thread.
 
     Raises
     ------

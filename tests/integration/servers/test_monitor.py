@@ -92,11 +92,32 @@ def test_healthz_is_200_with_heartbeats_and_503_without(monitored: Monitored) ->
     assert healthz() == ok
 
 
+def test_readyz_is_200_once_the_process_works_and_has_what_it_needs() -> None:
+    process = Monitored(free_ports(1)[0])
+
+    def readyz() -> tuple[int, object]:
+        status, _, body = process.get("/readyz")
+        return status, json.loads(body)
+
+    def answer(status: str, *missing: str) -> dict[str, object]:
+        return {"process": "consumer", "status": status, "missing": [*missing]}
+
+    assert readyz() == (503, answer("starting"))
+    process.health.beat()
+    assert readyz() == (200, answer("ready"))
+    process.health.set("kafka", up=False)
+    process.health.set("redis", up=True)
+    assert readyz() == (503, answer("waiting", "kafka"))
+    assert process.get("/healthz")[0] == 200  # to restart it would not help
+    process.health.set("kafka", up=True)
+    assert readyz() == (200, answer("ready"))
+
+
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/health", "/healthz/more"])
 def test_other_paths_are_not_found(monitored: Monitored, path: str) -> None:
     status, kind, body = monitored.get(path)
     assert (status, kind) == (404, "application/json")
-    assert json.loads(body) == {"error": "not found: use /metrics or /healthz"}
+    assert json.loads(body) == {"error": "not found: use /metrics, /healthz or /readyz"}
 
 
 def test_an_idle_connection_does_not_block_others(monitored: Monitored) -> None:

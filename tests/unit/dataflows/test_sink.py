@@ -23,7 +23,7 @@ class Broker:
         self.sent: dict[tuple[str, int], list[dict[str, Any]]] = {}
         self.flushes = 0
 
-    def __call__(self, cluster: KafkaCluster) -> "Broker":
+    def __call__(self, cluster: KafkaCluster, health: object) -> "Broker":
         return self
 
     def send(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:

@@ -1,3 +1,8 @@
+import weakref
+
+import pytest
+
+from rushhour.core.errors import KafkaFailure
 from rushhour.runtime.monitor import Health
 
 
@@ -56,3 +61,55 @@ def test_a_process_is_ready_while_it_has_all_that_it_needs() -> None:
     health.set("kafka", up=True)
     health.set("redis", up=False)
     assert health.missing() == ["redis"]
+
+
+class Polls:
+    """Counts its polls."""
+
+    count = 0
+
+    def poll(self) -> None:
+        self.count += 1
+
+
+def test_heartbeats_poll_ten_times_a_second_at_most() -> None:
+    wall = Wall()
+    health = Health(wall)
+    polls = Polls()
+    health.poll_with_beats(polls)
+    for _ in range(100):
+        health.beat()
+        wall.now += 0.01
+    assert polls.count == 10
+
+
+def test_a_heartbeat_raises_what_a_poll_raises() -> None:
+    class Broken(Polls):
+        def poll(self) -> None:
+            raise KafkaFailure("not delivered")
+
+    health = Health()
+    broken = Broken()
+    health.poll_with_beats(broken)
+    with pytest.raises(KafkaFailure, match="not delivered"):
+        health.beat()
+
+
+def test_what_was_dropped_is_not_polled() -> None:
+    health = Health()
+    polls = Polls()
+    health.poll_with_beats(polls)
+    seen = weakref.ref(polls)
+    del polls
+    health.beat()
+    assert seen() is None
+
+
+def test_a_process_starts_until_its_first_heartbeat_and_needs_nothing_when_it_is_done() -> None:
+    health = Health()
+    assert health.is_starting()
+    health.beat()
+    assert not health.is_starting()
+    health.set("kafka", up=False)
+    health.done()
+    assert (health.missing(), health.is_starting()) == ([], False)
