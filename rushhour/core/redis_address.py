@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rushhour.core import keys
 from rushhour.core.errors import UsageError
-from rushhour.core.redis_url import mask_password
+from rushhour.core.redis_url import mask_url
 
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,50}")
 
@@ -41,7 +41,7 @@ class RedisAddress:
     @property
     def masked_url(self) -> str:
         """The URL without its password."""
-        return mask_password(self.url)
+        return mask_url(self.url)
 
     @property
     def key_start(self) -> str:
@@ -68,8 +68,8 @@ def check_key_prefix(name: str) -> str:
     """
     if not _KEY_PREFIX.fullmatch(name):
         raise UsageError(
-            f"key_prefix '{name}' is invalid: use up to 50 letters, digits, '.', '_' or '-'"
+            f"key_prefix {name!r} is invalid: use up to 50 letters, digits, '.', '_' or '-'"
         )
     if keys.is_first_word(name):
-        raise UsageError(f"key_prefix '{name}' is invalid: keys of runs without a prefix begin so")
+        raise UsageError(f"key_prefix {name!r} is invalid: keys of runs without a prefix begin so")
     return name

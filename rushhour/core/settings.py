@@ -6,6 +6,7 @@ has one. The command line, `rushhour config` and the reference are built from
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
@@ -15,7 +16,7 @@ from platformdirs import user_cache_path, user_state_path
 from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, hour_label, parse_from, parse_month, parse_until
@@ -35,6 +36,12 @@ Source = Literal["flag", "environment", "default"]
 T = TypeVar("T")
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Processes = Annotated[int, Field(ge=1, le=MAX_PROCESSES)]
+
+
+# Properties of librdkafka whose values are not shown.
+_SECRET = re.compile("password|secret|token|key|credential|passphrase|pem|oauthbearer.config")
+_MASK = "***"
+_TOPIC_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,50}")
 
 
 class Unit(NamedTuple):
@@ -117,12 +124,16 @@ class Settings(BaseSettings):
         description="properties of librdkafka, each in a variable of its own, such as "
         "RUSHHOUR_KAFKA_CONF__SECURITY_PROTOCOL for `security.protocol`",
     )
-    topic_prefix: str = Field("", description="what the names of the topics start with")
+    topic_prefix: str = Field(
+        "",
+        description="start of the names of the topics, such as ada. for ada.trips, "
+        "for several runs on one Kafka",
+    )
     redis: str | None = Field(None, description="Redis URL, instead of the embedded Redis")
     key_prefix: str = Field(
         "",
-        description="name before the keys of the run in your own Redis, such as ann for "
-        "ann:zone:132, for several runs on one Redis",
+        description="name before the keys of the run, such as ada for ada:zone:132, "
+        "for several runs on one Redis",
     )
     redis_port: Port = Field(
         6379, description="port of the embedded Redis; the next free one if it is taken"
@@ -172,6 +183,11 @@ class Settings(BaseSettings):
             settings = cls(**{name: value for name, value in flags.items() if value is not None})
         except ValidationError as error:
             raise UsageError(cls._explain(error.errors()[0])) from None
+        except SettingsError:  # the cause may hold a secret
+            raise UsageError(
+                f"kafka_conf is invalid: set each property in a variable of its own, such as "
+                f"{cls.env_name('kafka_conf')}{_NESTED}SECURITY_PROTOCOL"
+            ) from None
         _, end = settings.window
         check_begin(parse_surges(settings.surge), end)
         if settings.key_prefix and settings.redis is None:
@@ -306,6 +322,15 @@ class Settings(BaseSettings):
     def _check_redis(cls, url: str | None) -> str | None:
         return None if url is None else check_redis_url(url)
 
+    @field_validator("topic_prefix")
+    @classmethod
+    def _check_topic_prefix(cls, name: str) -> str:
+        if not _TOPIC_PREFIX.fullmatch(name):
+            raise UsageError(
+                f"topic_prefix {name!r} is invalid: use up to 50 letters, digits, '.', '_' or '-'"
+            )
+        return name
+
     @field_validator("key_prefix")
     @classmethod
     def _check_key_prefix(cls, name: str) -> str:
@@ -321,8 +346,10 @@ class Settings(BaseSettings):
             return f"unknown setting '{name}'"
         declared = cls.declaration(name)
         where = f"{declared.flag} or {declared.env}" if declared.flag else declared.env
+        if name == "kafka_conf":  # its value may be a secret
+            return f"{name} is invalid: use text for each property in {where}{_NESTED}*"
         expected = _expected(cls.model_fields[name]) or error["msg"]
-        return f"{name} '{error['input']}' is invalid: {expected} for {where}"
+        return f"{name} '{mask_password(str(error['input']))}' is invalid: {expected} for {where}"
 
 
 def _expected(field: FieldInfo) -> str:
@@ -351,7 +378,10 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return ", ".join(value)  # names only: a property may be a secret
+        return ", ".join(
+            f"{name}={_MASK if _SECRET.search(name) else mask_password(text)}"
+            for name, text in value.items()
+        )
     return "" if value is None else str(value)
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
+from rushhour.core.redis_url import mask_password
 from rushhour.core.settings import Settings
 
 
@@ -17,17 +18,25 @@ def set_up_logging(process: str) -> None:
     as_json = os.environ.get(Settings.env_name("log_format")) == "json"
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        JsonFormatter(process) if as_json else logging.Formatter(f"{process}: %(message)s")
+        JsonFormatter(process) if as_json else TextFormatter(f"{process}: %(message)s")
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record as text, without the passwords of URLs in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text; that of an exception ends with its traceback."""
+        return mask_password(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
     """Formats a record as a JSON object with `time`, `level`, `process` and `message`.
 
     `time` is RFC 3339 in UTC, `level` is lower case. The record of an exception has its
-    `traceback` as well.
+    `traceback` as well. Passwords of URLs are replaced.
     """
 
     def __init__(self, process: str) -> None:
@@ -41,10 +50,10 @@ class JsonFormatter(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "process": self._process,
-            "message": record.getMessage(),
+            "message": mask_password(record.getMessage()),
         }
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
+            fields["traceback"] = mask_password(self.formatException(record.exc_info))
         return json.dumps(fields, ensure_ascii=False)
 
 

@@ -11,7 +11,7 @@ from redis.retry import Retry
 
 from rushhour.core.errors import RedisFailure
 from rushhour.core.redis_address import RedisAddress
-from rushhour.core.redis_url import mask_password
+from rushhour.core.redis_url import check_redis_url
 from rushhour.runtime.failpoints import limit
 from rushhour.runtime.redis_prefix import client_of
 
@@ -49,25 +49,23 @@ def connect(
 
     Raises
     ------
+    UsageError
+        If the URL is invalid.
     RedisFailure
-        If the URL is invalid, nothing answers there, or the server refuses the client.
+        If nothing answers there, or the server refuses the client.
     """
     address = server if isinstance(server, RedisAddress) else RedisAddress(server, key_prefix)
+    check_redis_url(address.url)
     options: dict[str, Any] = {} if reconnect else {"retry": Retry(NoBackoff(), 0)}
     with redis_failures(address):
-        try:
-            client = client_of(
-                address,
-                decode_responses=True,
-                encoding_errors="backslashreplace",
-                socket_connect_timeout=min(_CONNECT_S, answer_s),
-                socket_timeout=answer_s,
-                **options,
-            )
-        except ValueError as error:
-            raise RedisFailure(
-                f"Redis URL '{address.masked_url}' is invalid: {mask_password(str(error))}"
-            ) from None
+        client = client_of(
+            address,
+            decode_responses=True,
+            encoding_errors="backslashreplace",
+            socket_connect_timeout=min(_CONNECT_S, answer_s),
+            socket_timeout=answer_s,
+            **options,
+        )
         deadline = time.monotonic() + _LOAD_S
         while True:
             try:

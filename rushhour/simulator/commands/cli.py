@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from rushhour.core.errors import ClosedPipeError, RushhourError, UsageError
+from rushhour.core.redis_url import mask_password
 from rushhour.core.version import VERSION
 from rushhour.simulator.commands.signatures import look, offline
 from rushhour.simulator.commands.signatures import run as running
@@ -110,7 +111,7 @@ def run() -> NoReturn:
 
 def _fail(message: str, exit_code: int) -> int:
     with suppress(BrokenPipeError):
-        print(f"rushhour: {message}", file=sys.stderr)
+        print(f"rushhour: {mask_password(message)}", file=sys.stderr)
     return exit_code
 
 

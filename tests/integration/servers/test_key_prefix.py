@@ -82,14 +82,16 @@ def test_a_transaction_and_what_it_watches_have_the_prefix(
 ) -> None:
     client.set("zone:1", "of another")
     with of_ann.pipeline() as pipe:
-        pipe.watch("zone:1")
+        pipe.watch("zone:1")  # type: ignore[no-untyped-call]
         assert pipe.get("zone:1") is None
         pipe.multi()
-        pipe.set("zone:1", "of ann").zadd("board:rides", {"1": 2.0}).hset("city", "rides", "3")
+        pipe.set("zone:1", "of ann")
+        pipe.zadd("board:rides", {"1": 2.0})
+        pipe.hset("city", "rides", "3")
         client.set("zone:1", "changed meanwhile")  # another key: does not disturb
         pipe.execute()
     with of_ann.pipeline() as pipe:
-        pipe.watch("zone:1")
+        pipe.watch("zone:1")  # type: ignore[no-untyped-call]
         client.set("ann:zone:1", "disturbed")
         pipe.multi()
         pipe.delete("zone:1")

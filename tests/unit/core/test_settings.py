@@ -8,7 +8,6 @@ import pytest
 
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import clock_label
-from rushhour.core.redis_url import mask_password
 from rushhour.core.settings import Settings
 
 
@@ -94,7 +93,7 @@ def test_properties_of_librdkafka_have_a_variable_each(monkeypatch: pytest.Monke
     assert environment["RUSHHOUR_KAFKA_CONF__SECURITY_PROTOCOL"] == "SASL_SSL"
     assert "RUSHHOUR_KAFKA_CONF" not in environment
     found = {origin.name: origin for origin in settings.origins({})}["kafka_conf"]
-    assert (found.value, found.origin) == ("security.protocol", "environment")
+    assert (found.value, found.origin) == ("security.protocol=SASL_SSL", "environment")
 
 
 # What is declared.
@@ -213,7 +212,7 @@ def test_another_process_loads_the_same_settings_from_the_environment(
         ({"log_format": "xml"}, ["log_format 'xml'", "text or json", "--log-format"]),
         ({"redis": "http://foo"}, ["redis 'http://foo' is not a Redis URL", "redis://HOST:PORT"]),
         ({"redis": "localhost:6379"}, ["redis 'localhost:6379' is not a Redis URL"]),
-        ({"redis": "redis://host:port"}, ["redis 'redis://host:port' is not a Redis URL"]),
+        ({"redis": "redis://host:port"}, ["redis 'redis://host:***' is not a Redis URL"]),
         ({"from_hour": "soon"}, ["'soon'", "2024-10-02"]),
         ({"from_hour": "2024-10-02 05:30"}, ["'2024-10-02 05:30'", "start of an hour"]),
         ({"from_hour": "2024-09-30"}, ["2024-09-30T00", "2024-10", "--from"]),
@@ -275,29 +274,57 @@ def test_the_window_is_whole_hours_with_both_ends_included(
     assert span(Settings.load(**flags)) == expected
 
 
-# Passwords.
+# Names of topics and keys.
+
+
+@pytest.mark.parametrize("name", ["topic_prefix", "key_prefix"])
+@pytest.mark.parametrize("prefix", ["a b", "ann:", "a/b", "*", "ä", "a" * 51, "a\n"])
+def test_a_prefix_has_letters_digits_and_few_signs(name: str, prefix: str) -> None:
+    with pytest.raises(UsageError, match=f"^{name} '.*' is invalid: use up to 50 letters, digits"):
+        Settings.load(redis="redis://host", **{name: prefix})
+
+
+@pytest.mark.parametrize("prefix", ["zone", "sim", "predictions", "model", "alerts"])
+def test_a_key_prefix_is_no_word_that_keys_begin_with(prefix: str) -> None:
+    with pytest.raises(UsageError, match=f"^key_prefix '{prefix}' is invalid: keys of runs "):
+        Settings.load(redis="redis://host", key_prefix=prefix)
+
+
+def test_a_key_prefix_needs_a_given_redis() -> None:
+    with pytest.raises(UsageError, match=r"^key_prefix 'ada' needs a Redis of your own"):
+        Settings.load(key_prefix="ada")
+
+
+# Secrets.
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "redis://:secret@host:1/2",
-        "rediss://user:secret@host",
-        "redis://user:@secret/#secret:@host:1",
-        "unix:///run/redis.sock?db=1&password=secret",
-    ],
+    "name", ["sasl.password", "ssl.key.password", "client.secret", "bearer.token", "ssl.key.pem"]
 )
-def test_a_password_is_never_printed(url: str) -> None:
-    assert "secret" not in mask_password(url)
-    assert "***" in mask_password(url)
-    bad = "http" + url.removeprefix("unix").removeprefix("rediss").removeprefix("redis")
-    with pytest.raises(UsageError) as caught:
-        Settings.load(redis=bad)
-    assert "secret" not in str(caught.value)
+def test_secret_properties_of_librdkafka_are_never_printed(name: str) -> None:
+    settings = Settings.load(kafka="host:1", redis="redis://host", kafka_conf={name: "s3cret"})
+    assert f"{name}=***" in str(list(settings.origins({})))
+    cluster, _ = settings.servers("test")
+    assert "s3cret" not in f"{list(settings.origins({}))}{cluster}{cluster!r}"
+    assert "s3cret" in settings.as_environment().values()
+
+
+@pytest.mark.parametrize(
+    "value", ["s3cret", '["s3cret"]', '{"sasl.password": {"a": "s3cret"}}', '{"a": ["s3cret"]}']
+)
+def test_an_invalid_property_of_librdkafka_is_one_line_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("RUSHHOUR_KAFKA_CONF", value)
+    with pytest.raises(UsageError, match=r"^kafka_conf is invalid: ") as caught:
+        Settings.load()
+    assert "s3cret" not in str(caught.value) + repr(caught.value.__cause__)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize("url", ["redis://:secret@host:1/2", "unix:///a?password=secret"])
 def test_origins_mask_passwords_and_other_processes_get_them(url: str) -> None:
     settings = Settings.load(redis=url)
     assert settings.redis == settings.as_environment()["RUSHHOUR_REDIS"] == url
-    assert "secret" not in str(list(settings.origins({})))
+    assert "secret" not in f"{list(settings.origins({}))}{settings.redis_address!r}"
