@@ -46,7 +46,7 @@ def test_two_runs_on_one_redis_are_both_right(
     assert found == {
         key.removeprefix("ann:"): value
         for key, value in contents(client).items()
-        if key.startswith("ann:") and not key.startswith("ann:sim:")
+        if key.startswith("ann:")
     }
     for prefix in ([], ["--key-prefix", "ann"]):
         for command in ("status", "models", "alerts", "compare", "verify"):
