@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import redis
@@ -11,7 +12,7 @@ from tests.chaos.control import Event
 from tests.chaos.invariants import Sample, Watch, holes, went_back
 from tests.chaos.schedule import Step, Trigger
 from tests.chaos.supervisor import End, Stopped
-from tests.chaos.verdict import defects, judge
+from tests.chaos.verdict import defects, judge, tracebacks
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 TWO = START + 2 * HOUR_MS
@@ -114,6 +115,13 @@ def test_a_defect_is_never_allowed() -> None:
     ends = [End("consumer-0", code, "") for code in (0, 4, 5, 6, 130, -9, -15)]
     assert defects(ends) == []
     assert len(defects([End("consumer-0", 1, ""), End("dataflow-0", -6, "")])) == 2
+
+
+def test_a_traceback_is_found(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.log", tmp_path / "bad.log"
+    good.write_text("consumer: Redis at localhost: connection refused\n")
+    bad.write_text("Traceback (most recent call last):\n  ...\nKeyError\n")
+    assert tracebacks([good, bad]) == ["a traceback in bad.log"]
 
 
 def test_a_run_that_does_not_move_has_failed() -> None:

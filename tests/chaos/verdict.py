@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from rushhour.core.errors import (
@@ -102,6 +103,15 @@ def judge(
         if not stopped.line:
             problems.append(f"{stopped.process} stopped without a line")
     return problems
+
+
+def tracebacks(logs: Sequence[Path]) -> list[str]:
+    """Return the logs that hold a traceback: users get one line."""
+    return [
+        f"a traceback in {log.name}"
+        for log in logs
+        if "Traceback (most recent call last)" in log.read_text("utf-8", "replace")
+    ]
 
 
 def defects(ends: Sequence[End]) -> list[str]:

@@ -17,7 +17,7 @@ from tests.chaos.proxy import Loop
 from tests.chaos.schedule import SAME, Schedule, Step
 from tests.chaos.servers import Broker
 from tests.chaos.supervisor import Stopped
-from tests.chaos.verdict import Outcome, Report, defects, judge
+from tests.chaos.verdict import Outcome, Report, defects, judge, tracebacks
 from tests.fixtures.pipeline import random_trips
 from tests.fixtures.trips import write_trips
 
@@ -109,6 +109,7 @@ class World:
             *self.pipeline.watch.violations,
             *self.violations,
             *defects(ends),
+            *tracebacks(self.pipeline.supervisor.logs()),
             *(f"{name} was replaced while it was frozen, and still works" for name in alive),
         ]
         return Report(
