@@ -14,7 +14,7 @@ _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _TLS_OPTIONS = (*_TLS_FILES, "ssl_ca_path", "ssl_password", "ssl_cert_reqs", "ssl_check_hostname")
 _CERT_REQS = ("required", "optional", "none")
 
-_MASK = "***"
+MASK = "***"
 _EXPECTED = "use redis://HOST:PORT, redis://:PASSWORD@HOST:PORT, rediss://HOST:PORT or unix://PATH"
 # Up to the last @, so that a password with reserved characters is masked as well.
 _USER_INFO = re.compile(r"(?<=://)([^\s:@]*):\S*@")
@@ -85,7 +85,7 @@ def mask_url(url: str) -> str:
     '***@localhost:6379'
     """
     if "://" not in url and "@" in url:
-        return f"{_MASK}@{url.rpartition('@')[2]}"
+        return f"{MASK}@{url.rpartition('@')[2]}"
     return mask_password(re.sub(r"\s", "_", url))
 
 
@@ -99,6 +99,6 @@ def mask_password(text: str) -> str:
     >>> mask_password("unix:///run/redis.sock?db=1&password=secret")
     'unix:///run/redis.sock?db=1&password=***'
     """
-    text = _USER_INFO.sub(rf"\1:{_MASK}@", text)
-    text = _NO_HOST.sub(rf"\1:{_MASK}", text)
-    return _QUERY.sub(_MASK, text)
+    text = _USER_INFO.sub(rf"\1:{MASK}@", text)
+    text = _NO_HOST.sub(rf"\1:{MASK}", text)
+    return _QUERY.sub(MASK, text)

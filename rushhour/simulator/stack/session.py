@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import redis
@@ -10,6 +10,7 @@ import redis
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
 from rushhour.core.redis_address import RedisAddress
+from rushhour.core.redis_url import MASK, mask_url
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_binary import RedisBinary
@@ -34,7 +35,7 @@ class Session:
     saved_by: RedisBinary | None = None
 
     def save(self, state_dir: Path) -> None:
-        """Write the session to the state directory, readable by this user only.
+        """Write the session to the state directory, without the password of Redis.
 
         Raises
         ------
@@ -43,8 +44,9 @@ class Session:
         """
         temporary = state_dir / f"{_FILE}.tmp"
         try:
-            temporary.touch(_PRIVATE)  # a Redis URL may hold a password
-            temporary.write_text(json.dumps(asdict(self)), "utf-8")
+            temporary.touch(_PRIVATE)
+            kept = replace(self, redis_url=mask_url(self.redis_url))
+            temporary.write_text(json.dumps(asdict(kept)), "utf-8")
             temporary.replace(state_dir / _FILE)
         except OSError as error:
             raise StackError(f"state directory {state_dir}: {error.strerror}") from None
@@ -64,8 +66,16 @@ class Session:
         """The Redis of the run."""
         return RedisAddress(self.redis_url, self.key_prefix)
 
+    @property
+    def lacks_password(self) -> bool:
+        """Whether Redis needs a password, which is not kept in the file."""
+        return MASK in self.redis_url
+
     def is_alive(self) -> bool:
-        """Whether the process that started the run is alive, and Redis still holds the run."""
+        """Whether the process that started the run is alive, and Redis still holds the run.
+
+        The latter is unknown without a password.
+        """
         if self.pid == os.getpid():
             return False
         try:
@@ -74,10 +84,21 @@ class Session:
             return False
         except PermissionError:
             return True
-        return self.client() is not None
+        return self.lacks_password or self.client() is not None
 
     def client(self) -> redis.Redis | None:
-        """Return a client of the run's Redis if it still answers and holds this run."""
+        """Return a client of the run's Redis if it still answers and holds this run.
+
+        Raises
+        ------
+        RedisFailure
+            If Redis needs a password.
+        """
+        if self.lacks_password:
+            raise RedisFailure(
+                f"the last run is in Redis at {self.redis_address}, whose password is not stored: "
+                f"pass its URL as {Settings.env_name('redis')} or {Settings.flag_name('redis')}"
+            )
         try:
             client = connect(self.redis_address)
             with redis_failures(self.redis_address):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rushhour.core.errors import StackError
+from rushhour.core.errors import RedisFailure, StackError
 from rushhour.simulator.stack.redis_binary import RedisBinary
 from rushhour.simulator.stack.session import Session
 
@@ -29,7 +29,17 @@ def test_a_session_is_read_back_as_it_was_saved(
     assert Session.load(tmp_path) == session
 
 
-def test_only_the_user_may_read_it_because_a_url_may_hold_a_password(tmp_path: Path) -> None:
+def test_a_password_is_not_stored_and_has_to_be_given_again(tmp_path: Path) -> None:
+    SESSION.save(tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert "secret" not in file.read_text()
+    session = Session.load(tmp_path)
+    assert session is not None
+    with pytest.raises(RedisFailure, match=r"^the last run is in Redis at redis://:\*\*\*@host:1 "):
+        session.client()
+
+
+def test_only_the_user_may_read_it(tmp_path: Path) -> None:
     SESSION.save(tmp_path)
     SESSION.save(tmp_path)
     (file,) = tmp_path.iterdir()
