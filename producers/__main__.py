@@ -1,6 +1,7 @@
 """Entry point of the replay producer: `python -m producers`, set by `RUSHHOUR_*`."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import redis
@@ -12,6 +13,8 @@ from producers.stream import KafkaStream
 from producers.surge import apply_surges
 from producers.trips import TripTable, read_trips, synthetic_table
 from rushhour.core import keys
+from rushhour.core.clock import ClockStatus
+from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, clock_label
 from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
@@ -21,7 +24,7 @@ from rushhour.core.topics import TRIPS
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
-from rushhour.runtime.redis_client import connect, redis_failures, write_hash
+from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import first_open_hour, load_status
 from rushhour.storage.runs import join_run, load_offsets
 
@@ -31,20 +34,20 @@ _log = logging.getLogger(__name__)
 def main(settings: Settings, health: Health, fence: Fence) -> None:
     """Replay the run in Redis to its end."""
     kafka, redis_address = settings.servers("producer")
-    client = connect(redis_address)
+    client = connect(redis_address, reconnect=False)
     with redis_failures(redis_address):
         run = join_run(client)
         trips = load_trips(run)
         _log.info("run %s: %s", run.run_id, source_label(run))
-        _write_quality(client, trips)
+        _write_quality(client, fence, trips)
         plan = Plan(
             trips, run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours
         )
         stream = KafkaStream(kafka, run.run_id, len(load_offsets(client, TRIPS)), health)
-        status = load_status(client)
+        status = saved_status(client, plan.speed)
         resume_at = first_open_hour(client, run)
         last_command = status.command if status else "0-0"
-        control = RedisControl(client, last_command, resume_at - HOUR_MS, health)
+        control = RedisControl(client, fence, run, last_command, resume_at - HOUR_MS, health)
         replay = Replay(plan, stream, control, resume_at=resume_at, status=status)
         _log.info(
             "%d hours from %s to %s at %s%s",
@@ -72,10 +75,23 @@ def load_trips(run: RunInfo) -> TripTable:
     return apply_surges(trips, run.surges)
 
 
-def _write_quality(client: redis.Redis, trips: TripTable) -> None:
+def saved_status(client: redis.Redis, speed: Speed) -> ClockStatus | None:
+    """Return the status that an earlier producer has saved; `speed` replaces an invalid one."""
+    status = load_status(client)
+    if status is None:
+        return None
+    try:
+        Speed.parse(status.speed)
+    except UsageError as error:
+        _log.warning("%s in %s: the speed is %s", error, keys.CLOCK, speed)
+        return replace(status, speed=str(speed))
+    return status
+
+
+def _write_quality(client: redis.Redis, fence: Fence, trips: TripTable) -> None:
     fields: dict[str, int] = {"rows_read": trips.rows, "trips_usable": len(trips.zone)}
     fields |= {f"rejected:{reason}": count for reason, count in trips.rejected.items()}
-    write_hash(client, keys.QUALITY, fields)
+    fence.write_hash(client, keys.QUALITY, fields)
     for reason, count in trips.rejected.items():
         ROWS_REJECTED.labels(reason).set(count)
     rejected = ", ".join(f"{reason} {count:,}" for reason, count in trips.rejected.items() if count)

@@ -1,10 +1,12 @@
 """The interface of the simulated clock: the commands that it accepts, and its status."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from rushhour.core.errors import UsageError
+from rushhour.core.foreign import shown
 from rushhour.core.hours import clock_label
 from rushhour.core.speed import Speed
 
@@ -21,7 +23,7 @@ class Command:
     def __post_init__(self) -> None:
         if self.name not in get_args(CommandName):
             raise UsageError(
-                f"unknown command '{self.name}': use {', '.join(get_args(CommandName))}"
+                f"unknown command '{shown(self.name)}': use {', '.join(get_args(CommandName))}"
             )
         if self.name == "speed":
             Speed.parse(self.value)
@@ -45,6 +47,8 @@ class Command:
         return f"{self.name} {self.value}".rstrip()
 
 
+_ENTRY_ID = re.compile(r"\d+-\d+", re.ASCII)
+
 State = Literal["starting", "running", "throttled", "paused", "stopped", "finished"]
 
 
@@ -56,7 +60,8 @@ class ClockStatus:
     `throttled`, the pipeline is slower than `speed` and simulated time slows down; in `stopped`,
     the run was ended before its last hour. `command` is the id of the last command processed,
     `command_error` the reason if it was refused. `speed_setting` is the speed that the replay was
-    started with, before any command.
+    started with, before any command. `heartbeat_ts` is the wall time (epoch ms) at which the status
+    was written; a producer that lives writes it several times a second.
     """
 
     now_ts: int
@@ -66,6 +71,7 @@ class ClockStatus:
     command: str = "0-0"
     command_error: str = ""
     speed_setting: str = ""
+    heartbeat_ts: int = 0
 
     def to_fields(self) -> dict[str, str | int]:
         """Return the status as the fields of a hash."""
@@ -78,13 +84,24 @@ class ClockStatus:
             "command": self.command,
             "command_error": self.command_error,
             "speed_setting": self.speed_setting,
+            "heartbeat_ts": self.heartbeat_ts,
         }
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "ClockStatus | None":
-        """Return the status that `to_fields` has written; None if there is none."""
-        if "now_ts" not in fields:
+        """Return the status that `to_fields` has written; None if there is none.
+
+        A status that cannot be read, because another client has changed it, counts as none.
+        """
+        try:
+            return cls._read(fields)
+        except (KeyError, ValueError):
             return None
+
+    @classmethod
+    def _read(cls, fields: Mapping[str, str]) -> "ClockStatus":
+        if fields["state"] not in get_args(State) or not _ENTRY_ID.fullmatch(fields["command"]):
+            raise ValueError
         return cls(
             now_ts=int(fields["now_ts"]),
             speed=fields["speed"],
@@ -93,4 +110,5 @@ class ClockStatus:
             command=fields["command"],
             command_error=fields["command_error"],
             speed_setting=fields["speed_setting"],
+            heartbeat_ts=int(fields["heartbeat_ts"]),
         )

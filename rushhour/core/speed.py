@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from rushhour.core.errors import UsageError
+from rushhour.core.foreign import shown
 from rushhour.core.hours import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 _UNITS_MS = {"s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _HUMAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\s*/\s*s", re.ASCII)
 _FACTOR = re.compile(r"(\d+(?:\.\d+)?)x?", re.ASCII)
+
+# From a simulated second in eleven days to a simulated month in three milliseconds: wider than any
+# use, and narrow enough that no date overflows.
+_SLOWEST, _FASTEST = 1e-6, 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Speed:
         Raises
         ------
         UsageError
-            If the text is not a speed, or the speed is not positive and finite.
+            If the text is not a speed, or the factor is not within 0.000001 and 1000000000.
         """
         cleaned = text.strip().lower()
         if cleaned == "max":
@@ -39,11 +44,16 @@ class Speed:
         elif match := _FACTOR.fullmatch(cleaned):
             factor = float(match[1])
         else:
-            factor = 0.0
-        if not (factor > 0 and math.isfinite(factor)):
+            factor = math.nan
+        if math.isnan(factor):
             raise UsageError(
-                f"speed '{text}' is not a speed: write max, a factor such as 3600, "
+                f"speed '{shown(text)}' is not a speed: write max, a factor such as 3600, "
                 "or simulated time per second such as 6h/s or 30m/s"
+            )
+        if not _SLOWEST <= factor <= _FASTEST:
+            raise UsageError(
+                f"speed '{shown(text)}' is out of range: write a factor from {_SLOWEST:f} to "
+                f"{_FASTEST:.0f}, or max"
             )
         return cls(factor)
 

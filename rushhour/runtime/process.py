@@ -1,5 +1,6 @@
 """The frame of every process: logging, exit codes, and errors as one line."""
 
+import gc
 import logging
 import os
 import signal
@@ -143,6 +144,7 @@ def _run_through_outages(
                 state.lost(_redis_error(error) or error)
             else:
                 raise
+        gc.collect()  # clients of the last call may hold buffers
         while True:
             health.beat()
             time.sleep(pause)
