@@ -121,7 +121,10 @@ def run_pipeline_process(name: str, main: Main) -> NoReturn:
         if settings.stay_alive:
             threading.Event().wait()
 
-    run_process(name, work)
+    try:
+        run_process(name, work)
+    except SystemExit as end:
+        _leave(end)
 
 
 def _run_through_outages(
@@ -158,6 +161,17 @@ def _run_through_outages(
             else:
                 state.back()
                 break
+
+
+def _leave(end: SystemExit) -> NoReturn:
+    """Exit without waiting for threads of libraries.
+
+    Those of Bytewax, after it has lost another process, abort a Python that finalizes.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(end.code or 0))
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
