@@ -7,11 +7,14 @@ from consumers.consumer import Consumer
 from consumers.metrics import export_run
 from consumers.reader import EventsReader
 from rushhour.core.settings import Settings
+from rushhour.core.topics import DEAD_LETTERS
+from rushhour.runtime.dead_letters import DeadLetters
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
-from rushhour.storage.runs import join_run
+from rushhour.storage.runs import join_run, load_offsets
+from rushhour.storage.skips import load_skips
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +31,14 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             _log.info("process %d (of %d) has no partition", settings.process, run.consumers)
             return
         consumer.start()
-        reader = EventsReader(kafka, run.run_id, consumer.offsets, health)
+        letters = DeadLetters(
+            kafka,
+            len(load_offsets(client, DEAD_LETTERS)),
+            run.run_id,
+            f"consumer-{settings.process}",
+        )
+        at_end.callback(letters.close)
+        reader = EventsReader(kafka, run, consumer.offsets, letters, load_skips(client), health)
         at_end.callback(reader.close, consumer.assigned)
         while not consumer.is_done():
             reader.read_into(consumer.assigned)

@@ -55,7 +55,7 @@ class AssignedPartitions:
         self._pending[partition].add_prediction(offset, event)
 
     def add_alert(self, partition: int, offset: int, event: AlertEvent) -> None:
-        """Add an alert of one zone and hour, or the tick after the alerts of an hour."""
+        """Add an alert of one zone and hour, or the end of an hour."""
         self._pending[partition].add_alert(offset, event)
 
     def pop_complete(self) -> list[HourUpdate]:

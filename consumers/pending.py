@@ -1,7 +1,7 @@
 """Which hours of a partition are complete, and which offsets the complete ones cover.
 
-An hour is complete once its rides, the predictions for the hour after it and the tick that ends
-its alerts have arrived, for all zones of the partition. Hours are returned in order. The offsets
+An hour is complete once its rides, the predictions for the hour after it and the end of the hour on
+`alerts` have arrived, for all zones of the partition. Hours are returned in order. The offsets
 to store with them lie before every event that still waits, so that a restart reads again exactly
 what was not returned.
 """
@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from rushhour.core.arrays import Floats, ZoneMask
-from rushhour.core.events import Alert, AlertEvent, HourlyRides, Prediction, Tick
+from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
@@ -145,12 +145,12 @@ class PendingHours:
             self._predictions.at(event.pickup_ts, offset).put(event)
 
     def add_alert(self, offset: int, event: AlertEvent) -> None:
-        """Add an alert of one zone and hour, or the tick after the alerts of an hour."""
+        """Add an alert of one zone and hour, or the end of an hour."""
         self.positions[ALERTS] = offset + 1
-        if isinstance(event, Tick):
-            self._alerts_end = max(self._alerts_end, event.sim_ts)
-            if event.sim_ts > self.next_hour:  # a restart has to read this tick again
-                self._alerts.at(event.sim_ts - HOUR_MS, offset)
+        if isinstance(event, HourEnd):
+            self._alerts_end = max(self._alerts_end, event.end_ts)
+            if event.end_ts > self.next_hour:  # a restart has to read this end again
+                self._alerts.at(event.end_ts - HOUR_MS, offset)
         elif event.pickup_ts < self.next_hour:
             self.duplicates += 1
         else:

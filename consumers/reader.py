@@ -1,6 +1,6 @@
 """The Kafka edge: reads `hourly_rides`, `predictions` and `alerts` into pending hours."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 import confluent_kafka as ck
@@ -8,13 +8,13 @@ import confluent_kafka as ck
 from consumers.assignment import AssignedPartitions, TopicPartition
 from consumers.metrics import EVENTS_READ
 from rushhour.core.codec import alert_codec, prediction_codec, rides_codec
-from rushhour.core.events import AlertEvent, HourlyRides, Prediction
 from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from rushhour.runtime.kafka import assigned_consumer, check_messages
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.records import RecordReader, refuse
+from rushhour.runtime.records import RecordPosition, RecordReader, Rejects
 
 _MAX_MESSAGES = 10_000
 _WAIT_S = 0.5
@@ -28,8 +28,10 @@ class EventsReader:
     def __init__(
         self,
         cluster: KafkaCluster,
-        run_id: str,
+        run: RunInfo,
         offsets: Mapping[TopicPartition, int],
+        rejects: Rejects,
+        skipped: Collection[RecordPosition] = (),
         health: Health | None = None,
     ) -> None:
         by_topic: dict[str, dict[int, int]] = {}
@@ -37,9 +39,10 @@ class EventsReader:
             by_topic.setdefault(topic, {})[partition] = offset
         self._cluster = cluster
         self._consumer = assigned_consumer(cluster, by_topic, health)
-        self._rides = RecordReader[HourlyRides](rides_codec(run_id), refuse)
-        self._predictions = RecordReader[Prediction](prediction_codec(run_id), refuse)
-        self._alerts = RecordReader[AlertEvent](alert_codec(run_id), refuse)
+        run_id = run.run_id
+        self._rides = RecordReader(HOURLY_RIDES, rides_codec(run_id), rejects, skipped)
+        self._predictions = RecordReader(PREDICTIONS, prediction_codec(run_id), rejects, skipped)
+        self._alerts = RecordReader(ALERTS, alert_codec(run_id), rejects, skipped)
         self._lag = LagMeter(cluster, self._consumer)
 
     def read_into(self, assigned: AssignedPartitions) -> None:
@@ -49,8 +52,6 @@ class EventsReader:
         ------
         KafkaFailure
             If the broker no longer has an offset, or fails.
-        EventError
-            If a message does not fit its topic's schema.
         """
         messages = self._poll()
         check_messages(messages)

@@ -23,7 +23,8 @@ from rushhour.core.codec import Codec, alert_codec, prediction_codec, rides_code
 from rushhour.core.errors import RushhourError, StackError, UsageError
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
-from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.core.topics import ALERTS, DEAD_LETTERS, HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.runtime.dead_letters import DeadLetters
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
@@ -31,6 +32,7 @@ from rushhour.runtime.process import causes, run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import is_finished
 from rushhour.storage.runs import join_run, load_offsets
+from rushhour.storage.skips import load_skips
 
 # The codec of each topic that is written.
 _CODECS: dict[str, Callable[[str], Codec[Any]]] = {
@@ -48,6 +50,13 @@ def main(settings: Settings, health: Health, _fence: Fence) -> None:
     with redis_failures(redis_address):
         run = join_run(client)
         start = load_offsets(client, TRIPS)
+        letters = DeadLetters(
+            kafka,
+            len(load_offsets(client, DEAD_LETTERS)),
+            run.run_id,
+            f"dataflow-{settings.process}",
+        )
+        skips = load_skips(client)
         sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
         finished = is_finished(client, run)
     client.close()
@@ -68,14 +77,16 @@ def main(settings: Settings, health: Health, _fence: Fence) -> None:
         settings.recovery_dir or "none",
     )
     flow = build_flow(
-        TripsSource(kafka, run.run_id, start, health),
+        TripsSource(kafka, run, start, letters, skips, health),
         len(start),
+        run.start_ts,
         {
             topic: ZoneEventsSink(kafka, topic, sizes[topic], codec(run.run_id), health)
             for topic, codec in _CODECS.items()
         },
     )
     execute(flow, settings, run)
+    letters.close()
     _log.info(
         "finished: %d hours forecast, %d trips counted, %d duplicate trips",
         total("rushhour_forecast_duration_seconds_count"),

@@ -8,50 +8,15 @@ import copy
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from dataflows.trip_batch import TripBatch
 from rushhour.core.arrays import Counts
-from rushhour.core.events import Tick, Trip, TripEvent
+from rushhour.core.checksums import add, tick_checksum, total, trip_hashes
+from rushhour.core.errors import EventError
+from rushhour.core.events import Tick
 from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
+from rushhour.core.topics import TRIPS
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
-
-
-class LateTripError(ValueError):
-    """A trip arrived after a tick that excluded it."""
-
-
-@dataclass(frozen=True, slots=True)
-class TripBatch:
-    """Trips and ticks of one partition, in stream order, as columns.
-
-    `seq`, `pickup_ts` (epoch milliseconds) and `zone` (location id) have one value per trip.
-    `ticks` are pairs of the number of trips in the batch before a tick, and the tick.
-    """
-
-    partition: int
-    seq: npt.NDArray[np.int64]
-    pickup_ts: npt.NDArray[np.int64]
-    zone: npt.NDArray[np.int64]
-    ticks: tuple[tuple[int, Tick], ...]
-
-    @classmethod
-    def of(cls, partition: int, events: list[TripEvent]) -> "TripBatch":
-        """Return decoded events as columns."""
-        trips: list[Trip] = []
-        ticks: list[tuple[int, Tick]] = []
-        for event in events:
-            if type(event) is Trip:
-                trips.append(event)
-            elif type(event) is Tick:
-                ticks.append((len(trips), event))
-        count = len(trips)
-        return cls(
-            partition,
-            np.fromiter((trip.seq for trip in trips), np.int64, count),
-            np.fromiter((trip.pickup_ts for trip in trips), np.int64, count),
-            np.fromiter((trip.pickup_location_id for trip in trips), np.int64, count),
-            tuple(ticks),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +36,22 @@ class PartitionProgress:
 class PartitionCounter:
     """Counts the trips of one partition into hours, and closes hours on its ticks.
 
-    A trip whose `seq` is not above the highest one seen is a duplicate, sent again by a producer
-    that restarted: it is dropped and counted in `duplicates`. The fields are the whole state;
-    `snapshot` copies it.
+    The stream of a partition is one sequence: trips by `seq`, and ticks between them. A producer
+    that restarts, or two at once, send parts of it again, so what arrives below the position
+    reached is a duplicate, dropped and counted in `duplicates`. What arrives above it means that
+    something is missing. A tick closes hours only if the trips before it are those that the
+    producer had, by number and checksum.
+
+    `watermark` is the last tick, the start of the run before the first one. `trips` is the number
+    of trips counted, `total` the sum of their hashes. The fields are the whole state; `snapshot`
+    copies it.
     """
 
     partition: int
-    watermark: int | None = None
-    last_seq: int = -1
+    watermark: int
+    opened: bool = False
+    trips: int = 0
+    total: int = 0
     duplicates: int = 0
     open_hours: dict[int, Counts] = field(default_factory=dict)
 
@@ -87,20 +60,21 @@ class PartitionCounter:
 
         Raises
         ------
-        LateTripError
-            If a trip arrives after a tick later than its pickup, or before the first tick.
+        EventError
+            If trips are missing, or differ from those that the producer has sent.
         """
         closed: dict[int, Counts] = {}
-        before = self.watermark
+        moved = False
         start = 0
-        for end, tick in batch.ticks:
+        for index, (end, tick) in enumerate(batch.ticks):
             self._count(batch, start, end)
-            self._close_until(tick.sim_ts, closed)
+            if tick.sim_ts > self.watermark or not self.opened:
+                self._verify(batch, index, tick)
+                self._close_until(tick.sim_ts, closed)
+                moved = self.opened = True
             start = end
         self._count(batch, start, len(batch.seq))
-        if self.watermark is None or self.watermark == before:
-            return None
-        return PartitionProgress(self.partition, self.watermark, closed)
+        return PartitionProgress(self.partition, self.watermark, closed) if moved else None
 
     def snapshot(self) -> "PartitionCounter":
         """Return a copy of the state, independent of later updates."""
@@ -110,22 +84,17 @@ class PartitionCounter:
         if start == end:
             return
         seq, ts, zone = batch.seq[start:end], batch.pickup_ts[start:end], batch.zone[start:end]
-        highest_before = np.maximum.accumulate(np.concatenate(([self.last_seq], seq[:-1])))
-        new = seq > highest_before
+        reached = np.maximum.accumulate(np.concatenate(([self.trips - 1], seq[:-1])))
+        new = seq > reached
         if not new.all():
             self.duplicates += int((~new).sum())
             seq, ts, zone = seq[new], ts[new], zone[new]
             if not len(seq):
                 return
-        self.last_seq = int(seq[-1])
-        earliest = int(ts.min())
-        if self.watermark is None or earliest < self.watermark:
-            when = (
-                "before the first tick"
-                if self.watermark is None
-                else f"after the tick for {clock_label(self.watermark)}"
-            )
-            raise LateTripError(f"a trip picked up at {clock_label(earliest)} arrived {when}")
+        positions = start + np.flatnonzero(new)
+        self._check_order(batch, positions, seq, ts)
+        self.trips += len(seq)
+        self.total = add(self.total, total(trip_hashes(seq, ts, zone)))
         hours = ts - ts % HOUR_MS
         for hour in np.unique(hours).tolist():
             counts = np.bincount(zone[hours == hour] - FIRST_ZONE, minlength=ZONE_COUNT)
@@ -134,14 +103,52 @@ class PartitionCounter:
             else:
                 self.open_hours[hour] = counts.astype(np.int64)
 
-    def _close_until(self, sim_ts: int, closed: dict[int, Counts]) -> None:
-        if self.watermark is None:
-            self.watermark = sim_ts
+    def _check_order(self, batch: TripBatch, positions: Counts, seq: Counts, ts: Counts) -> None:
+        """Check that new trips follow without a gap, and none is before the watermark."""
+        expected = np.arange(self.trips, self.trips + len(seq))
+        gaps, late = np.flatnonzero(seq != expected), np.flatnonzero(ts < self.watermark)
+        if len(gaps):
+            i = gaps[0]
+            raise _stream_error(
+                batch,
+                batch.offset_of_trip(int(positions[i])),
+                f"trip {seq[i]} came where trip {expected[i]} was due",
+            )
+        if len(late):
+            i = late[0]
+            raise _stream_error(
+                batch,
+                batch.offset_of_trip(int(positions[i])),
+                f"a trip picked up at {clock_label(int(ts[i]))} came after the tick for "
+                f"{clock_label(self.watermark)}",
+            )
+
+    def _verify(self, batch: TripBatch, index: int, tick: Tick) -> None:
+        """Check that the trips counted are those that the producer has sent before a tick."""
+        if tick.trips != self.trips:
+            what = f"{tick.trips} trips were sent before it, {self.trips} have come"
+        elif tick.checksum != tick_checksum(self.total, tick.sim_ts):
+            what = "its checksum is not that of the trips that have come before it"
+        else:
             return
+        raise _stream_error(
+            batch,
+            batch.offset_of_tick(index),
+            f"tick for {clock_label(tick.sim_ts)}: {what}",
+        )
+
+    def _close_until(self, sim_ts: int, closed: dict[int, Counts]) -> None:
         for hour in range(floor_hour(self.watermark), floor_hour(sim_ts), HOUR_MS):
             counts = self.open_hours.pop(hour, None)
             closed[hour] = np.zeros(ZONE_COUNT, np.int64) if counts is None else counts
         self.watermark = max(self.watermark, sim_ts)
+
+
+def _stream_error(batch: TripBatch, offset: int, what: str) -> EventError:
+    return EventError(
+        f"topic '{TRIPS}' partition {batch.partition} offset {offset}: {what}: records were lost, "
+        "or are not the producer's: start a new run, or pass over a record with `rushhour skip`"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +165,17 @@ class CityHour:
 
 @dataclass
 class HourJoiner:
-    """Sums the hours of all partitions, and closes an hour for the city when all have closed it."""
+    """Sums the hours of all partitions, and closes an hour for the city when all have closed it.
+
+    `next_hour` is the first hour that is not closed (epoch ms), the run's first one in the
+    beginning.
+    """
 
     partitions: int
+    next_hour: int
+    opened: bool = False
     watermarks: dict[int, int] = field(default_factory=dict)
     sums: dict[int, Counts] = field(default_factory=dict)
-    next_hour: int | None = None
 
     def update(self, progress: PartitionProgress) -> list[CityHour]:
         """Add one partition's progress; return the hours that the city closes with it, in order."""
@@ -174,8 +186,8 @@ class HourJoiner:
             return []
         out: list[CityHour] = []
         watermark = min(self.watermarks.values())
-        if self.next_hour is None:
-            self.next_hour = min(self.sums, default=floor_hour(watermark))
+        if not self.opened:
+            self.opened = True
             out.append(CityHour(self.next_hour, None))
         while self.next_hour + HOUR_MS <= watermark:
             out.append(CityHour(self.next_hour, self.sums.pop(self.next_hour)))

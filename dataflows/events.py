@@ -4,7 +4,7 @@ import numpy as np
 
 from dataflows.counting import CityHour
 from rushhour.core.arrays import Floats
-from rushhour.core.events import Alert, AlertEvent, HourlyRides, Prediction, Tick
+from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
@@ -48,7 +48,7 @@ def prediction_events(forecast: Forecast) -> list[Prediction]:
 
 
 def alert_events(forecast_ts: int, relative_changes: Floats) -> list[AlertEvent]:
-    """Return the alerts of the hour before `forecast_ts`, and the tick that completes them.
+    """Return the alerts of the hour before `forecast_ts`, and the end of that hour.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def alert_events(forecast_ts: int, relative_changes: Floats) -> list[AlertEvent]
         Alert.of(FIRST_ZONE + int(i), forecast_ts - HOUR_MS, float(relative_changes[i]))
         for i in np.flatnonzero(~np.isnan(relative_changes))
     ]
-    return [*alerts, Tick(forecast_ts)]
+    return [*alerts, HourEnd(forecast_ts)]
 
 
 def _nan_to_none(values: Floats) -> list[float | None]:

@@ -21,18 +21,16 @@ from bytewax.outputs import Sink
 from dataflows.counting import (
     CityHour,
     HourJoiner,
-    LateTripError,
     PartitionCounter,
     PartitionProgress,
-    TripBatch,
 )
 from dataflows.events import alert_events, prediction_events, rides_events
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters import model_names
 from dataflows.forecasting.guard import FailureLog
 from dataflows.metrics import DUPLICATE_TRIPS, FORECAST_DURATION, MODEL_FAILURES, TRIPS_COUNTED
+from dataflows.trip_batch import TripBatch
 from rushhour.core.arrays import Floats
-from rushhour.core.errors import EventError
 from rushhour.core.events import AlertEvent, Prediction
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import DAY_MS, HOUR_MS, to_datetime
@@ -48,10 +46,11 @@ _log = logging.getLogger(__name__)
 
 
 class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCounter]):
-    """Counts one partition."""
+    """Counts one partition of a run that starts at `start_ts` (epoch ms)."""
 
-    def __init__(self, counter: PartitionCounter | None) -> None:
+    def __init__(self, counter: PartitionCounter | None, start_ts: int) -> None:
         self._counter = counter
+        self._start_ts = start_ts
 
     def on_batch(self, values: list[TripBatch]) -> tuple[Iterable[PartitionProgress], bool]:
         """Count batches in order.
@@ -59,12 +58,12 @@ class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCount
         Raises
         ------
         EventError
-            If a trip arrives after a tick that excluded it.
+            If trips are missing, or differ from those that the producer has sent.
         """
         out: list[PartitionProgress] = []
         for batch in values:
             if self._counter is None:
-                self._counter = PartitionCounter(batch.partition)
+                self._counter = PartitionCounter(batch.partition, self._start_ts)
             progress = _count(self._counter, batch)
             if progress is not None:
                 out.append(progress)
@@ -78,13 +77,7 @@ class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCount
 
 def _count(counter: PartitionCounter, batch: TripBatch) -> PartitionProgress | None:
     before = counter.duplicates
-    try:
-        progress = counter.update(batch)
-    except LateTripError as error:
-        raise EventError(
-            f"topic '{TRIPS}' partition {batch.partition}: {error}: is another producer writing "
-            "to the topic?"
-        ) from None
+    progress = counter.update(batch)
     duplicates = counter.duplicates - before
     TRIPS_COUNTED.inc(len(batch.seq) - duplicates)
     if duplicates:
@@ -171,6 +164,7 @@ class DayLog:
 def build_flow(
     source: Source[TripBatch],
     partitions: int,
+    start_ts: int,
     sinks: Mapping[str, Sink[Any]],
 ) -> Dataflow:
     """Return the dataflow.
@@ -181,19 +175,21 @@ def build_flow(
         The batches of all partitions of `trips`.
     partitions
         Number of these partitions.
+    start_ts
+        The first hour of the run (epoch ms).
     sinks
         One sink per topic that is written. They receive pairs of a key and a list: the events of
-        all zones of one hour; for `alerts`, the alerts of the closed hour and then a tick.
+        all zones of one hour; for `alerts`, the alerts of the closed hour and then its end.
     """
     for model in model_names():
         MODEL_FAILURES.labels(model)  # from 0 on, so that its first failure is an increase
     flow = Dataflow("rushhour")
     batches = op.input("trips", flow, source)
     by_partition = op.key_on("by_partition", batches, _partition_key)
-    progress = op.stateful_batch("count", by_partition, CountLogic)
+    progress = op.stateful_batch("count", by_partition, lambda state: CountLogic(state, start_ts))
     city = op.map("city", progress, _to_city)
     hours = op.stateful_batch(
-        "join", city, lambda state: JoinLogic(state or HourJoiner(partitions))
+        "join", city, lambda state: JoinLogic(state or HourJoiner(partitions, start_ts))
     )
     forecasts = op.stateful_batch(
         "forecast", hours, lambda state: ForecastLogic(state or ForecastEngine())

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from rushhour.core.codec import Codec
-from rushhour.core.events import AlertEvent, HourlyRides, Prediction, Tick
+from rushhour.core.events import AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE
@@ -19,7 +19,7 @@ _ONE_WRITER = "zones"
 
 
 class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
-    """Writes lists of one topic's events: each to the partition of its zone, a tick to all.
+    """Writes lists of one topic's events: each to the partition of its zone, an hour's end to all.
 
     A snapshot waits until the broker has acknowledged everything written before it, so a restart
     loses nothing; events written after the snapshot are written again.
@@ -52,7 +52,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
         for events in values:
             for event in events:
                 value = encode(event)
-                if isinstance(event, Tick):
+                if isinstance(event, HourEnd):
                     for batch in messages:
                         batch.append({"value": value})
                 else:

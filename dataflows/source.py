@@ -1,21 +1,25 @@
 """The Kafka source: each partition of `trips` as a Bytewax source partition."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import confluent_kafka as ck
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from dataflows.counting import TripBatch
+from dataflows.trip_batch import TripBatch, fault_of, is_within
+from rushhour.core.bounds import PartitionBounds
 from rushhour.core.codec import trip_codec
 from rushhour.core.events import TripEvent
 from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.run import RunInfo
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.kafka import assigned_consumer, check_messages, next_offset
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.records import RecordReader, refuse
+from rushhour.runtime.records import RecordPosition, RecordReader, Rejects
+from rushhour.storage.columns import zones_of
 
 _MAX_MESSAGES = 10_000
 # Long enough for a batch to accumulate under load, short compared to a simulated hour.
@@ -32,21 +36,31 @@ class Position:
 
 
 class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
-    """One partition of `trips`, read in batches. State: its position. Ends on the final tick."""
+    """One partition of `trips`, read in batches. State: its position. Ends on the final tick.
+
+    Records of other runs are passed over, and those that cannot be of this run are rejected.
+    """
 
     def __init__(
-        self, cluster: KafkaCluster, run_id: str, partition: int, position: Position, health: Health
+        self,
+        cluster: KafkaCluster,
+        partition: int,
+        position: Position,
+        bounds: PartitionBounds,
+        records: RecordReader[TripEvent],
+        health: Health,
     ) -> None:
         self._partition = partition
         self._position = position
+        self._bounds = bounds
+        self._records = records
         self._health = health
-        self._records = RecordReader[TripEvent](trip_codec(run_id), refuse)
         self._consumer = assigned_consumer(cluster, {TRIPS: {partition: position.offset}}, health)
         self._lag = LagMeter(cluster, self._consumer)
         self._idle = False
 
     def next_batch(self) -> list[TripBatch]:
-        """Return the messages that have arrived as one batch, without waiting.
+        """Return the trips and ticks that have arrived as one batch, without waiting.
 
         Raises
         ------
@@ -54,8 +68,6 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
             After the final tick.
         KafkaFailure
             If the broker no longer has the next offset, or fails permanently.
-        EventError
-            If a message is not a trip or a tick.
         """
         self._health.beat()
         if self._position.ended:
@@ -66,10 +78,28 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         if self._idle:
             return []
         check_messages(messages)
-        _, events = self._records.events(messages)
-        batch = TripBatch.of(self._partition, events)
-        self._position = Position(next_offset(messages), any(tick.final for _, tick in batch.ticks))
-        return [batch]
+        own, events = self._records.events(messages)
+        batch = TripBatch.of(self._partition, events, _offsets(own))
+        if not is_within(self._bounds, batch):
+            batch = self._without_outsiders(own, events)
+        ended = any(tick.sim_ts == self._bounds.end_ts for _, tick in batch.ticks)
+        self._position = Position(next_offset(messages), ended)
+        return [batch] if batch.offsets else []
+
+    def _without_outsiders(
+        self, messages: Sequence[ck.Message], events: Sequence[TripEvent]
+    ) -> TripBatch:
+        """Return what can be of the run, and reject the rest."""
+        kept: list[int] = []
+        for i, event in enumerate(events):
+            fault = fault_of(self._bounds, event)
+            if fault is None:
+                kept.append(i)
+            else:
+                self._records.reject(messages[i], *fault)
+        return TripBatch.of(
+            self._partition, [events[i] for i in kept], _offsets([messages[i] for i in kept])
+        )
 
     def next_awake(self) -> datetime | None:
         """Poll again immediately under load, after a short pause if nothing had arrived."""
@@ -92,11 +122,18 @@ class TripsSource(FixedPartitionedSource[TripBatch, Position]):
     """All partitions of `trips`, each from its start offset or the position of its snapshot."""
 
     def __init__(
-        self, cluster: KafkaCluster, run_id: str, offsets: Mapping[int, int], health: Health
+        self,
+        cluster: KafkaCluster,
+        run: RunInfo,
+        offsets: Mapping[int, int],
+        rejects: Rejects,
+        skipped: Collection[RecordPosition],
+        health: Health,
     ) -> None:
         self._cluster = cluster
-        self._run_id = run_id
+        self._run = run
         self._offsets = dict(offsets)
+        self._records = RecordReader(TRIPS, trip_codec(run.run_id), rejects, skipped)
         self._health = health
 
     def list_parts(self) -> list[str]:
@@ -116,4 +153,18 @@ class TripsSource(FixedPartitionedSource[TripBatch, Position]):
             "start at" if resume_state is None else "resume at",
             position.offset,
         )
-        return TripsPartition(self._cluster, self._run_id, partition, position, self._health)
+        zones = zones_of(partition, len(self._offsets))
+        bounds = PartitionBounds(self._run.start_ts, self._run.end_ts, zones)
+        return TripsPartition(
+            self._cluster, partition, position, bounds, self._records, self._health
+        )
+
+
+def _offsets(messages: Sequence[ck.Message]) -> Sequence[int]:
+    """Return the offsets of some messages of a partition, without a look at each if possible."""
+    if not messages:
+        return ()
+    first, last = messages[0].offset() or 0, messages[-1].offset() or 0
+    if last - first == len(messages) - 1:
+        return range(first, last + 1)
+    return [message.offset() or 0 for message in messages]

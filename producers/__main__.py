@@ -8,6 +8,7 @@ import redis
 
 from producers.control import RedisControl
 from producers.metrics import ROWS_REJECTED
+from producers.numbering import number_trips
 from producers.replay import Plan, Replay
 from producers.stream import KafkaStream
 from producers.surge import apply_surges
@@ -43,7 +44,9 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         plan = Plan(
             trips, run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours
         )
-        stream = KafkaStream(kafka, run.run_id, len(load_offsets(client, TRIPS)), health)
+        partitions = len(load_offsets(client, TRIPS))
+        numbered = number_trips(trips, run.start_ts, run.end_ts, partitions)
+        stream = KafkaStream(kafka, run.run_id, numbered, health)
         status = saved_status(client, plan.speed)
         resume_at = first_open_hour(client, run)
         last_command = status.command if status else "0-0"

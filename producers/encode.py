@@ -1,35 +1,38 @@
 """Trips and ticks as Kafka messages, grouped by partition."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from producers.trips import TripTable
+from producers.numbering import PartitionTrips
 from rushhour.core.codec import Codec, trip_codec
-from rushhour.core.events import Tick, Trip, TripEvent
-from rushhour.core.topics import zone_routes
-from rushhour.core.zones import FIRST_ZONE
+from rushhour.core.events import Trip, TripEvent
+from rushhour.core.topics import zone_key
+from rushhour.core.zones import ZONE_IDS
 
 Message = dict[str, Any]
 
 
 class TripEncoder:
-    """Encodes ranges of a trip table; each trip goes to the partition of its zone."""
+    """Encodes the trips and ticks of a run; `partitions` has the trips of each partition."""
 
-    def __init__(self, run_id: str, partitions: int) -> None:
-        self.partitions = partitions
+    def __init__(self, run_id: str, partitions: Sequence[PartitionTrips]) -> None:
         self._codec: Codec[TripEvent] = trip_codec(run_id)
-        self._routes = zone_routes(partitions)
+        self._partitions = partitions
+        self._keys = {zone: zone_key(zone) for zone in ZONE_IDS}
 
-    def trips(self, table: TripTable, first: int, end: int) -> list[list[Message]]:
-        """Return the messages of trips [`first`, `end`) for each partition, in pickup order."""
-        out: list[list[Message]] = [[] for _ in range(self.partitions)]
-        encode, routes = self._codec.encode, self._routes
-        times = table.pickup_ts[first:end].tolist()
-        zones = table.zone[first:end].tolist()
-        for seq, ts, zone in zip(range(first, end), times, zones, strict=True):
-            partition, key = routes[zone - FIRST_ZONE]
-            out[partition].append({"key": key, "value": encode(Trip(seq, ts, zone))})
-        return out
+    def trips(self, start_ts: int, end_ts: int) -> list[list[Message]]:
+        """Return the trips of [`start_ts`, `end_ts`), epoch ms, for each partition, in order."""
+        return [self._encode(trips, start_ts, end_ts) for trips in self._partitions]
 
-    def tick(self, sim_ts: int, *, final: bool) -> Message:
-        """Return the message of a tick; it has no key, because it concerns all zones."""
-        return {"value": self._codec.encode(Tick(sim_ts, final))}
+    def ticks(self, hour_ts: int) -> list[Message]:
+        """Return the tick of each partition; it has no key, because it concerns all zones."""
+        return [{"value": self._codec.encode(trips.tick(hour_ts))} for trips in self._partitions]
+
+    def _encode(self, trips: PartitionTrips, start_ts: int, end_ts: int) -> list[Message]:
+        first, end = trips.before(start_ts), trips.before(end_ts)
+        times, zones = trips.pickup_ts[first:end].tolist(), trips.zone[first:end].tolist()
+        values = self._codec.encode_batch(list(map(Trip, range(first, end), times, zones)))
+        keys = self._keys
+        return [
+            {"key": keys[zone], "value": value} for zone, value in zip(zones, values, strict=True)
+        ]

@@ -52,11 +52,11 @@ class Control(Protocol):
 class Stream(Protocol):
     """The Kafka side of the replay."""
 
-    def send_trips(self, table: TripTable, first: int, end: int) -> None:
-        """Send trips [`first`, `end`)."""
+    def send_trips(self, start_ts: int, end_ts: int) -> None:
+        """Send the trips of [`start_ts`, `end_ts`), epoch ms."""
 
-    def send_tick(self, sim_ts: int, *, final: bool = False) -> None:
-        """Send a tick to every partition."""
+    def send_tick(self, hour_ts: int, *, final: bool = False) -> None:
+        """Send a tick to every partition; `final` at the end of the run."""
 
     def flush(self) -> None:
         """Wait until every message is on the broker."""
@@ -160,7 +160,7 @@ class Replay:
 
     def _emit_until(self, slice_end: int) -> None:
         _, end = self._plan.trips.slice(self._position, slice_end)
-        self._stream.send_trips(self._plan.trips, self._next_trip, end)
+        self._stream.send_trips(self._position, slice_end)
         self._next_trip = end
         self._position = slice_end
         if slice_end % HOUR_MS == 0 and slice_end < self._plan.end_ts:

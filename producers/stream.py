@@ -1,8 +1,10 @@
 """The Kafka side of the replay: sends trips and ticks to the topic `trips`."""
 
+from collections.abc import Sequence
+
 from producers.encode import TripEncoder
 from producers.metrics import TRIPS_SENT
-from producers.trips import TripTable
+from producers.numbering import PartitionTrips
 from rushhour.core.hours import floor_hour
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
@@ -12,34 +14,39 @@ from rushhour.runtime.monitor import Health
 
 
 class KafkaStream:
-    """Sends trips to the partitions of their zones, and ticks to all partitions."""
+    """Sends the trips of a run to the partitions of their zones, and ticks to all partitions."""
 
     def __init__(
-        self, cluster: KafkaCluster, run_id: str, partitions: int, health: Health | None = None
+        self,
+        cluster: KafkaCluster,
+        run_id: str,
+        partitions: Sequence[PartitionTrips],
+        health: Health | None = None,
     ) -> None:
         self._producer = BatchProducer(cluster, health)
         self._encoder = TripEncoder(run_id, partitions)
 
-    def send_trips(self, table: TripTable, first: int, end: int) -> None:
-        """Send trips [`first`, `end`).
+    def send_trips(self, start_ts: int, end_ts: int) -> None:
+        """Send the trips of [`start_ts`, `end_ts`), epoch ms.
 
         Raises
         ------
         KafkaFailure
             If a message could not be delivered.
         """
-        if end > first:
-            reach("producer.trips", hour=int(floor_hour(table.pickup_ts[first])))
-        for partition, messages in enumerate(self._encoder.trips(table, first, end)):
+        by_partition = self._encoder.trips(start_ts, end_ts)
+        count = sum(map(len, by_partition))
+        if count:
+            reach("producer.trips", hour=floor_hour(start_ts))
+        for partition, messages in enumerate(by_partition):
             self._producer.send(TRIPS, partition, messages)
-        TRIPS_SENT.inc(end - first)
+        TRIPS_SENT.inc(count)
 
-    def send_tick(self, sim_ts: int, *, final: bool = False) -> None:
-        """Send a tick to every partition."""
-        message = self._encoder.tick(sim_ts, final=final)
-        for partition in range(self._encoder.partitions):
-            reach("producer.tick", hour=sim_ts, partition=partition, final=int(final))
-            self._producer.send(TRIPS, partition, [dict(message)])
+    def send_tick(self, hour_ts: int, *, final: bool = False) -> None:
+        """Send a tick to every partition; `final` at the end of the run."""
+        for partition, message in enumerate(self._encoder.ticks(hour_ts)):
+            reach("producer.tick", hour=hour_ts, partition=partition, final=int(final))
+            self._producer.send(TRIPS, partition, [message])
 
     def flush(self) -> None:
         """Wait until every message is on the broker."""

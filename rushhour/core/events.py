@@ -28,13 +28,16 @@ ZoneId = Annotated[int, msgspec.Meta(ge=FIRST_ZONE, le=LAST_ZONE)]
 Rides = Annotated[int, msgspec.Meta(ge=0)]
 Demand = Annotated[float, msgspec.Meta(ge=0)]
 Direction = Literal["above", "below"]
+# 64 bits as hexadecimal digits: a number of this size loses digits in readers with floats only.
+Checksum = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
 
 
 class Trip(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="trip"):
     """One taxi trip, emitted at its pickup time.
 
-    `seq` numbers the usable trips of a file in pickup order. It depends on the file alone, so it
-    identifies a trip that is sent twice.
+    `seq` numbers the trips of the run on their partition, in pickup order and from 0, without
+    gaps. It is the same in every replay of the run, so it identifies a trip that is sent twice,
+    and a gap tells that trips are missing.
     """
 
     seq: SequenceNumber
@@ -45,12 +48,14 @@ class Trip(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="trip"):
 class Tick(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tick"):
     """A watermark: event time on this partition has reached `sim_ts`.
 
-    On `trips`: no trip before `sim_ts` follows on this partition, and `final` marks the end of
-    the replay. On `alerts`: no alert of an hour before `sim_ts` follows on this partition.
+    No trip before it follows on this partition. `trips` is the number of trips of the run before
+    the tick, on its partition, and `checksum` is `rushhour.core.checksums.tick_checksum` of them.
+    The last tick is that of the run's end.
     """
 
     sim_ts: EpochMs
-    final: bool = False
+    trips: SequenceNumber
+    checksum: Checksum
 
 
 class HourlyRides(msgspec.Struct, frozen=True, gc=False):
@@ -120,6 +125,12 @@ class Alert(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="alert"
         return cls(zone, to_datetime(hour_ts), hour_ts, direction, relative_change)
 
 
+class HourEnd(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="hour_end"):
+    """The end of an hour of the dataflow, on each partition: no alert before `end_ts` follows."""
+
+    end_ts: HourMs
+
+
 def direction_of(relative_change: float) -> Direction:
     """Return whether rides are above or below their predictions.
 
@@ -130,7 +141,7 @@ def direction_of(relative_change: float) -> Direction:
 
 
 TripEvent = Trip | Tick
-AlertEvent = Alert | Tick
+AlertEvent = Alert | HourEnd
 
 
 def _check_same_instant(pickup_hour: datetime, pickup_ts: int) -> None:

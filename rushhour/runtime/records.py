@@ -1,14 +1,13 @@
-"""The records that a process reads: those of its run become events, others are set aside."""
+"""The records that a process reads: those of its run become events, others are passed over."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import confluent_kafka as ck
 from prometheus_client import Counter
 
 from rushhour.core.codec import Codec
-from rushhour.core.errors import EventError
-from rushhour.runtime.kafka import message_position
+from rushhour.runtime.dead_letters import Reason
 
 E = TypeVar("E")
 
@@ -16,55 +15,70 @@ FOREIGN_RECORDS = Counter(
     "rushhour_foreign_records", "Records of other runs that were passed over", ["topic"]
 )
 
-# Takes a record that cannot be one of the run's, and the reason.
-Reject = Callable[[ck.Message, str], None]
 RecordPosition = tuple[str, int, int]  # topic, partition, offset
 
 
-def refuse(message: ck.Message, reason: str) -> None:
-    """Reject a record by stopping the process.
+class Rejects(Protocol):
+    """Where rejected records are left: `rushhour.runtime.dead_letters.DeadLetters`."""
 
-    Raises
-    ------
-    EventError
-        Always; it names the position of the record.
-    """
-    raise EventError(f"{message_position(message)}: {reason}")
+    def add(self, message: ck.Message, reason: Reason, detail: str = "") -> None:
+        """Take a record that is passed over."""
 
 
 class RecordReader(Generic[E]):
     """Turns the records of one topic into the events of a run.
 
+    A record of another run is counted and passed over. One that is not an event, or that a user
+    wants to be skipped, goes to the rejects.
+
     Parameters
     ----------
+    topic
+        Name of the topic, without a prefix.
     codec
         Of the topic and the run.
-    reject
-        Called for each record that is not an event of any run.
+    rejects
+        Where rejected records go.
     skipped
-        Positions of records to pass over.
+        Positions of records to skip.
     """
 
     def __init__(
-        self, codec: Codec[E], reject: Reject, skipped: Collection[RecordPosition] = ()
+        self,
+        topic: str,
+        codec: Codec[E],
+        rejects: Rejects,
+        skipped: Collection[RecordPosition] = (),
     ) -> None:
+        self._topic = topic
         self._codec = codec
-        self._reject = reject
-        self._skipped = frozenset(skipped)
+        self._rejects = rejects
+        self._skipped = {
+            (partition, offset) for name, partition, offset in skipped if name == topic
+        }
 
     def events(self, messages: Sequence[ck.Message]) -> tuple[Sequence[ck.Message], list[E]]:
         """Return the events of the run, in order, and the record of each."""
         if self._skipped:
-            messages = [each for each in messages if _position(each) not in self._skipped]
+            messages = self._without_skipped(messages)
         decoded = self._codec.decode_batch([message.value() for message in messages])
         if len(decoded.events) == len(messages):
             return messages, decoded.events
         for damaged in decoded.damaged:
-            self._reject(messages[damaged.index], damaged.reason)
+            self.reject(messages[damaged.index], "undecodable", damaged.reason)
         if decoded.foreign:
-            FOREIGN_RECORDS.labels(messages[0].topic()).inc(decoded.foreign)
+            FOREIGN_RECORDS.labels(self._topic).inc(decoded.foreign)
         return [messages[i] for i in decoded.indices], decoded.events
 
+    def reject(self, message: ck.Message, reason: Reason, detail: str) -> None:
+        """Reject a record whose event cannot be one of the run's."""
+        self._rejects.add(message, reason, detail)
 
-def _position(message: ck.Message) -> RecordPosition:
-    return message.topic() or "", message.partition() or 0, message.offset() or 0
+    def _without_skipped(self, messages: Sequence[ck.Message]) -> list[ck.Message]:
+        kept: list[ck.Message] = []
+        for message in messages:
+            if (message.partition(), message.offset()) in self._skipped:
+                self._rejects.add(message, "skipped")
+            else:
+                kept.append(message)
+        return kept

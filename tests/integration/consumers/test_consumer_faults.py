@@ -5,9 +5,10 @@ import re
 import pytest
 
 from rushhour.core import keys
-from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
+from rushhour.core.topics import ALERTS, DEAD_LETTERS, HOURLY_RIDES, PREDICTIONS
 from rushhour.runtime.kafka import end_offsets
-from tests.fixtures.consumers import HOURS, ConsumerRunner, until
+from tests.fixtures.consumers import HOURS, ConsumerRunner, after, until
+from tests.fixtures.redis_server import contents
 
 pytestmark = pytest.mark.integration
 
@@ -31,21 +32,22 @@ def test_start_days_and_end_are_logged(consumer: ConsumerRunner) -> None:
 
 
 @pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS, ALERTS])
-def test_an_invalid_event_stops_the_consumer_and_its_position_is_named(
-    consumer: ConsumerRunner, topic: str
+def test_an_invalid_record_is_copied_to_the_dead_letters_and_passed_over(
+    consumer: ConsumerRunner, topic: str, undisturbed_redis: dict[str, object]
 ) -> None:
     consumer.prepare()
     consumer.publish(until(1))
     offset = end_offsets(consumer.cluster, [topic])[topic][2]
+    before = end_offsets(consumer.cluster, [DEAD_LETTERS])[DEAD_LETTERS][2]
     consumer.producer.send(topic, 2, [{"value": b'{"pickup_location_id":132}'}])
-    consumer.producer.flush()
+    consumer.publish(after(1))
     part = consumer.start()
+    consumer.end(part)
 
-    assert part.wait(30.0)
-    assert part.exit_code == 4
-    start, *_, error = part.log.read_text().splitlines()
-    assert start.startswith("consumer: start: ")
-    assert error.startswith(f"consumer: topic '{topic}' partition 2 offset {offset}: ")
+    assert contents(consumer.client) == undisturbed_redis
+    log = part.log.read_text()
+    assert f"topic '{topic}' partition 2 offset {offset}: undecodable" in log
+    assert end_offsets(consumer.cluster, [DEAD_LETTERS])[DEAD_LETTERS][2] == before + 1
 
 
 @pytest.mark.also_on_kafka

@@ -8,7 +8,7 @@ from redis.client import Pipeline
 
 from consumers.consumer import Consumer
 from rushhour.core import keys
-from rushhour.core.events import HourlyRides, Prediction, Tick
+from rushhour.core.events import HourEnd, HourlyRides, Prediction
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.models import SERVED
 from rushhour.core.run import RunInfo
@@ -56,7 +56,7 @@ def add_hour(consumer: Consumer, index: int) -> None:
         event = HourlyRides.of(zone, hour, zone)
         consumer.assigned.add_rides(0, index * ZONE_COUNT + i, event)
     add_predictions(consumer, index + 1)
-    consumer.assigned.add_alert(0, index, Tick(hour + HOUR_MS))
+    consumer.assigned.add_alert(0, index, HourEnd(hour + HOUR_MS))
 
 
 def offsets_after(hours: int) -> dict[str, str]:

@@ -17,6 +17,7 @@ from tests.fixtures.consumers import (
     until,
 )
 from tests.fixtures.redis_server import contents, fence_of
+from tests.fixtures.rejects import Rejected
 from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -111,7 +112,7 @@ def write_zones_only(consumer: ConsumerRunner, process: int, consumers: int) -> 
     assigned = state.assigned
     writer = ZoneWriter(consumer.client, fence, state.written, process)
     writer.write_zones()
-    reader = EventsReader(consumer.cluster, run.run_id, state.written.offsets)
+    reader = EventsReader(consumer.cluster, run, state.written.offsets, Rejected())
     while min(assigned.next_hours().values()) < run.end_ts:
         reader.read_into(assigned)
         if updates := assigned.pop_complete():

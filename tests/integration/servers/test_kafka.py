@@ -1,20 +1,15 @@
 """Batches through a real broker: order, offsets, gaps, and invalid messages."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import confluent_kafka as ck
 import pytest
 
-from dataflows.counting import TripBatch
-from dataflows.source import Position, TripsPartition
-from rushhour.core.codec import trip_codec
-from rushhour.core.errors import EventError, KafkaFailure
-from rushhour.core.events import Tick, Trip, TripEvent
+from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import HOURLY_RIDES, TOPICS, TRIPS
 from rushhour.runtime import kafka
@@ -25,22 +20,15 @@ from rushhour.runtime.kafka import (
     ensure_topics,
     next_offset,
 )
-from rushhour.runtime.monitor import Health
 from rushhour.simulator.stack.ports import free_ports
 from tests.fixtures.kafka_messages import read_messages
-from tests.fixtures.waiting import wait_until
 
-RUN = "0123456789ab"
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
 
 
 def messages(*values: bytes) -> list[dict[str, Any]]:
     return [{"key": b"k", "value": value} for value in values]
-
-
-def encoded(*events: TripEvent) -> list[dict[str, Any]]:
-    return [{"value": trip_codec(RUN).encode(event)} for event in events]
 
 
 def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]) -> None:
@@ -52,20 +40,6 @@ def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]
 def read(bootstrap: str, offsets: Mapping[str, Mapping[int, int]], count: int) -> list[ck.Message]:
     """Read at least `count` messages."""
     return read_messages(KafkaCluster(bootstrap), offsets, count)
-
-
-@contextmanager
-def trips_partition(bootstrap: str, partition: int, offset: int = 0) -> Iterator[TripsPartition]:
-    source = TripsPartition(KafkaCluster(bootstrap), RUN, partition, Position(offset), Health())
-    try:
-        yield source
-    finally:
-        source.close()
-
-
-def batches_of(source: TripsPartition) -> TripBatch:
-    """Return the next non-empty batch."""
-    return wait_until(source.next_batch, "a batch is read")[0]
 
 
 @pytest.mark.also_on_kafka
@@ -140,66 +114,6 @@ def test_a_missing_offset_is_an_error_and_not_a_restart(broker: str) -> None:
     with pytest.raises(KafkaFailure, match=r"topic 'trips' partition 0.*out of range"):
         check_messages(found)
     assert b"a" not in [message.value() for message in found if message.error() is None]
-
-
-@pytest.mark.also_on_kafka
-def test_a_gap_stops_the_source_of_trips(broker: str) -> None:
-    send(broker, TRIPS, 0, encoded(Tick(START)))
-    with (
-        trips_partition(broker, 0, offset=10**6) as source,
-        pytest.raises(KafkaFailure, match="topic 'trips' partition 0"),
-    ):
-        wait_until(source.next_batch, "the source noticed the gap")
-
-
-@pytest.mark.also_on_kafka
-def test_the_source_of_trips_reads_events_and_stops_after_the_final_tick(broker: str) -> None:
-    sent = encoded(
-        Tick(START), Trip(7, START + 1_000, 132), Trip(9, START + 2_000, 4), Tick(START + HOUR)
-    )
-    send(broker, TRIPS, 2, sent)
-    with trips_partition(broker, 2) as source:
-        batch = batches_of(source)
-        assert (batch.partition, batch.seq.tolist(), batch.zone.tolist()) == (2, [7, 9], [132, 4])
-        assert batch.pickup_ts.tolist() == [START + 1_000, START + 2_000]
-        assert batch.ticks == ((0, Tick(START)), (2, Tick(START + HOUR)))
-        assert source.snapshot() == Position(4)
-        assert source.next_batch() == []  # not the end: only a final tick is
-
-        send(broker, TRIPS, 2, encoded(Tick(START + 2 * HOUR, final=True)))
-        assert batches_of(source).ticks == ((0, Tick(START + 2 * HOUR, final=True)),)
-        assert source.snapshot() == Position(5, ended=True)
-        with pytest.raises(StopIteration):
-            source.next_batch()
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (b"not json", "malformed"),
-        (
-            b'{"type":"trip","run_id":"0123456789ab","seq":1,"pickup_ts":"x","pickup_location_id":1}',
-            "pickup_ts",
-        ),
-        (
-            b'{"type":"trip","run_id":"0123456789ab","seq":1,"pickup_ts":1727740800,"pickup_location_id":1}',
-            "seconds",
-        ),
-        (
-            b'{"type":"trip","run_id":"0123456789ab","seq":1,"pickup_ts":1727740800000,"pickup_location_id":266}',
-            "265",
-        ),
-        (b'{"type":"tock","sim_ts":1727740800000}', "tock"),
-    ],
-    ids=["no-json", "text-time", "seconds", "zone-266", "unknown-type"],
-)
-def test_an_invalid_message_stops_the_source_and_its_position_is_named(
-    broker: str, value: bytes, message: str
-) -> None:
-    send(broker, TRIPS, 3, [*encoded(Tick(START)), {"value": value}, *encoded(Tick(START + HOUR))])
-    with trips_partition(broker, 3) as source, pytest.raises(EventError, match=message) as caught:
-        wait_until(source.next_batch, "the source read the message")
-    assert "topic 'trips' partition 3 offset 1" in str(caught.value)
 
 
 class LateAdmin:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumers.assignment import AssignedPartitions, join, partitions_of
 from consumers.pending import HourUpdate, PendingHours
 from rushhour.core.arrays import Floats, ZoneMask
-from rushhour.core.events import Alert, HourlyRides, Prediction, Tick
+from rushhour.core.events import Alert, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.topics import ZONE_TOPICS, partition_of
@@ -127,7 +127,7 @@ def add_first_hour(parts: AssignedPartitions, partition: int, offset: int) -> No
             event = prediction(zone, START + hour * HOUR_MS)
             parts.add_prediction(partition, offset + hour * len(zones) + i, event)
     parts.add_alert(partition, offset, Alert.of(zones[0], START, 0.5))
-    parts.add_alert(partition, offset + 1, Tick(START + HOUR_MS))
+    parts.add_alert(partition, offset + 1, HourEnd(START + HOUR_MS))
 
 
 def test_partitions_complete_their_hours_on_their_own() -> None:

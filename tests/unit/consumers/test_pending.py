@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumers.pending import HourUpdate, PendingHours
 from rushhour.core.arrays import Floats
-from rushhour.core.events import Alert, AlertEvent, HourlyRides, Prediction, Tick
+from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
@@ -73,7 +73,7 @@ def alert_events(hour_ts: int) -> list[AlertEvent]:
         Alert.of(ZONE_IDS[i], hour_ts, float(changes[i]))
         for i in np.flatnonzero(~np.isnan(changes))
     ]
-    return [*alerts, Tick(hour_ts + HOUR_MS)]
+    return [*alerts, HourEnd(hour_ts + HOUR_MS)]
 
 
 def written(first: int = 0, end: int = HOURS) -> Topics:
@@ -82,7 +82,7 @@ def written(first: int = 0, end: int = HOURS) -> Topics:
     for hour_ts in range(START + first * HOUR_MS, START + (end + 1) * HOUR_MS, HOUR_MS):
         out[PREDICTIONS] += [prediction_at(hour_ts, column) for column in COLUMNS]
         if hour_ts == START:
-            out[ALERTS].append(Tick(START))
+            out[ALERTS].append(HourEnd(START))
         if hour_ts < START + end * HOUR_MS:
             rides = rides_at(hour_ts)
             out[HOURLY_RIDES] += [
@@ -208,7 +208,7 @@ def test_offsets_never_pass_an_event_whose_hour_was_not_returned(chance: random.
                 returned |= {(HOURLY_RIDES, hour_ts), (ALERTS, hour_ts)}
         for topic, offset in pending.offsets().items():
             for event in topics[topic][: offset - FIRST_OFFSET]:
-                hour_ts = event.sim_ts - HOUR_MS if isinstance(event, Tick) else event.pickup_ts
+                hour_ts = event.end_ts - HOUR_MS if isinstance(event, HourEnd) else event.pickup_ts
                 assert (topic, hour_ts) in returned
 
 
@@ -255,7 +255,7 @@ def test_duplicates_of_returned_hours_are_counted() -> None:
     feed(pending, everything)
     again = [(topic, offset + 10_000, event) for topic, offset, event in everything]
     assert feed(pending, again) == []
-    assert pending.duplicates == sum(not isinstance(event, Tick) for _, _, event in everything)
+    assert pending.duplicates == sum(not isinstance(event, HourEnd) for _, _, event in everything)
     ends = {topic: offset + 10_000 for topic, offset in end_of(topics).items()}
     assert pending.offsets() == ends
 
@@ -277,7 +277,7 @@ def test_an_hour_waits_for_the_last_prediction_of_the_next() -> None:
 def test_an_hour_waits_for_the_tick_after_its_alerts() -> None:
     pending, rest = opened()
     tick = rest[ALERTS].pop()
-    assert isinstance(tick[2], Tick)
+    assert isinstance(tick[2], HourEnd)
     assert feed(pending, [*rest[HOURLY_RIDES], *rest[PREDICTIONS], *rest[ALERTS]]) == []
     (update,) = feed(pending, [tick])
     assert update.closed is not None
@@ -295,8 +295,8 @@ def test_a_tick_that_waits_for_its_hour_is_read_again_by_a_restart() -> None:
 def test_a_later_tick_completes_earlier_hours() -> None:
     """Ticks are watermarks: the next one implies those before it."""
     topics = written(end=2)
-    topics[ALERTS] = [event for event in topics[ALERTS] if not isinstance(event, Tick)]
-    topics[ALERTS].append(Tick(START + 2 * HOUR_MS))
+    topics[ALERTS] = [event for event in topics[ALERTS] if not isinstance(event, HourEnd)]
+    topics[ALERTS].append(HourEnd(START + 2 * HOUR_MS))
     pending = new_pending(topics)
     queues = deliveries(topics, start_of(topics))
     updates = feed(pending, [*queues[HOURLY_RIDES], *queues[PREDICTIONS], *queues[ALERTS]])

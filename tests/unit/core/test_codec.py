@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rushhour.core.checksums import text
 from rushhour.core.codec import trip_codec
 from rushhour.core.errors import EventError
 from rushhour.core.events import Tick, Trip, TripEvent
@@ -15,9 +16,10 @@ from rushhour.core.events import Tick, Trip, TripEvent
 OCTOBER = 1_727_740_800_000  # 2024-10-01 00:00
 RUN, OTHER = "0123456789ab", "ba9876543210"
 
+checksums = st.integers(0, 2**64 - 1).map(text)
 instants = st.integers(1_230_768_000_000, 4_102_444_799_999)
 trips = st.builds(Trip, st.integers(0, 2**62), instants, st.integers(1, 265))
-trip_events = st.one_of(trips, st.builds(Tick, instants))
+trip_events = st.one_of(trips, st.builds(Tick, instants, st.integers(0, 2**62), checksums))
 CODEC = trip_codec(RUN)
 
 

@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rushhour.core.checksums import text
 from rushhour.core.codec import Codec, alert_codec, prediction_codec, rides_codec, trip_codec
 from rushhour.core.errors import EventError, KafkaFailure
-from rushhour.core.events import Alert, AlertEvent, HourlyRides, Prediction, Tick, Trip, TripEvent
+from rushhour.core.events import (
+    Alert,
+    AlertEvent,
+    HourEnd,
+    HourlyRides,
+    Prediction,
+    Tick,
+    Trip,
+    TripEvent,
+)
 from rushhour.core.hours import HOUR_MS, to_datetime
 
 OCTOBER = 1_727_740_800_000  # 2024-10-01 00:00
@@ -21,6 +31,14 @@ TRIP: dict[str, Any] = {
     "pickup_ts": OCTOBER,
     "pickup_location_id": 132,
 }
+TICK: dict[str, Any] = {
+    "type": "tick",
+    "run_id": RUN,
+    "sim_ts": OCTOBER,
+    "trips": 8,
+    "checksum": "0123456789abcdef",
+}
+HOUR_END: dict[str, Any] = {"type": "hour_end", "run_id": RUN, "end_ts": OCTOBER}
 RIDES: dict[str, Any] = {
     "run_id": RUN,
     "pickup_location_id": 132,
@@ -49,6 +67,7 @@ ALERT: dict[str, Any] = {
     "relative_change": -0.5,
 }
 
+checksums = st.integers(0, 2**64 - 1).map(text)
 instants = st.integers(1_230_768_000_000, 4_102_444_799_999)
 hours = st.integers(1_230_768_000_000 // HOUR_MS, 4_102_444_799_999 // HOUR_MS).map(
     lambda hour: hour * HOUR_MS
@@ -57,7 +76,7 @@ zone_ids = st.integers(1, 265)
 demands = st.floats(0, allow_nan=False, allow_infinity=False)
 changes = st.floats(-1, 1e6)
 trips = st.builds(Trip, st.integers(0, 2**62), instants, zone_ids)
-trip_events = st.one_of(trips, st.builds(Tick, instants, st.booleans()))
+trip_events = st.one_of(trips, st.builds(Tick, instants, st.integers(0, 2**62), checksums))
 rides_of_hours = st.builds(HourlyRides.of, zone_ids, hours, st.integers(0, 2**62))
 predictions = st.builds(
     lambda zone, hour, ends, model, other_models: Prediction(
@@ -69,9 +88,7 @@ predictions = st.builds(
     st.text(min_size=1),
     st.dictionaries(st.text(), st.none() | demands, max_size=3),
 )
-alert_events = st.one_of(
-    st.builds(Alert.of, zone_ids, hours, changes), st.builds(Tick, instants, st.booleans())
-)
+alert_events = st.one_of(st.builds(Alert.of, zone_ids, hours, changes), st.builds(HourEnd, hours))
 
 
 def as_json(record: dict[str, Any], **changes: Any) -> bytes:
@@ -85,12 +102,8 @@ def trip_json(seq: int) -> bytes:
 def test_the_wire_has_the_columns_that_the_user_knows() -> None:
     hour = to_datetime(OCTOBER)
     assert json.loads(trip_codec(RUN).encode(Trip(7, OCTOBER, 132))) == TRIP
-    assert json.loads(trip_codec(RUN).encode(Tick(OCTOBER))) == {
-        "type": "tick",
-        "run_id": RUN,
-        "sim_ts": OCTOBER,
-        "final": False,
-    }
+    assert json.loads(trip_codec(RUN).encode(Tick(OCTOBER, 8, "0123456789abcdef"))) == TICK
+    assert json.loads(alert_codec(RUN).encode(HourEnd(OCTOBER))) == HOUR_END
     assert json.loads(rides_codec(RUN).encode(HourlyRides.of(132, OCTOBER, 5))) == RIDES
     other_models = {"last_hour": 2.0, "same_hour_last_week": None}
     prediction = Prediction(132, hour, OCTOBER, 1.5, 0.0, 4.0, "served", other_models)
@@ -183,7 +196,7 @@ def test_no_epoch_seconds_up_to_2100_pass_for_milliseconds(seconds: int) -> None
     with pytest.raises(EventError, match="milliseconds"):
         trip_codec(RUN).decode(as_json(TRIP, pickup_ts=seconds))
     with pytest.raises(EventError, match="milliseconds"):
-        trip_codec(RUN).decode(as_json({"type": "tick", "run_id": RUN, "sim_ts": seconds}))
+        trip_codec(RUN).decode(as_json(TICK, sim_ts=seconds))
 
 
 @given(instants.map(lambda ts: ts * 1000))

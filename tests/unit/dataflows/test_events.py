@@ -2,7 +2,7 @@ import numpy as np
 
 from dataflows.counting import CityHour
 from dataflows.events import alert_events, prediction_events, rides_events
-from rushhour.core.events import Alert, Tick
+from rushhour.core.events import Alert, HourEnd
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.models import SERVED
@@ -34,12 +34,12 @@ def test_the_alerts_of_the_closed_hour_come_before_the_tick_that_completes_them(
     assert alert_events(START, changes) == [
         Alert(3, to_datetime(closed), closed, "below", -0.25),
         Alert(265, to_datetime(closed), closed, "above", 1.5),
-        Tick(START),
+        HourEnd(START),
     ]
 
 
 def test_an_hour_without_alerts_has_its_tick() -> None:
-    assert alert_events(START, np.full(ZONE_COUNT, np.nan)) == [Tick(START)]
+    assert alert_events(START, np.full(ZONE_COUNT, np.nan)) == [HourEnd(START)]
 
 
 def test_a_closed_hour_becomes_one_event_for_each_zone_zeros_included() -> None:

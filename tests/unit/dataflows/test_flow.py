@@ -10,18 +10,19 @@ from bytewax.testing import TestingSink, cluster_main, run_main
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
-from dataflows.counting import CityHour, TripBatch
+from dataflows.counting import CityHour
 from dataflows.events import alert_events, prediction_events
 from dataflows.flow import CountLogic, DayLog, ForecastLogic, build_flow
 from dataflows.forecasting.engine import ForecastEngine
+from dataflows.trip_batch import TripBatch
 from rushhour.core.arrays import Counts
 from rushhour.core.errors import EventError
 from rushhour.core.events import (
     Alert,
     AlertEvent,
+    HourEnd,
     HourlyRides,
     Prediction,
-    Tick,
     Trip,
     TripEvent,
 )
@@ -30,6 +31,7 @@ from rushhour.core.models import SERVED
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from tests.fixtures.examples import few_examples
+from tests.fixtures.trip_stream import numbered, stream_of, tick_after
 
 START = 1_727_740_800_000
 HOURS = 66
@@ -69,21 +71,20 @@ class ListSource(FixedPartitionedSource[TripBatch, int]):
         return ListPartition(self._batches[int(for_part)], resume_state or 0)
 
 
-def trips() -> list[Trip]:
+def pickups() -> list[tuple[int, int]]:
     chance = np.random.default_rng(1)
     times = np.sort(chance.integers(START, START + HOURS * HOUR_MS, 6_000)).tolist()
     zones = chance.integers(1, ZONE_COUNT + 1, len(times)).tolist()
     crowd_ts = START + CROWDED_FROM * HOUR_MS
     zones[::3] = [CROWDED if ts >= crowd_ts else 132 for ts in times[::3]]
-    return [Trip(seq, ts, zone) for seq, (ts, zone) in enumerate(zip(times, zones, strict=True))]
+    return list(zip(times, zones, strict=True))
 
 
 def batches_of(partition: int) -> list[TripBatch]:
-    own = [t for t in trips() if partition_of(t.pickup_location_id, PARTITIONS) == partition]
-    events: list[TripEvent] = [Tick(START)]
-    for hour in range(START, START + HOURS * HOUR_MS, HOUR_MS):
-        events += [trip for trip in own if hour <= trip.pickup_ts < hour + HOUR_MS]
-        events.append(Tick(hour + HOUR_MS))
+    own = numbered(
+        (ts, zone) for ts, zone in pickups() if partition_of(zone, PARTITIONS) == partition
+    )
+    events = stream_of(own, START, HOURS)
     chance, out = random.Random(partition), list[TripBatch]()
     while events:
         length = chance.randint(1, 300)
@@ -99,7 +100,7 @@ def outputs_of(workers: int) -> Outputs:
     source = ListSource([batches_of(partition) for partition in range(PARTITIONS)])
     sinks: dict[str, list[Any]] = {HOURLY_RIDES: rides, PREDICTIONS: predictions, ALERTS: alerts}
     flow = build_flow(
-        source, PARTITIONS, {topic: TestingSink(items) for topic, items in sinks.items()}
+        source, PARTITIONS, START, {topic: TestingSink(items) for topic, items in sinks.items()}
     )
     if workers == 1:
         run_main(flow)  # type: ignore[no-untyped-call]
@@ -126,8 +127,8 @@ def test_the_flow_gives_the_rides_of_every_hour_and_zone(one_worker: Outputs) ->
     for hour in hours:
         assert [event.pickup_location_id for event in hour] == list(ZONE_IDS)
     expected = np.zeros((HOURS, ZONE_COUNT), np.int64)
-    for trip in trips():
-        expected[(trip.pickup_ts - START) // HOUR_MS, trip.pickup_location_id - 1] += 1
+    for ts, zone in pickups():
+        expected[(ts - START) // HOUR_MS, zone - 1] += 1
     assert np.array_equal([[event.rides for event in hour] for hour in hours], expected)
 
 
@@ -135,7 +136,7 @@ def test_the_flow_forecasts_each_hour_from_the_rides_it_gives(one_worker: Output
     rides, predictions, alerts = one_worker
     engine = ForecastEngine()
     expected = [prediction_events(engine.predict_one(START))]
-    expected_alerts: list[AlertEvent] = [Tick(START)]
+    expected_alerts: list[AlertEvent] = [HourEnd(START)]
     for i, hour in enumerate(rides[1:]):
         counts = np.array([event.rides for event in hour])
         changes = engine.learn_one(START + i * HOUR_MS, counts)
@@ -170,24 +171,24 @@ def forecasts_of(rides: Counts) -> list[list[Prediction]]:
     return [prediction_events(forecast) for forecast, _ in steps]
 
 
-def test_a_late_trip_is_an_error_that_names_topic_and_partition() -> None:
-    events: list[TripEvent] = [Tick(START), Tick(START + HOUR_MS), Trip(0, START, 1)]
+def test_a_missing_trip_is_an_error_that_names_its_place() -> None:
+    events: list[TripEvent] = [tick_after([], START), Trip(0, START, 1), Trip(2, START, 1)]
     with pytest.raises(EventError) as caught:
-        CountLogic(None).on_batch([TripBatch.of(2, events)])
+        CountLogic(None, START).on_batch([TripBatch.of(2, events, range(7, 10))])
     assert str(caught.value) == (
-        "topic 'trips' partition 2: a trip picked up at 2024-10-01 00:00 arrived after the tick "
-        "for 2024-10-01 01:00: is another producer writing to the topic?"
+        "topic 'trips' partition 2 offset 9: trip 2 came where trip 1 was due: records were lost, "
+        "or are not the producer's: start a new run, or pass over a record with `rushhour skip`"
     )
     assert caught.value.exit_code == 4
 
 
 def test_duplicate_trips_are_logged_with_their_partition(caplog: pytest.LogCaptureFixture) -> None:
     trips = [Trip(i, START + i, 1) for i in range(3)]
-    logic = CountLogic(None)
+    logic = CountLogic(None, START)
     with caplog.at_level(logging.INFO, logger="dataflows"):
-        logic.on_batch([TripBatch.of(2, [Tick(START), *trips])])
+        logic.on_batch([TripBatch.of(2, [tick_after([], START), *trips])])
         assert caplog.messages == []
-        logic.on_batch([TripBatch.of(2, [*trips[1:], Tick(START + HOUR_MS)])])
+        logic.on_batch([TripBatch.of(2, [*trips[1:], tick_after(trips, START + HOUR_MS)])])
     assert caplog.messages == ["partition 2 of trips: dropped 2 duplicate trips, 2 in total"]
 
 

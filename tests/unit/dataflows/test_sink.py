@@ -4,7 +4,7 @@ import pytest
 
 from dataflows import sink
 from rushhour.core.codec import alert_codec, rides_codec
-from rushhour.core.events import Alert, AlertEvent, HourlyRides, Tick
+from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, partition_of
@@ -42,16 +42,16 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 def test_each_partition_has_the_alerts_of_its_zones_and_then_the_tick(broker: Broker) -> None:
     alerts = [Alert.of(zone, START, 0.5) for zone in ZONE_IDS]
-    later: list[AlertEvent] = [Tick(START + 2 * HOUR_MS)]
+    later: list[AlertEvent] = [HourEnd(START + 2 * HOUR_MS)]
     partition = sink.ZoneEventsPartition(CLUSTER, ALERTS, PARTITIONS, alert_codec(RUN))
-    partition.write_batch([[*alerts, Tick(START + HOUR_MS)], later])
+    partition.write_batch([[*alerts, HourEnd(START + HOUR_MS)], later])
     codec = alert_codec(RUN)
     for i in range(PARTITIONS):
         own = [a for a in alerts if partition_of(a.pickup_location_id, PARTITIONS) == i]
         messages = broker.sent[ALERTS, i]
         assert [codec.decode(message["value"]) for message in messages] == [
             *own,
-            Tick(START + HOUR_MS),
+            HourEnd(START + HOUR_MS),
             *later,
         ]
         assert [message.get("key") for message in messages] == [

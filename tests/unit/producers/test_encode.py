@@ -4,7 +4,9 @@ import msgspec
 import numpy as np
 
 from producers.encode import TripEncoder
+from producers.numbering import number_trips
 from producers.trips import TripTable
+from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import partition_of
 from rushhour.core.zones import ZONE_IDS
 
@@ -13,35 +15,40 @@ PARTITIONS = 4
 RUN = "0123456789ab"
 
 
-def table() -> TripTable:
+def encoder() -> TripEncoder:
     """One trip of every zone, a second apart."""
     zones = np.array(ZONE_IDS, np.int16)
     times = START + 1_000 * np.arange(len(zones), dtype=np.int64)
-    return TripTable(times, zones, len(zones), {})
+    table = TripTable(times, zones, len(zones), {})
+    return TripEncoder(RUN, number_trips(table, START, START + HOUR_MS, PARTITIONS))
 
 
 def test_a_trip_has_the_partition_and_the_key_of_its_zone() -> None:
-    messages = TripEncoder(RUN, PARTITIONS).trips(table(), 0, len(table()))
+    messages = encoder().trips(START, START + HOUR_MS)
     found = 0
     for partition, own in enumerate(messages):
-        for message in own:
+        for seq, message in enumerate(own):
             trip = msgspec.json.decode(message["value"])
             assert message["key"] == b"%d" % trip["pickup_location_id"]
             assert partition == partition_of(trip["pickup_location_id"], PARTITIONS)
+            assert (trip["seq"], trip["run_id"]) == (seq, RUN)
             found += 1
     assert found == len(ZONE_IDS)
 
 
-def test_only_the_requested_trips_are_encoded_with_their_index_as_seq() -> None:
-    messages = TripEncoder(RUN, PARTITIONS).trips(table(), 100, 103)
+def test_only_the_trips_of_the_requested_time_are_encoded() -> None:
+    messages = encoder().trips(START + 100_000, START + 103_000)
     trips = [msgspec.json.decode(message["value"]) for own in messages for message in own]
-    assert sorted((trip["seq"], trip["pickup_ts"]) for trip in trips) == [
-        (seq, START + 1_000 * seq) for seq in (100, 101, 102)
+    assert sorted(trip["pickup_ts"] for trip in trips) == [
+        START + 1_000 * second for second in (100, 101, 102)
     ]
 
 
 def test_a_tick_has_no_key() -> None:
-    message = TripEncoder(RUN, PARTITIONS).tick(START, final=True)
-    assert message == {
-        "value": b'{"type":"tick","run_id":"0123456789ab","sim_ts":1727740800000,"final":true}'
-    }
+    messages = encoder().ticks(START)
+    assert messages == PARTITIONS * [
+        {
+            "value": b'{"type":"tick","run_id":"0123456789ab","sim_ts":1727740800000,"trips":0,'
+            b'"checksum":"ef2fea0d9d38dc00"}'
+        }
+    ]
