@@ -12,11 +12,23 @@ from dataflows.metrics import FORECAST_DURATION
 from producers.metrics import TRIPS_SENT
 from rushhour.core.run import RunInfo
 from rushhour.runtime.build_info import BUILD_INFO
+from rushhour.runtime.dead_letters import REJECTED
+from rushhour.runtime.kafka_watch import KAFKA_UP
 from rushhour.runtime.metrics import LAG
+from rushhour.runtime.outage import REDIS_UP
 
 RUN = RunInfo("id", "green", "2024-10", "a", "/a", 0, 3_600_000)
 # One of each module that registers metrics.
-REGISTERED = (BUILD_INFO, EVENTS_READ, FORECAST_DURATION, LAG, TRIPS_SENT)
+REGISTERED = (
+    BUILD_INFO,
+    EVENTS_READ,
+    FORECAST_DURATION,
+    KAFKA_UP,
+    LAG,
+    REDIS_UP,
+    REJECTED,
+    TRIPS_SENT,
+)
 
 
 class FullRedis:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rushhour.core.errors import DataError, KafkaFailure
+from rushhour.runtime import process
 from rushhour.runtime.logs import message_of, set_up_logging
 from rushhour.runtime.process import run_process
 
@@ -17,8 +18,9 @@ FORMAT = "RUSHHOUR_LOG_FORMAT"
 
 
 @pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
+def _restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Restore what a process sets for good: its logging and its handler of SIGTERM."""
+    monkeypatch.setattr(process._Ending, "_exit", lambda _: None)  # it would end this process
     root, handler = logging.getLogger(), signal.getsignal(signal.SIGTERM)
     level, handlers = root.level, root.handlers[:]
     yield
