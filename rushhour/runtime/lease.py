@@ -182,14 +182,15 @@ class Lease(AbstractContextManager[Fence]):
         while not self._stop.wait(_RENEW_S):
             reach("lease.renew")
             try:
-                self.renew()
-            except redis.RedisError as error:
-                if not self._stop.is_set():
-                    self._state.lost(error)
+                with redis_failures(self._address):
+                    self.renew()
             except RushhourError as error:
-                if not self._stop.is_set():
+                if self._stop.is_set():
+                    return
+                if not is_outage(error.__cause__):
                     self._on_lost(error)
-                return
+                    return
+                self._state.lost(error.__cause__ or error)
             else:
                 self._state.back()
 
