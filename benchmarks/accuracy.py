@@ -308,7 +308,7 @@ def read_rides(settings: Settings) -> tuple[str, Table] | None:
         return None
     if holds_hourly_counts(file):
         return file.name, read_hourly_counts(file)
-    return file.name, count_month(file, settings.dataset, settings.month)
+    return file.name, count_month(file, settings.dataset, settings.month).table
 
 
 def _arrays(rides: Table) -> tuple[int, Counts]:

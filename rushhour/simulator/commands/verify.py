@@ -8,9 +8,10 @@ from rushhour.core.errors import DataError, VerificationError
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema
-from rushhour.simulator.evaluation.verify import Check
+from rushhour.simulator.evaluation.verification.check import Check
 from rushhour.simulator.evaluation.verify import verify as checks
 from rushhour.simulator.stack.open_run import open_run
+from rushhour.simulator.stack.run_kafka import kafka_of
 from rushhour.storage.runs import load_run
 
 _MARKS = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "fail": ("FAIL", "red")}
@@ -32,7 +33,9 @@ def verify(settings: Settings, output: Output, data: Path | None) -> None:
         file = data or (None if run.synthetic else Path(run.file))
         if file is not None and not file.is_file():
             raise DataError(f"{file}: no such file: name the run's trip file with --data")
-        for check in checks(opened.client, run, file):
+        # A saved run has ended: its Kafka may hold other runs since, or be gone.
+        cluster = None if opened.kind == "saved" else kafka_of(settings, opened)
+        for check in checks(opened.client, run, file, cluster):
             _print(output, check)
             failed += not check.passed
     if failed:

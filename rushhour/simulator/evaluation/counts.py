@@ -4,6 +4,7 @@ Trips are counted with one pandas group-by, independently of the live pipeline. 
 hold hourly counts already, as the table of a feature store does.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,20 @@ def hours_between(start_ts: int, end_ts: int) -> pd.DatetimeIndex:
     return pd.date_range(start, end, freq="h", inclusive="left")
 
 
-def count_month(file: Path | None, dataset: str, month: str) -> Table:
+@dataclass(frozen=True, slots=True, eq=False)
+class MonthCounts:
+    """Trips of a month per hour and zone, and what became of the rows of its file.
+
+    `rejected` has the number of rows for each reason of `producers.trips.REASONS`; a row counts for
+    the first that applies.
+    """
+
+    table: Table
+    rows: int
+    rejected: dict[str, int]
+
+
+def count_month(file: Path | None, dataset: str, month: str) -> MonthCounts:
     """Count the trips of a month per hour and zone, zeros included; synthetic ones without a file.
 
     Raises
@@ -44,13 +58,24 @@ def count_month(file: Path | None, dataset: str, month: str) -> Table:
     DataError
         If the file cannot be read or is not of the dataset.
     """
-    trips = _synthetic(dataset, month) if file is None else _trips(file, dataset)
-    trips = trips.dropna()
-    trips = trips[trips["zone"].between(FIRST_ZONE, LAST_ZONE)]
+    rows = _synthetic(dataset, month) if file is None else _trips(file, dataset)
+    start, end = (pd.Timestamp(ts, unit="ms") for ts in parse_month(month))
+    rejected: dict[str, int] = {}
+    trips = rows
+    for reason, keep in (
+        ("null_time", trips["pickup"].notna()),
+        ("outside_month", (trips["pickup"] >= start) & (trips["pickup"] < end)),
+        ("null_zone", trips["zone"].notna()),
+        ("unknown_zone", trips["zone"].between(FIRST_ZONE, LAST_ZONE)),
+    ):
+        kept = trips[keep.loc[trips.index]]
+        rejected[reason] = len(trips) - len(kept)
+        trips = kept
     counts = trips.groupby([trips["pickup"].dt.floor("h"), "zone"]).size().unstack(fill_value=0)
-    return counts.reindex(
+    table = counts.reindex(
         index=hours_between(*parse_month(month)), columns=list(ZONE_IDS), fill_value=0
     )
+    return MonthCounts(table, len(rows), rejected)
 
 
 def holds_hourly_counts(file: Path) -> bool:

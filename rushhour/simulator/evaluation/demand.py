@@ -43,10 +43,25 @@ class Demand:
         return self.start_ts + len(self.rides) * HOUR_MS
 
 
-def recount(run: RunInfo, file: Path | None) -> Table:
+@dataclass(frozen=True, slots=True, eq=False)
+class Recount:
+    """The rides of a run (hours x zones), and what became of the rows of its file.
+
+    `usable` is the number of trips of the whole month, after surges.
+    """
+
+    rides: Table
+    rows: int
+    rejected: dict[str, int]
+    usable: int
+
+
+def recount(run: RunInfo, file: Path | None) -> Recount:
     """Count rides per hour and zone straight from the file, zeros included, with its surges."""
     month = count_month(file, run.dataset, run.month)
-    return surge_counts(month, run.surges).loc[hours_between(run.start_ts, run.end_ts)]
+    surged = surge_counts(month.table, run.surges)
+    rides = surged.loc[hours_between(run.start_ts, run.end_ts)]
+    return Recount(rides, month.rows, month.rejected, int(surged.to_numpy().sum()))
 
 
 def find_demand(flags: Mapping[str, Any], *, synthetic: bool) -> Demand:
@@ -91,7 +106,7 @@ def _locate(settings: Settings) -> Path:
 
 def _of_month(file: Path | None, settings: Settings) -> Demand:
     run = describe_run(settings, file)
-    return Demand(source_label(run), run.start_ts, recount(run, file))
+    return Demand(source_label(run), run.start_ts, recount(run, file).rides)
 
 
 def _of_hourly_counts(file: Path, flags: Mapping[str, Any], base: Settings) -> Demand:

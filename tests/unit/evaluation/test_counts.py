@@ -130,7 +130,7 @@ def test_the_columns_decide_the_kind_of_a_file(tmp_path: Path) -> None:
 def test_counts_and_trips_of_the_same_month_are_the_same_table(
     green_file: Path, tmp_path: Path
 ) -> None:
-    month = count_month(green_file, "green", "2024-10")
+    month = count_month(green_file, "green", "2024-10").table
     long = (
         month.rename_axis("pickup_hour")
         .reset_index()

@@ -166,4 +166,4 @@ def assert_recounted(run: RunInfo, file: Path | None) -> None:
         ((ts - run.start_ts) // HOUR_MS, zone) for ts, zone in rows_of(table)[begin:end]
     )
     expected = [[counted[hour, zone] for zone in ZONE_IDS] for hour in range(run.hours)]
-    assert recount(run, file).to_numpy().tolist() == expected
+    assert recount(run, file).rides.to_numpy().tolist() == expected

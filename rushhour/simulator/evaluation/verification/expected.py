@@ -1,0 +1,87 @@
+"""What the tables of a run must hold, from a recount of its trips and an offline replay."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rushhour.core import keys
+from rushhour.core.arrays import Floats
+from rushhour.core.hours import HOUR_MS, hour_label
+from rushhour.core.run import RunInfo
+from rushhour.core.zones import ZONE_IDS
+from rushhour.simulator.evaluation.run_arrays import RunArrays
+from rushhour.storage.columns import to_counts, to_values
+from rushhour.storage.read_hours import prediction_key
+
+_FIELDS = tuple(map(str, ZONE_IDS))
+Hash = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A hash zone -> value of one hour; `kind` names what it holds. Empty if it must not exist."""
+
+    kind: str
+    hour_ts: int
+    key: str
+    fields: Hash
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """A run as it must be.
+
+    Attributes
+    ----------
+    arrays
+        The hours that are closed and the one after them: of that one, only the forecast counts.
+    """
+
+    run: RunInfo
+    arrays: RunArrays
+
+    def hour_ts(self, index: int) -> int:
+        """Return the start of an hour (epoch ms), given its index in the run."""
+        return self.run.start_ts + index * HOUR_MS
+
+    def forecast_tables(self, index: int) -> Iterator[Table]:
+        """Yield the tables of the forecast for an hour."""
+        forecast, hour = self.arrays.forecast, self.hour_ts(index)
+        label = hour_label(hour)
+        for model, predicted in forecast.by_model.items():
+            row = predicted[index]
+            known = model == self.run.models[0] or not np.isnan(row).all()
+            fields = texts(row) if known else {}
+            yield Table(
+                f"predictions of {model}", hour, prediction_key(self.run, model, label), fields
+            )
+        for kind, key, ends in (
+            ("lower ends of intervals", keys.lower(label), forecast.lower),
+            ("upper ends of intervals", keys.upper(label), forecast.upper),
+        ):
+            yield Table(kind, hour, key, texts(ends[index]))
+
+    def closed_tables(self, index: int) -> Iterator[Table]:
+        """Yield the tables of the rides of an hour, and of what follows from them."""
+        hour, label = self.hour_ts(index), hour_label(self.hour_ts(index))
+        yield Table("rides", hour, keys.rides(label), counts(self.arrays.rides[index]))
+        yield Table("errors", hour, keys.errors(label), texts(self.errors(index)))
+        alerts = texts(self.arrays.alerts[index])
+        alerted = {zone: change for zone, change in alerts.items() if change != keys.NOT_KNOWN}
+        yield Table("alerts", hour, keys.hour_alerts(label), alerted)
+
+    def errors(self, index: int) -> Floats:
+        """Return the served prediction minus the rides of an hour."""
+        errors: Floats = self.arrays.forecast.served[index] - self.arrays.rides[index]
+        return errors
+
+
+def texts(column: Floats) -> Hash:
+    """Return figures of all zones as the hash that Redis holds."""
+    return dict(zip(_FIELDS, map(str, to_values(column)), strict=True))
+
+
+def counts(column: Floats) -> Hash:
+    """Return counts of all zones as the hash that Redis holds."""
+    return dict(zip(_FIELDS, map(str, to_counts(column)), strict=True))
