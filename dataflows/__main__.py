@@ -9,14 +9,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from typing import Any
 
 from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
+from dataflows.cluster import Cluster, NotNeededError
 from dataflows.flow import build_flow
 from dataflows.metrics import total
-from dataflows.recovery import EPOCH, recovery_config
+from dataflows.recovery import EPOCH, Store, open_store
 from dataflows.sink import ZoneEventsSink
 from dataflows.source import TripsSource
 from rushhour.core.codec import Codec, alert_codec, prediction_codec, rides_codec
@@ -28,7 +30,7 @@ from rushhour.runtime.dead_letters import DeadLetters
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.process import causes, run_pipeline_process
+from rushhour.runtime.process import causes, end_process, run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import is_finished
 from rushhour.storage.runs import join_run, load_offsets
@@ -43,7 +45,7 @@ _CODECS: dict[str, Callable[[str], Codec[Any]]] = {
 _log = logging.getLogger(__name__)
 
 
-def main(settings: Settings, health: Health, _fence: Fence) -> None:
+def main(settings: Settings, health: Health, fence: Fence) -> None:
     """Run this process of the dataflow until the final tick."""
     kafka, redis_address = settings.servers("dataflow")
     client = connect(redis_address)
@@ -85,7 +87,13 @@ def main(settings: Settings, health: Health, _fence: Fence) -> None:
             for topic, codec in _CODECS.items()
         },
     )
-    execute(flow, settings, run)
+    with ExitStack() as stack:
+        try:
+            store = _enter(settings, run, fence, health, stack)
+        except NotNeededError:
+            _log.info("nothing to do: run %s is finished", run.run_id)
+            return
+        execute(flow, settings, run, store)
     letters.close()
     _log.info(
         "finished: %d hours forecast, %d trips counted, %d duplicate trips",
@@ -95,7 +103,38 @@ def main(settings: Settings, health: Health, _fence: Fence) -> None:
     )
 
 
-def execute(flow: Dataflow, settings: Settings, run: RunInfo) -> None:
+def _enter(
+    settings: Settings, run: RunInfo, fence: Fence, health: Health, stack: ExitStack
+) -> Store | None:
+    """Return the recovery store, if there is one, once the processes of a cluster agree on theirs.
+
+    The process watches the others until `stack` is closed.
+
+    Raises
+    ------
+    NotNeededError
+        If the run was finished meanwhile.
+    """
+    process, directory = settings.process, settings.recovery_dir
+    if run.dataflows == 1:
+        if directory is None:
+            return None
+        return open_store(directory, run, process, generation=0, epoch=fence.epoch)
+    _, redis_address = settings.servers("dataflow")
+    client = stack.enter_context(closing(connect(redis_address)))
+
+    def wait_on() -> bool:
+        health.beat()
+        return not is_finished(client, run)
+
+    cluster = Cluster(client, fence, run, process, directory)
+    with redis_failures(redis_address):
+        membership = cluster.enter(wait_on)
+    stack.enter_context(cluster.watch(client, membership, end_process))
+    return membership.store
+
+
+def execute(flow: Dataflow, settings: Settings, run: RunInfo, store: Store | None) -> None:
     """Run the flow as one process, or as one process of a cluster.
 
     Raises
@@ -111,19 +150,15 @@ def execute(flow: Dataflow, settings: Settings, run: RunInfo) -> None:
             "process_id": settings.process,
             "addresses": _addresses(settings, run.dataflows),
         }
-    if settings.recovery_dir is not None:
-        options |= {
-            "epoch_interval": EPOCH,
-            "recovery_config": recovery_config(settings.recovery_dir, run, settings.process),
-        }
+    if store is not None:
+        options |= {"epoch_interval": EPOCH, "recovery_config": store.config}
     reach("dataflow.start")
     try:
         cli_main(flow, **options)  # type: ignore[no-untyped-call]
     except BaseException as error:
         if run.dataflows > 1 and _is_panic(error):
             raise StackError(
-                "lost the connection to another dataflow process: restart all of them, each with "
-                "its own recovery directory"
+                "lost the connection to another dataflow process: restart all of them"
             ) from None
         raise
 

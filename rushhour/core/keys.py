@@ -13,6 +13,7 @@ OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
 CLOSED = "sim:closed"  # hash: partition -> last hour whose zones are written
 DUPLICATES = "sim:duplicates"  # hash: events that a consumer dropped because it had them already
 SKIPPED = "sim:skipped"  # hash: "topic:partition:offset" to pass over -> since when
+RECOVERY = "sim:recovery"  # hash: what the dataflow processes of a cluster agree on
 COMMANDS = "sim:commands"  # stream: pause, resume, speed
 
 CITY = "city"  # hash: the whole city's latest hour and errors
@@ -50,6 +51,7 @@ _SINGLE = frozenset(
         CLOSED,
         DUPLICATES,
         SKIPPED,
+        RECOVERY,
         COMMANDS,
         CITY,
         CITY_HOURLY,

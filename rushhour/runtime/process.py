@@ -174,6 +174,14 @@ def _leave(end: SystemExit) -> NoReturn:
     os._exit(int(end.code or 0))
 
 
+def end_process(error: RushhourError) -> None:
+    """Log an error and end the process with its exit code, from another thread than the main one.
+
+    The main thread has some seconds to end by itself.
+    """
+    _ending.because(error)
+
+
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and its causes, the last one raised first."""
     current: BaseException | None = error

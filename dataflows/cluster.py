@@ -1,0 +1,359 @@
+"""How the dataflow processes of a cluster agree to start together.
+
+The state of the dataflow is spread over the stores of all processes. Bytewax resumes with whatever
+stores it is given, so a store that was lost, or restored from an old copy, would give wrong results
+without a word. Therefore no process enters the cluster before all have agreed in Redis
+(`sim:recovery`) that their stores belong together:
+
+1. Each registers its store, with the sessions that may have written to it last. A session is one
+   start of the cluster: a hash of the epochs of all leases.
+2. When all have seen all others, they compare. If their stores have no session in common, they
+   start anew, from the first trip of the run: one raises the generation, all create new stores.
+3. Each adds the new session to its store, and says so. Only when all have does the session begin,
+   and becomes the only one of each store.
+
+So a process may be killed at any point: whoever has begun a session alone has not worked in it.
+While a process works, it watches for another that starts again, and ends: all must meet once more.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from sqlite3 import Error as SqliteError
+from typing import NoReturn
+
+import msgspec
+import redis
+from msgspec.structs import replace
+
+from dataflows.recovery import NEW, Progress, Store, open_store, plan_of, resume_epoch
+from rushhour.core import keys
+from rushhour.core.errors import RushhourError, StackError
+from rushhour.core.run import RunInfo
+from rushhour.runtime.fence import Fence
+from rushhour.runtime.lua import Script
+from rushhour.runtime.redis_client import read_hash
+
+_POLL_S = 0.1
+_WATCH_S = 1.0
+_FIRST_REPORT_S, _REPORT_S = 10.0, 60.0
+_GENERATION = "generation"
+# Raises the generation ARGV[3], if it still is that one, the run is ARGV[1] and the epoch ARGV[2].
+_RAISE = Script("""
+local held = {redis.call('HGET', KEYS[1], 'run_id'), redis.call('GET', KEYS[2])}
+local generation = redis.call('HGET', KEYS[3], 'generation') or '0'
+if held[1] == ARGV[1] and held[2] == ARGV[2] and generation == ARGV[3] then
+  redis.call('DEL', KEYS[3])
+  redis.call('HSET', KEYS[3], 'generation', ARGV[3] + 1)
+end
+return held
+""")
+_log = logging.getLogger(__name__)
+
+
+class Step(IntEnum):
+    """How far a process is on its way into the cluster."""
+
+    REGISTERED = 1
+    MET = 2  # it has seen the present registrations of all others
+    PREPARED = 3  # its store may belong to the new session
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """What a process tells the others about itself.
+
+    `epoch` is that of its lease: a process that starts again differs from the one before. `plan` is
+    what its store can be used for. `session` is the one that it is about to begin.
+    """
+
+    generation: int
+    epoch: int
+    plan: str
+    sessions: tuple[str, ...]
+    progress: Progress
+    step: Step = Step.REGISTERED
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A process that has begun a session: its store, if it has one, and the epochs of all."""
+
+    generation: int
+    epochs: tuple[int, ...]
+    store: Store | None
+
+
+class _ChangedError(Exception):
+    """Something that the processes had agreed on has changed: another attempt is due."""
+
+
+class NotNeededError(Exception):
+    """The run was finished while the process waited for the others."""
+
+
+class Cluster:
+    """The cluster from the view of one process.
+
+    Parameters
+    ----------
+    client
+        Redis of the run.
+    fence
+        The lease of the process.
+    run
+        The run, with its number of dataflow processes.
+    process
+        Number of the process.
+    directory
+        Its recovery directory; without one, all start at the first trip each time.
+    """
+
+    def __init__(
+        self, client: redis.Redis, fence: Fence, run: RunInfo, process: int, directory: Path | None
+    ) -> None:
+        self._client = client
+        self._fence = fence
+        self._run = run
+        self._process = process
+        self._directory = directory
+        self._plan = plan_of(run)
+
+    def enter(self, waiting: Callable[[], bool]) -> Membership:
+        """Wait until all processes have agreed, and begin a session with them.
+
+        Parameters
+        ----------
+        waiting
+            Called again and again meanwhile; returns whether to wait on.
+
+        Raises
+        ------
+        NotNeededError
+            If `waiting` returns False.
+        StackError
+            If the recovery directory cannot be used, or another process has taken over.
+        """
+        while True:
+            with suppress(_ChangedError):
+                return self._try_to_enter(waiting)
+
+    def _try_to_enter(self, waiting: Callable[[], bool]) -> Membership:
+        fields = read_hash(self._client, keys.RECOVERY)
+        generation = generation_of(fields)
+        if generation == 0:
+            self._start_anew(generation)
+        store = None
+        if self._directory is not None:
+            store = open_store(
+                self._directory,
+                self._run,
+                self._process,
+                generation=generation,
+                epoch=self._fence.epoch,
+            )
+        own = Registration(
+            generation,
+            self._fence.epoch,
+            self._plan,
+            tuple(sorted(store.sessions())) if store else (NEW,),
+            store.progress() if store else Progress(),
+        )
+        if own.progress.commit < commit_of(fields, self._process, generation):
+            self._start_anew(generation, f"the recovery store of {self._name()} is an old copy")
+        self._register(own)
+        own = replace(
+            own, step=Step.MET, session=session_of(self._wait(own, Step.REGISTERED, waiting))
+        )
+        self._register(own)
+        members = self._wait(own, Step.MET, waiting)
+        fault = fault_of(members)
+        if fault:
+            self._start_anew(generation, fault)
+        if store:
+            store.set_sessions({*common_sessions(members), own.session})
+        self._register(replace(own, step=Step.PREPARED))
+        self._wait(own, Step.PREPARED, waiting)
+        if store:
+            store.set_sessions({own.session})
+        return Membership(generation, tuple(member.epoch for member in members), store)
+
+    def _wait(
+        self, own: Registration, step: Step, waiting: Callable[[], bool]
+    ) -> list[Registration]:
+        """Return the registrations of all once they have done a step.
+
+        From `Step.MET` on, what a process has registered is its present state, because the name of
+        the session tells that it has seen the others that are here now.
+        """
+        report_at = time.monotonic() + _FIRST_REPORT_S
+        while True:
+            fields = read_hash(self._client, keys.RECOVERY)
+            found = {i: registration_of(fields, i) for i in range(self._run.dataflows)}
+            if generation_of(fields) != own.generation or found[self._process] is None:
+                raise _ChangedError
+            members = {
+                i: member
+                for i, member in found.items()
+                if member is not None
+                and (member.generation, member.plan) == (own.generation, own.plan)
+            }
+            late = found.keys() - members.keys()
+            if step > Step.REGISTERED:
+                if late or session_of([*members.values()]) != own.session:
+                    raise _ChangedError
+                late = {
+                    i
+                    for i, member in members.items()
+                    if member.session != own.session or member.step < step
+                }
+            if not late:
+                return [*members.values()]
+            if time.monotonic() > report_at:
+                report_at = time.monotonic() + _REPORT_S
+                for i in sorted(late):
+                    self._report(i, found[i])
+            if not waiting():
+                raise NotNeededError
+            time.sleep(_POLL_S)
+
+    def _report(self, process: int, registration: Registration | None) -> None:
+        if registration is not None and registration.plan != self._plan:
+            _log.warning(
+                "waiting for %s: it has recovery stores of %s, this process of %s: run the same "
+                "version of rushhour, Python and libraries everywhere",
+                self._name(process),
+                registration.plan,
+                self._plan,
+            )
+        else:
+            _log.warning("waiting for %s: start it, or look at its log", self._name(process))
+
+    def _register(self, registration: Registration) -> None:
+        value = msgspec.json.encode(registration).decode()
+        self._fence.write_hash(self._client, keys.RECOVERY, {str(self._process): value})
+
+    def _start_anew(self, generation: int, why: str = "") -> NoReturn:
+        """Raise the generation, unless another process has done so already."""
+        if why:
+            _log.warning("%s: all dataflow processes start anew, at the first trip", why)
+        held = _RAISE.run(
+            self._client,
+            (keys.RUN, keys.epoch(self._fence.process), keys.RECOVERY),
+            (self._fence.run_id, self._fence.epoch, generation),
+        )
+        self._fence.check(*held)
+        raise _ChangedError
+
+    @contextmanager
+    def watch(
+        self, client: redis.Redis, membership: Membership, end: Callable[[RushhourError], None]
+    ) -> Iterator[None]:
+        """Watch the others from another thread, and tell them how far the store is written.
+
+        Parameters
+        ----------
+        client
+            A client for that thread alone.
+        end
+            Called, from that thread, if this process has to end.
+        """
+        stop = threading.Event()
+
+        def run() -> None:
+            while not stop.wait(_WATCH_S):
+                # The lease waits for a lost Redis, and ends the process if another took over.
+                with suppress(redis.RedisError, RushhourError, SqliteError):
+                    fields = read_hash(client, keys.RECOVERY)
+                    why = self._why_to_end(fields, membership)
+                    if why:
+                        end(StackError(f"{why}: restart this process, to start with all others"))
+                        return
+                    self._tell_commit(client, fields, membership)
+
+        thread = threading.Thread(target=run, name="cluster", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(_WATCH_S)
+
+    def _why_to_end(self, fields: Mapping[str, str], membership: Membership) -> str:
+        if generation_of(fields) > membership.generation:
+            return "the dataflow processes start anew"
+        for i, epoch in enumerate(membership.epochs):
+            other = registration_of(fields, i)
+            # A lower epoch is that of an older copy of Redis.
+            if i != self._process and other is not None and other.epoch > epoch:
+                return f"{self._name(i)} has started again"
+        return ""
+
+    def _tell_commit(
+        self, client: redis.Redis, fields: Mapping[str, str], membership: Membership
+    ) -> None:
+        if membership.store is None:
+            return
+        commit = membership.store.progress().commit
+        if commit > commit_of(fields, self._process, membership.generation):
+            told = f"{membership.generation} {commit}"
+            self._fence.write_hash(client, keys.RECOVERY, {_commit_field(self._process): told})
+
+    def _name(self, process: int | None = None) -> str:
+        return f"dataflow-{self._process if process is None else process}"
+
+
+def session_of(members: Sequence[Registration]) -> str:
+    """Return the name of the session that these processes begin: other processes, another name."""
+    epochs = " ".join(str(member.epoch) for member in members)
+    return hashlib.sha256(epochs.encode()).hexdigest()[:16]
+
+
+def common_sessions(members: Sequence[Registration]) -> frozenset[str]:
+    """Return the sessions that may have written last to the stores of all these processes."""
+    return frozenset.intersection(*(frozenset(member.sessions) for member in members))
+
+
+def fault_of(members: Sequence[Registration]) -> str:
+    """Return why the stores of these processes do not belong together; empty if they do."""
+    if not common_sessions(members):
+        new = [f"dataflow-{i}" for i, member in enumerate(members) if NEW in member.sessions]
+        if new:
+            return f"the recovery store of {', '.join(new)} was lost"
+        return "the recovery stores are from different starts of the cluster"
+    progress = [member.progress for member in members]
+    if max(store.commit for store in progress) >= max(resume_epoch(progress), 1):
+        return "the recovery stores are from different times"
+    return ""
+
+
+def generation_of(fields: Mapping[str, str]) -> int:
+    """Return how often the cluster has started anew, counted from 1; 0 if it never started."""
+    return int(fields.get(_GENERATION, 0))
+
+
+def registration_of(fields: Mapping[str, str], process: int) -> Registration | None:
+    """Return what a process has registered, if it has."""
+    value = fields.get(str(process))
+    if value is None:
+        return None
+    try:
+        return msgspec.json.decode(value, type=Registration)
+    except msgspec.MsgspecError:  # of another version of rushhour
+        return Registration(0, 0, "another version", (), Progress())
+
+
+def _commit_field(process: int) -> str:
+    return f"commit:{process}"
+
+
+def commit_of(fields: Mapping[str, str], process: int, generation: int) -> int:
+    """Return the last epoch that a process has told to be committed in this generation."""
+    told, _, commit = fields.get(_commit_field(process), "").partition(" ")
+    return int(commit) if told == str(generation) else -1
