@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.fixtures.redis_server",
     "tests.fixtures.settings",
     "tests.fixtures.skips",
+    "tests.fixtures.tls",
     "tests.fixtures.trips",
     "tests.fixtures.workers",
 ]

@@ -108,4 +108,6 @@ def redis_failures(server: RedisAddress | str) -> Iterator[None]:
             wrong = "invalid username-password" in problem
             problem = "wrong user name or password" if wrong else "a password is required"
             problem = f"{problem}: write the URL as {_WITH_PASSWORD}"
+        elif "CERTIFICATE_VERIFY_FAILED" in problem:
+            problem = f"{problem} Name its authority by ssl_ca_certs=FILE in the URL"
         raise RedisFailure(f"Redis at {RedisAddress.of(server)}: {problem}") from error
