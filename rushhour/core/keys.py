@@ -9,6 +9,7 @@ import re
 
 CLOCK = "sim:clock"  # hash: simulated time, speed and state of the replay
 RUN = "sim:run"  # hash: what is replayed
+PREPARING = "sim:preparing"  # token of the `rushhour prepare` that is at work, or was killed
 OFFSETS = "sim:offsets"  # hash: "topic:partition" -> next offset to read
 CLOSED = "sim:closed"  # hash: partition -> last hour whose zones are written
 DUPLICATES = "sim:duplicates"  # hash: events that a consumer dropped because it had them already

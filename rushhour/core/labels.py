@@ -12,6 +12,12 @@ def source_label(run: RunInfo) -> str:
     return ", ".join(part for part in (data_label(run), what_if(run)) if part)
 
 
+def run_label(run: RunInfo) -> str:
+    """Return what a run replays, with its first and its last hour."""
+    span = f"{clock_label(run.start_ts)} to {clock_label(run.end_ts)}"
+    return f"{source_label(run)}, {span}"
+
+
 def data_label(run: RunInfo) -> str:
     """Return dataset, month and source of the data of a run."""
     if run.synthetic:

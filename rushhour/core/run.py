@@ -52,7 +52,12 @@ class RunInfo:
 
         The content of the file counts, not where it is or what it is called.
         """
-        return self._result_of() == other._result_of()
+        return not self.differences(other)
+
+    def differences(self, other: "RunInfo") -> tuple[str, ...]:
+        """Return which fields of `to_fields` differ, of those that the result depends on."""
+        mine, others = self._result_of().to_fields(), other._result_of().to_fields()
+        return tuple(name for name in mine if mine[name] != others[name])
 
     def _result_of(self) -> "RunInfo":
         """Return the run without what its result does not depend on."""

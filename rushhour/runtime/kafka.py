@@ -38,6 +38,9 @@ _NO_LEADER_YET = frozenset(
 )
 _UNREACHABLE = frozenset({ck.KafkaError._TRANSPORT, ck.KafkaError._TIMED_OUT})
 
+# Errors of a partition that does not hold an offset any more, or not yet.
+_GONE = frozenset({ck.KafkaError._AUTO_OFFSET_RESET, ck.KafkaError.OFFSET_OUT_OF_RANGE})
+
 _log = logging.getLogger(__name__)
 
 Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset
@@ -175,33 +178,53 @@ def end_offsets(cluster: KafkaCluster, topics: Iterable[str]) -> Offsets:
     KafkaFailure
         If the cluster does not answer or lacks a topic.
     """
+    ranges = offset_ranges(cluster, topics)
+    for topic, by_partition in ranges.items():
+        if not by_partition:
+            raise KafkaFailure(f"Kafka at {cluster}: topic '{cluster.topic(topic)}' does not exist")
+    return {
+        topic: {partition: held.stop for partition, held in by_partition.items()}
+        for topic, by_partition in ranges.items()
+    }
+
+
+def offset_ranges(cluster: KafkaCluster, topics: Iterable[str]) -> dict[str, dict[int, range]]:
+    """Return the offsets that each partition of each topic holds; a missing topic has none.
+
+    Raises
+    ------
+    KafkaFailure
+        If the cluster does not answer.
+    """
     with kafka_failures(cluster) as errors:
         consumer = ck.Consumer(consumer_config(cluster) | {"error_cb": errors})
         try:
-            return {topic: _end_offsets(consumer, cluster, topic) for topic in topics}
+            return {topic: _offset_ranges(consumer, cluster, topic) for topic in topics}
         finally:
             consumer.close()
 
 
-def _end_offsets(consumer: ck.Consumer, cluster: KafkaCluster, topic: str) -> dict[int, int]:
+def _offset_ranges(consumer: ck.Consumer, cluster: KafkaCluster, topic: str) -> dict[int, range]:
     name = cluster.topic(topic)
     metadata = consumer.list_topics(name, timeout=_METADATA_TIMEOUT_S).topics[name]
     if metadata.error is not None:
+        if metadata.error.code() == ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return {}
         raise KafkaFailure(f"Kafka at {cluster}: topic '{name}': {metadata.error.str()}")
     return {
-        partition: _end_offset(consumer, name, partition)
+        partition: _offset_range(consumer, name, partition)
         for partition in sorted(metadata.partitions)
     }
 
 
-def _end_offset(consumer: ck.Consumer, topic: str, partition: int) -> int:
+def _offset_range(consumer: ck.Consumer, topic: str, partition: int) -> range:
     deadline = time.monotonic() + _METADATA_TIMEOUT_S
     while True:
         try:
-            marks = consumer.get_watermark_offsets(
+            first, end = consumer.get_watermark_offsets(
                 ck.TopicPartition(topic, partition), timeout=_METADATA_TIMEOUT_S
             )
-            return int(marks[1])
+            return range(first, end)
         except ck.KafkaException as error:
             if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
                 raise
@@ -247,7 +270,13 @@ def check_messages(messages: Sequence[ck.Message]) -> None:
     for message in messages:
         error = message.error()
         if error is not None:
-            raise KafkaFailure(f"{message_position(message)}: {error.str()}")
+            advice = (
+                ": Kafka does not hold what this run needs next: restore its data, or start over "
+                "with `rushhour prepare --new`"
+                if error.code() in _GONE
+                else ""
+            )
+            raise KafkaFailure(f"{message_position(message)}: {error.str()}{advice}")
 
 
 def next_offset(messages: Sequence[ck.Message]) -> int:

@@ -46,6 +46,11 @@ def load_run(client: redis.Redis) -> RunInfo:
     """
     run = find_run(client)
     if run is None:
+        if client.exists(keys.PREPARING):
+            raise RedisFailure(
+                "this Redis holds no run yet: `rushhour prepare` is at work, or was killed: wait "
+                "for it, or run it again"
+            )
         raise RedisFailure("this Redis holds no run: start one with `rushhour up`")
     return run
 

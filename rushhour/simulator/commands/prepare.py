@@ -1,7 +1,7 @@
 """`rushhour prepare`: prepare given servers for a run whose processes are started separately.
 
 Idempotent, for `docker compose up` runs it at each start: an existing run of the same trips is
-resumed.
+resumed. Another run is deleted only on demand.
 """
 
 from typing import Literal
@@ -20,9 +20,10 @@ from rushhour.simulator.documents import schema
 from rushhour.simulator.documents.run import run_document
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.runs import describe_run
-from rushhour.simulator.stack.setup import prepare, resume
+from rushhour.simulator.stack.resume import check_same, resume
+from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import is_finished
-from rushhour.storage.runs import load_offsets
+from rushhour.storage.runs import find_run, load_offsets
 
 State = Literal["new", "resumed", "finished"]
 
@@ -30,21 +31,24 @@ State = Literal["new", "resumed", "finished"]
 def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
     """Find or download the trips, and prepare Kafka and Redis unless they hold this run.
 
-    With `restart`, the run starts over in any case.
+    With `restart`, the run starts over in any case, and another one is deleted.
 
     Raises
     ------
     RushhourError
-        If a server or the trip file is unavailable, or another run is live.
+        If a server or the trip file is unavailable, a run is live, or Redis holds another run.
     """
     cluster, redis_address = settings.servers("run")
     client = connect(redis_address)
-    wanted = describe_run(settings, locate_or_download(settings, output))
     with redis_failures(redis_address):
-        existing = None if restart else resume(client, wanted)
+        existing = None if restart else find_run(client)
+        wanted = describe_run(settings, locate_or_download(settings, output, existing))
         if existing is None:
-            prepare(client, cluster, settings.partitions, wanted, create=True)
-        run = existing or wanted
+            run = wanted
+            prepare(client, cluster, settings.partitions, run, create=True, over=restart)
+        else:
+            check_same(existing, wanted, "rushhour prepare")
+            run = resume(client, cluster, existing, wanted)
         partitions = len(load_offsets(client, TRIPS))
         prepared = schema.Prepared(
             run=run_document(run),

@@ -6,7 +6,7 @@ from rushhour.core.hours import clock_label
 from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
-from rushhour.runtime.redis_client import redis_failures
+from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.trip_file import locate_or_download
@@ -15,20 +15,23 @@ from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.runs import describe_run
+from rushhour.simulator.stack.resume import check_same
 from rushhour.simulator.stack.session import open_state_dir
 from rushhour.simulator.stack.stack import Stack, open_stack
 from rushhour.simulator.terminal import report
 from rushhour.simulator.terminal.live import open_view
 from rushhour.simulator.terminal.locations import redis_cli
 from rushhour.simulator.terminal.screens import time_label
+from rushhour.storage.runs import find_run
 
 _POLL_S = 0.05
 
 
-def up(settings: Settings, output: Output, *, stay: bool) -> None:
+def up(settings: Settings, output: Output, *, stay: bool, restart: bool) -> None:
     """Replay a month from start to end.
 
-    With `stay`, the servers are kept up after the report until Ctrl-C.
+    With `stay`, the servers are kept up after the report until Ctrl-C. With `restart`, another run
+    on a given Redis is deleted.
 
     Raises
     ------
@@ -40,8 +43,10 @@ def up(settings: Settings, output: Output, *, stay: bool) -> None:
         If the user stops the run before its end.
     """
     directory = open_state_dir(settings)
-    file = locate_or_download(settings, output)
-    run = describe_run(settings, file)
+    existing = None if restart else _run_on_given_redis(settings)
+    run = describe_run(settings, locate_or_download(settings, output, existing))
+    if existing is not None:
+        check_same(existing, run, "rushhour up")
     with (
         deferred() as interrupts,
         open_stack(settings, directory) as stack,
@@ -61,6 +66,15 @@ def up(settings: Settings, output: Output, *, stay: bool) -> None:
         output.note(_how_to_read(settings))
     if not is_finished:
         raise KeyboardInterrupt
+
+
+def _run_on_given_redis(settings: Settings) -> RunInfo | None:
+    """Return the run on the Redis of the settings; None without one: the embedded one is empty."""
+    address = settings.redis_address
+    if address is None:
+        return None
+    with redis_failures(address):
+        return find_run(connect(address))
 
 
 def _watch(output: Output, stack: Stack, interrupts: Interrupts) -> bool:

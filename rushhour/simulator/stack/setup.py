@@ -1,8 +1,10 @@
 """Set up Kafka and Redis for a run: topics, start offsets, and what is replayed."""
 
-from dataclasses import replace
+import secrets
+from collections.abc import Callable
 
 import redis
+from redis.client import Pipeline
 
 from rushhour.core import keys
 from rushhour.core.errors import KafkaFailure, StackError
@@ -10,20 +12,32 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TOPICS, ZONE_TOPICS
 from rushhour.runtime.failpoints import reach
-from rushhour.runtime.kafka import end_offsets, ensure_topics
+from rushhour.runtime.kafka import Offsets, end_offsets, ensure_topics
 from rushhour.runtime.lease import wait_until_alone
-from rushhour.runtime.redis_client import read_hash, write_hash
-from rushhour.storage.runs import load_run, save_run
+from rushhour.runtime.redis_client import write_hash
+from rushhour.storage.runs import save_run
 
+TAKEN_OVER = (
+    "another `rushhour prepare` or `rushhour up` prepares a run on this Redis: this one has stopped"
+)
 _SCAN_COUNT = 1000
 
 
 def prepare(
-    client: redis.Redis, cluster: KafkaCluster, partitions: int, run: RunInfo, *, create: bool
+    client: redis.Redis,
+    cluster: KafkaCluster,
+    partitions: int,
+    run: RunInfo,
+    *,
+    create: bool,
+    over: bool = True,
 ) -> None:
     """Start a new run: delete the keys of an earlier one and write where this one starts.
 
     Messages of earlier runs stay on the topics; the run starts after them.
+
+    The description of the earlier run is deleted first and that of the new one is written last,
+    together with its offsets. So Redis holds a whole run or none, whenever this is killed.
 
     Parameters
     ----------
@@ -37,6 +51,8 @@ def prepare(
         What is replayed.
     create
         Create missing topics. The embedded broker has them, and does not support it.
+    over
+        Delete the run that Redis holds.
 
     Raises
     ------
@@ -44,9 +60,21 @@ def prepare(
         If Kafka does not answer, refuses the topics, or has joined topics with different numbers
         of partitions.
     StackError
-        If a run is live on this Redis.
+        If a run is live on this Redis, another one is being prepared, or there is one that is not
+        to be deleted.
     """
     wait_until_alone(client)
+    offsets = _start_offsets(cluster, partitions, create=create)
+    preparation = _Preparation(client)
+    preparation.begin(over=over)
+    reach("prepare.clear")
+    preparation.clear()
+    reach("prepare.write")
+    preparation.end(run, offsets)
+    reach("prepare.done")
+
+
+def _start_offsets(cluster: KafkaCluster, partitions: int, *, create: bool) -> Offsets:
     if create:
         ensure_topics(cluster, partitions)
     offsets = end_offsets(cluster, TOPICS)
@@ -57,45 +85,76 @@ def prepare(
             f"Kafka at {cluster}: topics that are joined need the same number of partitions "
             f"({found}): delete them, and they are created again"
         )
-    reach("prepare.clear")
-    clear(client)
-    reach("prepare.write")
-    write_hash(
-        client,
-        keys.OFFSETS,
-        {
+    return offsets
+
+
+class _Preparation:
+    """The change from one run to another in Redis.
+
+    Its token is in Redis from `begin` to `end`. Each transaction checks it, so that of two
+    preparations the one that began last goes on and the other stops, even if it was frozen.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._token = secrets.token_hex(8)
+
+    def begin(self, *, over: bool) -> None:
+        """Delete the description of the earlier run: from here on there is no run."""
+        with self._client.pipeline() as pipe:
+            pipe.watch(keys.RUN)  # type: ignore[no-untyped-call]
+            if not over and pipe.exists(keys.RUN):
+                raise StackError(TAKEN_OVER)
+            pipe.multi()
+            pipe.set(keys.PREPARING, self._token)
+            pipe.delete(keys.RUN)
+            execute(pipe)
+
+    def clear(self) -> None:
+        """Delete all other keys of rushhour, and no others."""
+        scan = self._client.scan_iter(count=_SCAN_COUNT)
+        found = [key for key in scan if keys.is_of_a_run(key)]
+        for start in range(0, len(found), _SCAN_COUNT):
+            self._delete(found[start : start + _SCAN_COUNT])
+
+    def end(self, run: RunInfo, offsets: Offsets) -> None:
+        """Write the new run and its offsets, in one transaction."""
+        fields = {
             keys.offset_field(topic, partition): offset
             for topic, by_partition in offsets.items()
             for partition, offset in by_partition.items()
-        },
-    )
-    save_run(client, run)
-    reach("prepare.done")
+        }
+
+        def write(pipe: Pipeline) -> None:
+            pipe.delete(keys.OFFSETS)
+            write_hash(pipe, keys.OFFSETS, fields)
+            save_run(pipe, run)
+            pipe.delete(keys.PREPARING)
+
+        self._transaction(write)
+
+    def _delete(self, found: list[str]) -> None:
+        self._transaction(lambda pipe: pipe.unlink(*found))
+
+    def _transaction(self, queue: Callable[[Pipeline], object]) -> None:
+        with self._client.pipeline() as pipe:
+            pipe.watch(keys.PREPARING)  # type: ignore[no-untyped-call]
+            if pipe.get(keys.PREPARING) != self._token:
+                raise StackError(TAKEN_OVER)
+            pipe.multi()
+            queue(pipe)
+            execute(pipe)
 
 
-def resume(client: redis.Redis, wanted: RunInfo) -> RunInfo | None:
-    """Return the run that Redis holds, if it replays the same as the wanted one; else None.
+def execute(pipe: Pipeline) -> None:
+    """Execute a transaction.
 
-    Changed numbers of processes are saved, unless a process of the run is live: the live ones
-    rely on the numbers.
+    Raises
+    ------
+    StackError
+        If a watched key has changed.
     """
-    if not read_hash(client, keys.RUN):
-        return None
-    existing = load_run(client)
-    if not wanted.replays_the_same_as(existing):
-        return None
-    run = replace(wanted, run_id=existing.run_id)
-    if run != existing:
-        try:
-            wait_until_alone(client)
-        except StackError:
-            return existing
-        save_run(client, run)
-    return run
-
-
-def clear(client: redis.Redis) -> None:
-    """Delete all keys of rushhour, and no others."""
-    found = [key for key in client.scan_iter(count=_SCAN_COUNT) if keys.is_of_a_run(key)]
-    for start in range(0, len(found), _SCAN_COUNT):
-        client.unlink(*found[start : start + _SCAN_COUNT])
+    try:
+        pipe.execute()
+    except redis.WatchError:
+        raise StackError(TAKEN_OVER) from None

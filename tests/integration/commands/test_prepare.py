@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -13,7 +14,7 @@ from dataflows.forecasting.forecasters import model_names
 from rushhour.core import keys
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
-from rushhour.core.topics import TOPICS, TRIPS
+from rushhour.core.topics import ALERTS, PREDICTIONS, TOPICS, TRIPS
 from rushhour.runtime import lease
 from rushhour.runtime.kafka import BatchProducer, end_offsets
 from rushhour.runtime.redis_client import read_hash
@@ -67,7 +68,7 @@ def other_process() -> Iterator[subprocess.Popen[bytes]]:
 def hold_lease(client: redis.Redis, process: subprocess.Popen[bytes]) -> str:
     """Give a process the lease of a consumer; return the owner."""
     owner = f"{socket.gethostname()}:{process.pid}"
-    client.set(keys.lease("consumer-0"), owner)
+    client.set(keys.lease("consumer-0"), f"{owner}:{lease._machine()}-0")
     return owner
 
 
@@ -179,18 +180,31 @@ def test_new_starts_over(prepare: Prepare, client: redis.Redis, closed: int) -> 
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"RUSHHOUR_UNTIL": "2024-10-03"}, {"RUSHHOUR_FROM": "2024-10-01 01:00"}],
-    ids=["until", "from"],
+    ("other", "differs"),
+    [
+        ({"RUSHHOUR_UNTIL": "2024-10-03"}, "until"),
+        ({"RUSHHOUR_FROM": "2024-10-01 01:00"}, "from"),
+        ({"RUSHHOUR_SURGE": "132:2.0@2024-10-02"}, "surge"),
+    ],
+    ids=["until", "from", "surge"],
 )
-def test_other_hours_are_another_run(
-    prepare: Prepare, client: redis.Redis, other: dict[str, str]
+def test_another_run_replaces_the_one_in_redis_only_with_new(
+    prepare: Prepare, client: redis.Redis, other: dict[str, str], differs: str
 ) -> None:
     prepare()
     first = run_id(client)
-    close_hours(client, 7)
+    close_hours(client, 48)  # a finished run is one to keep
+    before = everything(client)
 
     done = prepare(**other)
+
+    assert done.code == 6
+    line = done.one_line()
+    assert "another run (green 2024-10, trips.parquet, 2024-10-01 00:00 to 2024-10-03" in line
+    assert f"other: {differs}): to delete it, start over with `rushhour prepare --new`" in line
+    assert everything(client) == before
+
+    done = prepare("--new", **other)
 
     assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run starts")
     assert run_id(client) != first
@@ -202,7 +216,7 @@ def test_another_surge_is_another_run_and_is_shown(prepare: Prepare, client: red
     ids = set()
     for surge in surges:
         flags = () if surge is None else ("--surge", surge)
-        done = prepare(*flags)
+        done = prepare("--new", *flags)
         assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run starts")
         assert ("what if" in done.stdout) == (surge is not None)
         ids.add(run_id(client))
@@ -227,15 +241,125 @@ def test_the_same_surges_written_differently_are_the_same_run(
     assert run_id(client) == first
 
 
-def test_another_file_is_another_run(prepare: Prepare, client: redis.Redis, file: Path) -> None:
+def test_a_file_that_was_moved_is_the_same_run_and_its_new_place_is_saved(
+    prepare: Prepare, client: redis.Redis, file: Path
+) -> None:
     prepare()
     first = run_id(client)
-    other = write_trips(file.with_name("other.parquet"), [("2024-10-01 08:00:00", 1)])
+    close_hours(client, 7)
+    moved = file.rename(file.with_name("moved.parquet"))
 
-    done = prepare("--data", other)
+    done = prepare("--data", moved)
 
-    assert "other.parquet" in done.stdout
-    assert run_id(client) != first
+    assert (done.code, done.stdout.splitlines()[-1]) == (0, "the run resumes: 7 hours are closed")
+    run = load_run(client)
+    assert (run.run_id, run.source, run.file) == (first, "moved.parquet", str(moved))
+
+
+def test_a_file_with_another_content_is_another_run_under_the_same_path(
+    prepare: Prepare, client: redis.Redis, file: Path
+) -> None:
+    prepare()
+    before = everything(client)
+    write_trips(file, [("2024-10-01 07:00:00", 132), ("2024-10-01 08:00:00", 1)])
+
+    done = prepare()
+
+    assert done.code == 6
+    assert "other: rows, size, sha256): to delete it, start over with" in done.one_line()
+    assert everything(client) == before
+
+
+def test_a_run_of_another_version_is_not_resumed(prepare: Prepare, client: redis.Redis) -> None:
+    prepare()
+    client.hset(keys.RUN, "version", "0.0.1")
+
+    done = prepare()
+
+    assert done.code == 6
+    assert "version 0.0.1) than this one" in done.one_line()
+    assert "other: version): to delete it, start over with" in done.one_line()
+
+
+def test_synthetic_trips_do_not_replace_a_run_of_real_ones(
+    prepare: Prepare, client: redis.Redis
+) -> None:
+    prepare()
+    close_hours(client, 48)
+    before = everything(client)
+
+    done = prepare(RUSHHOUR_DATA="")  # not on this machine, and there is no network
+
+    assert done.code == 3
+    assert done.one_line().startswith(
+        "rushhour: no trip file, and synthetic trips do not replace a run of real ones "
+        "(green 2024-10, trips.parquet, 2024-10-01 00:00 to 2024-10-03 00:00): cannot download"
+    )
+    assert everything(client) == before
+
+    done = prepare("--new", RUSHHOUR_DATA="")
+
+    assert done.code == 0
+    assert load_run(client).synthetic
+    assert "replaying a SYNTHETIC month" in done.stderr
+    first = run_id(client)
+    assert prepare(RUSHHOUR_DATA="").code == 0
+    assert run_id(client) == first
+
+
+# Kafka lost what the run needs.
+
+
+def test_an_empty_kafka_does_not_resume_a_run(
+    prepare: Prepare, client: redis.Redis, broker: str
+) -> None:
+    prepare()
+    close_hours(client, 7)
+    start: dict[Any, Any] = dict.fromkeys(read_hash(client, keys.OFFSETS), 0)
+    client.hset(keys.OFFSETS, mapping=start | {keys.offset_field(PREDICTIONS, 0): 530})
+    before = everything(client)
+
+    done = prepare(RUSHHOUR_KAFKA=broker)
+
+    assert done.code == 4
+    assert done.one_line() == (
+        f"rushhour: Kafka at {broker}: topic 'predictions' holds the offsets 0 to 0 of partition "
+        "0, and the run needs those from 530 on: restore its data, or start over with "
+        "`rushhour prepare --new`"
+    )
+    assert everything(client) == before
+
+
+@pytest.mark.parametrize(
+    ("topic", "held", "message"),
+    [
+        (TRIPS, {}, "topic 'trips' does not exist any more: restore"),
+        (ALERTS, dict.fromkeys(range(6), range(9)), "has 6 partitions, and had 4 when the run"),
+        (TRIPS, dict.fromkeys(range(4), range(7, 9)), "holds the offsets 7 to 9 of partition 0"),
+    ],
+)
+def test_a_topic_that_changed_does_not_resume_a_run(
+    prepare: Prepare,
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    topic: str,
+    held: dict[int, range],
+    message: str,
+) -> None:
+    prepare()
+    close_hours(client, 7)
+    client.hset(keys.OFFSETS, mapping=dict.fromkeys(read_hash(client, keys.OFFSETS), 0))
+    whole = {name: dict.fromkeys(range(4), range(9)) for name in TOPICS}
+    monkeypatch.setattr(
+        "rushhour.simulator.stack.resume.offset_ranges", lambda *_: whole | {topic: held}
+    )
+
+    done = prepare()
+    assert done.code == 4
+    assert message in done.one_line()
+
+    close_hours(client, 48)  # a finished run needs nothing of Kafka any more
+    assert "the run is finished" in prepare().stdout
 
 
 def test_a_resumed_run_may_have_other_numbers_of_processes(
@@ -271,7 +395,7 @@ def test_a_live_run_is_unchanged(
     assert read_hash(client, keys.RUN) == before
 
 
-@pytest.mark.parametrize("args", [["--new"], ["--until", "2024-10-03"]])
+@pytest.mark.parametrize("args", [["--new"], ["--new", "--until", "2024-10-03"]])
 def test_a_live_run_is_not_started_over(
     prepare: Prepare, client: redis.Redis, other_process: subprocess.Popen[bytes], args: list[str]
 ) -> None:

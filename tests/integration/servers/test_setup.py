@@ -1,9 +1,12 @@
 """The setup of a run: which keys are deleted, where it starts, and what is read back."""
 
 from dataclasses import replace
+from itertools import count
+from typing import Any
 
 import pytest
 import redis
+from redis.connection import AbstractConnection
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
@@ -14,7 +17,10 @@ from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIP
 from rushhour.core.version import VERSION
 from rushhour.runtime import kafka
 from rushhour.runtime.kafka import BatchProducer
+from rushhour.runtime.redis_client import connect
+from rushhour.simulator.stack import setup
 from rushhour.simulator.stack.ports import free_ports
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import (
     first_open_hour,
@@ -23,10 +29,11 @@ from rushhour.storage.clock import (
     load_status,
     save_status,
 )
-from rushhour.storage.runs import join_run, load_offsets, load_run, save_run
+from rushhour.storage.runs import find_run, join_run, load_offsets, load_run, save_run
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 NEW = RunInfo("new", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
+OLD = replace(NEW, run_id="old")
 OF_RUSHHOUR = (
     keys.CLOCK,
     keys.RUN,
@@ -133,6 +140,122 @@ def test_without_kafka_the_last_run_is_unchanged(
         prepare(client, KafkaCluster(f"127.0.0.1:{free_ports(1)[0]}"), 4, NEW, create=create)
 
     assert set(client.scan_iter()) == set(OF_RUSHHOUR)
+
+
+# Killed at any moment, and twice at the same time.
+
+
+@pytest.fixture
+def no_kafka(monkeypatch: pytest.MonkeyPatch) -> KafkaCluster:
+    """Four empty partitions of each topic, without a broker."""
+    four: dict[str, dict[int, int]] = {name: dict.fromkeys(range(4), 0) for name in TOPICS}
+    monkeypatch.setattr("rushhour.simulator.stack.setup.end_offsets", lambda *_: four)
+    return KafkaCluster("127.0.0.1:1")
+
+
+def finished_run(client: redis.Redis) -> dict[str, bytes | None]:
+    """Write a run whose last hour is closed, over several chunks of a scan; return its keys."""
+    client.flushall()
+    save_run(client, OLD)
+    client.hset(keys.OFFSETS, "trips:0", 7)
+    client.xadd(keys.CITY_HOURLY, {"rides": 1}, id=f"{START}-0")
+    for hour in range(24):
+        client.hset(keys.rides(f"2024-10-02T{hour:02d}"), "132", hour)
+    return dump(client)
+
+
+def dump(client: redis.Redis) -> dict[str, bytes | None]:
+    return {str(key): client.dump(key) for key in client.scan_iter()}
+
+
+class Killed(BaseException):
+    """Ends a process where a SIGKILL would."""
+
+
+def test_a_prepare_that_is_killed_leaves_the_old_run_whole_or_no_run(
+    client: redis.Redis,
+    redis_server: EmbeddedRedis,
+    no_kafka: KafkaCluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(setup, "_SCAN_COUNT", 10)
+    send = AbstractConnection.send_packed_command
+    found = []
+    for step in count():
+        before = finished_run(client)
+        killed = connect(redis_server.url)
+        left = step
+
+        def send_or_die(self: AbstractConnection, *args: Any, **options: Any) -> None:
+            nonlocal left
+            left -= 1
+            if left == -1:
+                raise Killed
+            if left < -1:  # it cannot clean up either
+                raise redis.ConnectionError
+            send(self, *args, **options)  # type: ignore[no-untyped-call]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(AbstractConnection, "send_packed_command", send_or_die)
+            try:
+                prepare(killed, no_kafka, 4, NEW, create=False)
+            except Killed:
+                pass
+            else:
+                break
+
+        run = find_run(client)
+        found.append(run)
+        if run is None:
+            # Whoever reads is told, and the next prepare needs no permission.
+            with pytest.raises(RedisFailure, match="holds no run yet: `rushhour prepare` is at"):
+                load_run(client)
+            prepare(client, no_kafka, 4, NEW, create=False, over=False)
+            assert load_run(client) == NEW
+            assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
+        elif run == OLD:
+            assert dump(client) == before
+        else:
+            assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
+            assert len(load_offsets(client, TRIPS)) == 4
+
+    assert len(found) > 10
+    # First the old run, then none, at last the new one.
+    kinds = [run.run_id if run else "none" for run in found]
+    assert list(dict.fromkeys(kinds)) in (["old", "none"], ["old", "none", "new"])
+
+
+@pytest.mark.parametrize("failpoint", ["prepare.clear", "prepare.write"])
+def test_of_two_prepares_the_first_stops_and_the_second_one_wins(
+    client: redis.Redis,
+    no_kafka: KafkaCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    failpoint: str,
+) -> None:
+    finished_run(client)
+    second = replace(NEW, run_id="second")
+
+    def reach(name: str) -> None:
+        if name == failpoint:
+            monkeypatch.setattr(setup, "reach", lambda _: None)
+            prepare(client, no_kafka, 4, second, create=False)
+
+    monkeypatch.setattr(setup, "reach", reach)
+    with pytest.raises(StackError, match=r"prepares a run on this Redis: this one has stopped$"):
+        prepare(client, no_kafka, 4, NEW, create=False)
+
+    assert load_run(client) == second
+    assert len(load_offsets(client, TRIPS)) == 4
+    assert set(client.scan_iter()) == {keys.RUN, keys.OFFSETS}
+
+
+def test_a_run_that_another_prepare_has_written_meanwhile_is_kept(
+    client: redis.Redis, no_kafka: KafkaCluster
+) -> None:
+    before = finished_run(client)
+    with pytest.raises(StackError, match="this one has stopped"):
+        prepare(client, no_kafka, 4, NEW, create=False, over=False)
+    assert dump(client) == before
 
 
 # What each process reads back.

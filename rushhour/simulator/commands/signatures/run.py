@@ -22,11 +22,15 @@ def up(
     exit_at_end: Annotated[
         bool, typer.Option("--exit", help="exit after the report, on a terminal too")
     ] = False,
+    restart: Annotated[
+        bool, typer.Option("--new", help="delete another run that the Redis of --redis holds")
+    ] = False,
 ) -> None:
     """Start everything, replay the month, and report."""
     from rushhour.simulator.commands.up import up as start_up
 
-    start_up(settings, output, stay=output.is_terminal and not (exit_at_end or output.as_json))
+    stay = output.is_terminal and not (exit_at_end or output.as_json)
+    start_up(settings, output, stay=stay, restart=restart)
 
 
 @with_settings(
@@ -36,7 +40,7 @@ def prepare(
     settings: Settings,
     output: Output,
     restart: Annotated[
-        bool, typer.Option("--new", help="start over, even if Redis holds this run already")
+        bool, typer.Option("--new", help="start over, and delete the run that Redis holds")
     ] = False,
 ) -> None:
     """Prepare your own Kafka and Redis for a run that you start yourself.
