@@ -16,6 +16,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
 from dataflows.cluster import Cluster, NotNeededError
+from dataflows.failure import first_failure
 from dataflows.flow import build_flow
 from dataflows.metrics import total
 from dataflows.recovery import EPOCH, Store, open_store
@@ -42,6 +43,7 @@ _CODECS: dict[str, Callable[[str], Codec[Any]]] = {
     PREDICTIONS: prediction_codec,
     ALERTS: alert_codec,
 }
+_NO_PORT = "failed to initialize networking"  # what Bytewax says if an address is taken
 _log = logging.getLogger(__name__)
 
 
@@ -156,11 +158,26 @@ def execute(flow: Dataflow, settings: Settings, run: RunInfo, store: Store | Non
     try:
         cli_main(flow, **options)  # type: ignore[no-untyped-call]
     except BaseException as error:
-        if run.dataflows > 1 and _is_panic(error):
-            raise StackError(
-                "lost the connection to another dataflow process: restart all of them"
-            ) from None
-        raise
+        reason = _reason(error, settings, run)
+        if reason is None:
+            raise
+        raise reason from None
+
+
+def _reason(error: BaseException, settings: Settings, run: RunInfo) -> RushhourError | None:
+    """Return what an error of Bytewax means for the user; None if it speaks for itself."""
+    failure = first_failure()
+    if failure is not None:
+        return failure
+    if _NO_PORT in str(error):
+        address = _addresses(settings, run.dataflows)[settings.process]
+        problem = str(error).rpartition(f"{_NO_PORT}: ")[2]
+        return StackError(
+            f"cannot listen on {address}: {problem}: change {settings.env_name('addresses')}"
+        )
+    if run.dataflows > 1 and _is_panic(error):
+        return StackError("lost the connection to another dataflow process: restart all of them")
+    return None
 
 
 def _is_panic(error: BaseException) -> bool:

@@ -25,6 +25,7 @@ from dataflows.counting import (
     PartitionProgress,
 )
 from dataflows.events import alert_events, prediction_events, rides_events
+from dataflows.failure import noted
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters import model_names
 from dataflows.forecasting.guard import FailureLog
@@ -52,6 +53,7 @@ class CountLogic(StatefulBatchLogic[TripBatch, PartitionProgress, PartitionCount
         self._counter = counter
         self._start_ts = start_ts
 
+    @noted
     def on_batch(self, values: list[TripBatch]) -> tuple[Iterable[PartitionProgress], bool]:
         """Count batches in order.
 

@@ -4,6 +4,7 @@ from typing import Any, Generic, TypeVar
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from dataflows.failure import noted
 from rushhour.core.codec import Codec
 from rushhour.core.events import AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.kafka_cluster import KafkaCluster
@@ -39,6 +40,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
         self._routes = zone_routes(partitions)
         self._partitions = partitions
 
+    @noted
     def write_batch(self, values: list[list[E]]) -> None:
         """Send hours of events, in order.
 
@@ -61,6 +63,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
         for partition, batch in enumerate(messages):
             self._producer.send(self._topic, partition, batch)
 
+    @noted
     def snapshot(self) -> None:
         """Wait for the broker to acknowledge all events; there is no state.
 
@@ -72,6 +75,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
         self._producer.flush()
         reach("dataflow.flushed", topic=self._topic)
 
+    @noted
     def close(self) -> None:
         """Wait for the broker to acknowledge all events at the end of the stream."""
         self._producer.flush()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import confluent_kafka as ck
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from dataflows.failure import noted
 from dataflows.trip_batch import TripBatch, fault_of, is_within
 from rushhour.core.bounds import PartitionBounds
 from rushhour.core.codec import trip_codec
@@ -59,6 +60,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         self._lag = LagMeter(cluster, self._consumer)
         self._idle = False
 
+    @noted
     def next_batch(self) -> list[TripBatch]:
         """Return the trips and ticks that have arrived as one batch, without waiting.
 

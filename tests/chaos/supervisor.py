@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rushhour.core.errors import INTERRUPTED
+from rushhour.core.errors import INTERRUPTED, StackError
 from rushhour.simulator.stack.child_process import ChildProcess
 from tests.chaos.launch import launch_python
 
@@ -138,7 +138,7 @@ class Supervisor:
                     member.ends_in_a_row = 0
                 stopped = self._step(member)
                 if stopped is not None:
-                    return stopped
+                    return self._cause_of(stopped)
         return None
 
     def is_done(self) -> bool:
@@ -173,6 +173,15 @@ class Supervisor:
     def logs(self) -> list[Path]:
         """Return the logs of all incarnations."""
         return sorted(self._directory.glob("*.log"))
+
+    def _cause_of(self, stopped: Stopped) -> Stopped:
+        """Return the process that keeps a stopped one from working: another one of its cluster."""
+        if stopped.code != StackError.exit_code:
+            return stopped
+        for end in reversed(self.ends):
+            if end.code > 0 and end.code not in (stopped.code, INTERRUPTED):
+                return Stopped(end.process, end.code, end.line)
+        return stopped
 
     def _start(self, member: _Member) -> None:
         member.started += 1

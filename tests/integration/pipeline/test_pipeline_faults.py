@@ -230,8 +230,7 @@ def test_a_cluster_ends_when_one_is_killed_and_resumes_when_all_restart(
         assert other.wait(20.0)
         assert other.exit_code == 6
         assert other.log.read_text("utf-8").splitlines()[-1] == (
-            "dataflow: lost the connection to another dataflow process: restart all of them, each "
-            "with its own recovery directory"
+            "dataflow: lost the connection to another dataflow process: restart all of them"
         )
         restart(stack, "dataflow-0", "dataflow-1")
 
