@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.fixtures.documentation",
     "tests.fixtures.examples",
     "tests.fixtures.finished_run",
+    "tests.fixtures.kafka_server",
     "tests.fixtures.leases",
     "tests.fixtures.pipeline",
     "tests.fixtures.redis_server",

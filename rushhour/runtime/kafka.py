@@ -123,26 +123,33 @@ def ensure_topics(cluster: KafkaCluster, partitions: int) -> None:
     """
     with kafka_failures(cluster) as errors:
         admin = AdminClient(_client_config(cluster, {}, {}) | {"error_cb": errors})
-        existing = admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics
-        wanted = {cluster.topic(topic) for topic in TOPICS}
-        _warn_of_retention(admin, cluster, sorted(wanted & existing.keys()))
-        missing = [
-            NewTopic(topic, partitions, config=dict(_KEEP_ALL))
-            for topic in sorted(wanted - existing.keys())
-        ]
-        if not missing:
-            return
-        created = admin.create_topics(
-            missing, operation_timeout=_CREATE_TIMEOUT_S, request_timeout=_CREATE_TIMEOUT_S
-        )
-        for future in created.values():
-            future.result()
-        # A broker learns of new topics from the controller, with a delay.
-        deadline = time.monotonic() + _CREATE_TIMEOUT_S
-        while not admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics.keys() >= wanted:
-            if time.monotonic() > deadline:
-                raise KafkaFailure(f"Kafka at {cluster}: the topics it created are unknown to it")
-            time.sleep(0.1)
+        try:
+            _create_missing(admin, cluster, partitions)
+        finally:
+            admin.poll(0)
+
+
+def _create_missing(admin: AdminClient, cluster: KafkaCluster, partitions: int) -> None:
+    existing = admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics
+    wanted = {cluster.topic(topic) for topic in TOPICS}
+    _warn_of_retention(admin, cluster, sorted(wanted & existing.keys()))
+    missing = [
+        NewTopic(topic, partitions, config=dict(_KEEP_ALL))
+        for topic in sorted(wanted - existing.keys())
+    ]
+    if not missing:
+        return
+    created = admin.create_topics(
+        missing, operation_timeout=_CREATE_TIMEOUT_S, request_timeout=_CREATE_TIMEOUT_S
+    )
+    for future in created.values():
+        future.result()
+    # A broker learns of new topics from the controller, with a delay.
+    deadline = time.monotonic() + _CREATE_TIMEOUT_S
+    while not admin.list_topics(timeout=_METADATA_TIMEOUT_S).topics.keys() >= wanted:
+        if time.monotonic() > deadline:
+            raise KafkaFailure(f"Kafka at {cluster}: the topics it created are unknown to it")
+        time.sleep(0.1)
 
 
 def _warn_of_retention(admin: AdminClient, cluster: KafkaCluster, topics: Sequence[str]) -> None:
@@ -201,6 +208,7 @@ def offset_ranges(cluster: KafkaCluster, topics: Iterable[str]) -> dict[str, dic
         try:
             return {topic: _offset_ranges(consumer, cluster, topic) for topic in topics}
         finally:
+            consumer.poll(0)
             consumer.close()
 
 
@@ -293,7 +301,8 @@ def message_position(message: ck.Message) -> str:
 def kafka_failures(cluster: KafkaCluster) -> Iterator["LastError"]:
     """Turn a failure of the Kafka client into one line for the user.
 
-    Yields an `error_cb` for a client: its last error says more than a time that is up.
+    Yields an `error_cb` for a client: its last error says more than a time that is up. The block
+    polls the client at its end, because the client calls it only then.
 
     Raises
     ------

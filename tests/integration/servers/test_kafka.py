@@ -133,6 +133,9 @@ class LateAdmin:
         self.delay -= bool(self.created)
         return SimpleNamespace(topics=dict.fromkeys([] if self.delay > 0 else self.created))
 
+    def poll(self, _seconds: float) -> None:
+        """Hear nothing."""
+
 
 def test_topics_are_created_once_the_broker_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
     admin = LateAdmin({})
