@@ -1,5 +1,6 @@
 """`rushhour verify`: compare a run with its trip file and with an offline replay."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.text import Text
@@ -27,7 +28,6 @@ def verify(settings: Settings, output: Output, data: Path | None) -> None:
     VerificationError
         If a check failed.
     """
-    failed = 0
     with open_run(settings) as opened:
         run = load_run(opened.client)
         file = data or (None if run.synthetic else Path(run.file))
@@ -35,12 +35,18 @@ def verify(settings: Settings, output: Output, data: Path | None) -> None:
             raise DataError(f"{file}: no such file: name the run's trip file with --data")
         # A saved run has ended: its Kafka may hold other runs since, or be gone.
         cluster = None if opened.kind == "saved" else kafka_of(settings, opened)
-        for check in checks(opened.client, run, file, cluster):
-            _print(output, check)
-            failed += not check.passed
+        failed = print_checks(output, checks(opened.client, run, file, cluster))
     if failed:
-        checks_failed = "1 check" if failed == 1 else f"{failed} checks"
-        raise VerificationError(f"{checks_failed} failed: the run differs from its trip file")
+        raise VerificationError(f"{failed} failed: the run differs from its trip file")
+
+
+def print_checks(output: Output, found: Iterable[Check]) -> str:
+    """Print each check as it is done; return how many failed, in words, or nothing."""
+    failed = 0
+    for check in found:
+        _print(output, check)
+        failed += not check.passed
+    return "1 check" if failed == 1 else f"{failed} checks" if failed else ""
 
 
 def _print(output: Output, check: Check) -> None:

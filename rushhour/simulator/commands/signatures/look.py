@@ -89,9 +89,29 @@ def dead_letters(
     show_dead_letters(settings, output, limit)
 
 
-@with_settings(*STORED_RUN, own_flags=("data",))
-def verify(settings: Settings, output: Output, flags: dict[str, Path | None]) -> None:
-    """Check the run against its trip file and an offline replay."""
+@with_settings(*STORED_RUN, "kafka", "topic_prefix", "ahead_hours", own_flags=("data",))
+def verify(
+    settings: Settings,
+    output: Output,
+    flags: dict[str, Path | None],
+    live: Annotated[
+        bool, typer.Option("--live", help="watch a run under way, until it ends or Ctrl-C")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--for", help="with --live: watch for so many seconds")
+    ] = None,
+) -> None:
+    """Check every key of the run against its trip file and an offline replay.
+
+    With --live, check what must hold at every moment of a run under way.
+    """
+    if seconds is not None and (not live or seconds <= 0):
+        raise UsageError(f"--for {seconds:g}: pass a positive number of seconds, with --live")
+    if live:
+        from rushhour.simulator.commands.verify_live import verify_live
+
+        verify_live(settings, output, seconds)
+        return
     from rushhour.simulator.commands.verify import verify as check
 
     check(settings, output, flags["data"])

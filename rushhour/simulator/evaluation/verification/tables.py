@@ -43,10 +43,11 @@ def check_tables(
     )
     rides = int(expected.arrays.rides[:hours].sum())
     for name, kind in kinds.items():
-        detail = kind.detail()
         if name == "rides":
             surge = f" ({what_if(expected.run)})" if expected.run.surge else ""
-            detail = f"{rides:,} rides, {detail}{surge}"
+            detail = f"{rides:,} rides, {kind.different} zone-hours differ{surge}{kind.where}"
+        else:
+            detail = f"{kind.compared:,} compared, {kind.different} differ{kind.where}"
         title = _NAMES.get(name, f"{name} equal an offline replay")
         yield Check.of(title, not kind.different, detail)
 
@@ -68,9 +69,9 @@ class _Kind:
         self.different += len(zones)
         self.first = self.first or f"zone {zones[0]}, {clock_label(table.hour_ts)}"
 
-    def detail(self) -> str:
-        where = f"; the first at {self.first}" if self.first else ""
-        return f"{self.compared:,} zone-hours compared, {self.different} differ{where}"
+    @property
+    def where(self) -> str:
+        return f"; the first at {self.first}" if self.first else ""
 
 
 def _read(
