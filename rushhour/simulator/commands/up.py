@@ -16,8 +16,8 @@ from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.runs import describe_run
 from rushhour.simulator.stack.resume import check_same
-from rushhour.simulator.stack.session import open_state_dir
 from rushhour.simulator.stack.stack import Stack, open_stack
+from rushhour.simulator.stack.state_dir import hold_state_dir
 from rushhour.simulator.terminal import report
 from rushhour.simulator.terminal.live import open_view
 from rushhour.simulator.terminal.locations import redis_cli
@@ -42,14 +42,18 @@ def up(settings: Settings, output: Output, *, stay: bool, restart: bool) -> None
     KeyboardInterrupt
         If the user stops the run before its end.
     """
-    directory = open_state_dir(settings)
+    with hold_state_dir(settings.state_dir):
+        _run(settings, output, stay=stay, restart=restart)
+
+
+def _run(settings: Settings, output: Output, *, stay: bool, restart: bool) -> None:
     existing = None if restart else _run_on_given_redis(settings)
     run = describe_run(settings, locate_or_download(settings, output, existing))
     if existing is not None:
         check_same(existing, run, "rushhour up")
     with (
         deferred() as interrupts,
-        open_stack(settings, directory) as stack,
+        open_stack(settings, settings.state_dir) as stack,
         redis_failures(stack.redis_address),
     ):
         for line in _announcement(stack, run):

@@ -1,7 +1,6 @@
 """The last run on this machine: the servers of a live one, the dump of a saved one."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from rushhour.core.redis_url import MASK, mask_url
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_binary import RedisBinary
+from rushhour.simulator.stack.state_dir import open_private
 
 _FILE = "session.json"
-_PRIVATE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,8 @@ class Session:
     def save(self, state_dir: Path) -> None:
         """Write the session to the state directory, without the password of Redis.
 
+        Only the user may read it.
+
         Raises
         ------
         StackError
@@ -44,9 +45,10 @@ class Session:
         """
         temporary = state_dir / f"{_FILE}.tmp"
         try:
-            temporary.touch(_PRIVATE)
             kept = replace(self, redis_url=mask_url(self.redis_url))
-            temporary.write_text(json.dumps(asdict(kept)), "utf-8")
+            with open(open_private(temporary), "w", encoding="utf-8") as file:
+                file.truncate()
+                json.dump(asdict(kept), file)
             temporary.replace(state_dir / _FILE)
         except OSError as error:
             raise StackError(f"state directory {state_dir}: {error.strerror}") from None
@@ -71,21 +73,6 @@ class Session:
         """Whether Redis needs a password, which is not kept in the file."""
         return MASK in self.redis_url
 
-    def is_alive(self) -> bool:
-        """Whether the process that started the run is alive, and Redis still holds the run.
-
-        The latter is unknown without a password.
-        """
-        if self.pid == os.getpid():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return self.lacks_password or self.client() is not None
-
     def client(self) -> redis.Redis | None:
         """Return a client of the run's Redis if it still answers and holds this run.
 
@@ -105,26 +92,3 @@ class Session:
                 return client if client.hget(keys.RUN, "run_id") == self.run_id else None
         except RedisFailure:
             return None
-
-
-def open_state_dir(settings: Settings) -> Path:
-    """Return the state directory, created if it does not exist.
-
-    Raises
-    ------
-    StackError
-        If another run is live in it, or it cannot be written.
-    """
-    directory = settings.state_dir
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StackError(f"state directory {directory}: {error.strerror}") from None
-    session = Session.load(directory)
-    if session is not None and session.is_alive():
-        raise StackError(
-            f"a run is live already (process {session.pid}, "
-            f"Redis {session.redis_address}): "
-            "stop it first, or give this one another --state-dir"
-        )
-    return directory

@@ -1,13 +1,20 @@
 """`rushhour up` that cannot start: one line on stderr, an exit code, and no process left."""
 
+import os
 import time
 from pathlib import Path
 
 import pytest
+import redis
 
+from rushhour.core.errors import DataError
 from rushhour.runtime import kafka
+from rushhour.simulator.commands import up
+from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.storage.runs import load_run, save_run
 from tests.fixtures.command import Cli, Rushhour
 from tests.fixtures.finished_run import up_args
+from tests.fixtures.run_views import RUN
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +65,37 @@ def test_a_kafka_that_cannot_be_reached_ends_the_run_in_bounded_time(
     assert time.monotonic() - started < 10.0
     assert ended.code == 4
     assert ended.one_line().startswith("rushhour: Kafka at 127.0.0.1:1: ")
+
+
+def test_a_second_run_does_not_share_the_state_directory_while_the_first_one_downloads(
+    cli: Cli, rushhour: Rushhour, two_days: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = []
+
+    def download(*_: object) -> Path:
+        ended = cli(rushhour, *up_args(two_days, "max"))
+        messages.append((ended.code, ended.one_line()))
+        raise DataError("the download failed")
+
+    monkeypatch.setattr(up, "locate_or_download", download)
+    cli(rushhour, *up_args(two_days, "max"))
+
+    ((code, message),) = messages
+    assert code == 6
+    assert f"a run is live already (process {os.getpid()}, " in message
+
+
+def test_another_run_on_a_given_redis_is_deleted_only_with_new(
+    cli: Cli, rushhour: Rushhour, two_days: Path, client: redis.Redis, redis_server: EmbeddedRedis
+) -> None:
+    save_run(client, RUN)
+    args = up_args(two_days, "max", "--redis", redis_server.url)
+
+    ended = cli(rushhour, *args)
+
+    assert ended.code == 6
+    assert "to delete it, start over with `rushhour up --new`" in ended.one_line()
+    assert load_run(client) == RUN
+    assert cli(rushhour, *args, "--new").code == 0
+    assert load_run(client) != RUN
+    assert cli(rushhour, *args).code == 0  # the same run: its results are the same

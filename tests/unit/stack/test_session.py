@@ -39,11 +39,32 @@ def test_a_password_is_not_stored_and_has_to_be_given_again(tmp_path: Path) -> N
         session.client()
 
 
-def test_only_the_user_may_read_it(tmp_path: Path) -> None:
-    SESSION.save(tmp_path)
-    SESSION.save(tmp_path)
-    (file,) = tmp_path.iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_only_the_user_may_read_it_whatever_the_umask_and_what_was_there(
+    tmp_path: Path, umask: int
+) -> None:
+    left_over = tmp_path / "session.json.tmp"
+    left_over.write_text("x" * 10_000)
+    left_over.chmod(0o666)
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            SESSION.save(tmp_path)
+            (file,) = tmp_path.iterdir()
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            assert Session.load(tmp_path) is not None
+            file.chmod(0o666)
+    finally:
+        os.umask(before)
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.touch()
+    (tmp_path / "session.json.tmp").symlink_to(target)
+    with pytest.raises(StackError, match="state directory"):
+        SESSION.save(tmp_path)
+    assert target.read_bytes() == b""
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"pid": 7}', "{"])
@@ -58,8 +79,3 @@ def test_a_damaged_file_is_no_session(tmp_path: Path, text: str) -> None:
 def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"^state directory .*missing: No such file"):
         SESSION.save(tmp_path / "missing")
-
-
-def test_a_session_of_this_process_or_of_an_ended_one_is_not_alive() -> None:
-    assert not Session(os.getpid(), "id", "redis://127.0.0.1:9", "").is_alive()
-    assert not Session(2**22 + 1, "id", "redis://127.0.0.1:9", "").is_alive()  # above any pid
