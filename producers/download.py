@@ -1,7 +1,8 @@
 """Download one official trip file: resumable, checked, and renamed atomically.
 
 Bytes go to `NAME.part`. Only a file with the expected size and hash gets its real name, so a file
-with that name is always complete.
+with that name is always complete. Only HTTPS is used, after redirects too, and no more bytes are
+written than a trip file may have.
 """
 
 import errno
@@ -21,6 +22,9 @@ from rushhour.core.errors import DataError, UnreachableError
 
 Progress = Callable[[int, int | None], None]
 
+_SCHEMES = ("https",)
+_MOST_REDIRECTS = 10
+_MOST_BYTES = 2**30  # of a file of unknown size; the largest months have a quarter of that
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _WAITS_S = (0.5, 1.0, 2.0, 4.0)  # before each further attempt
 # Compressed by a proxy, the bytes would fit neither the size nor the range.
@@ -117,20 +121,50 @@ class _Transfer:
         """Request the missing bytes; return whether the part file is complete now."""
         offset = self.size
         headers = _HEADERS | ({"Range": f"bytes={offset}-"} if offset else {})
-        with self.client.stream(
-            "GET", self.file.url, headers=headers, follow_redirects=True
-        ) as response:
+        with self._get(headers) as response:
             start, total = self._answer(response, offset)
             if start is None:
                 return offset == total or self._start_over()
             if start not in (0, offset):
                 return self._start_over()
-            if total is not None and self.file.size not in (None, total):
-                raise _unexpected(self.file, self.part, f"{total:,} bytes", f"{self.file.size:,}")
+            if total is not None:
+                self._check_size(total)
             self._store(response, start, total)
         if total is not None and self.size > total:
             return self._start_over()
         return total is None or self.size == total
+
+    @contextmanager
+    def _get(self, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """Yield the response after all redirects, with its body still to be read."""
+        request = self.client.build_request("GET", self.file.url, headers=headers)
+        for _ in range(_MOST_REDIRECTS):
+            if request.url.scheme not in _SCHEMES:
+                raise DataError(
+                    f"{self.file.url}: leads to {request.url}, which is not HTTPS: download the "
+                    "file yourself and pass it as --data"
+                )
+            response = self.client.send(request, stream=True, follow_redirects=False)
+            try:
+                if response.next_request is None:
+                    yield response
+                    return
+                request = response.next_request
+            finally:
+                response.close()
+        raise httpx.TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects", request=request)
+
+    def _check_size(self, size: int, *, complete: bool = True) -> None:
+        """Raise if a file of that size, or of at least that size, is not the expected one."""
+        known = self.file.size
+        if known is not None:
+            unexpected = size != known if complete else size > known
+        else:
+            unexpected = size > _MOST_BYTES
+        if unexpected:
+            found = f"{size:,} bytes" if complete else f"{size:,} bytes or more"
+            expected = f"at most {_MOST_BYTES:,}" if known is None else f"{known:,}"
+            raise _unexpected(self.file, self.part, found, expected)
 
     def _answer(self, response: httpx.Response, offset: int) -> tuple[int | None, int | None]:
         """Return where the body starts (None: no body) and the bytes in total."""
@@ -162,8 +196,9 @@ class _Transfer:
         self.progress(done, total)
         with self.part.open("ab" if start else "wb") as out:
             for chunk in response.iter_raw():
-                out.write(chunk)
                 done += len(chunk)
+                self._check_size(done, complete=False)
+                out.write(chunk)
                 self.received += len(chunk)
                 self.progress(done, total)
             out.flush()

@@ -89,6 +89,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[TripServer]:
     monkeypatch.setattr(download_module, "_WAITS_S", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(download_module, "_SCHEMES", ("http",))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with TripServer() as running:
         thread = Thread(target=running.serve_forever, args=(0.01,), daemon=True)
@@ -246,8 +247,68 @@ def test_a_wrong_size_is_reported_and_the_part_deleted(
 ) -> None:
     server.chunked = chunked
     file = OfficialFile(NAME, server.url, 999, None)
-    assert "1,024,000 bytes, not 999" in message(file, tmp_path)
+    found = message(file, tmp_path)
+    # Chunked, its size is not known before its end, and no more than the limit is written.
+    assert re.search(
+        r"[\d,]+ bytes or more, not 999;" if chunked else "1,024,000 bytes, not", found
+    )
     assert os.listdir(tmp_path) == []
+
+
+@BOTH_CHUNKED
+def test_a_file_of_unknown_size_has_a_limit(
+    server: TripServer, tmp_path: Path, chunked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download_module, "_MOST_BYTES", 500_000)
+    server.chunked = chunked
+    seen: list[int] = []
+    with pytest.raises(DataError, match="not at most 500,000; the download was deleted"):
+        download(official(server, known=False), tmp_path, lambda done, _: seen.append(done))
+    assert max(seen, default=0) <= 500_000
+    assert os.listdir(tmp_path) == []
+
+
+def redirecting(*targets: str) -> httpx.Client:
+    """A client of a server that answers each request with the next redirect, then with BODY."""
+    left = list(targets)
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        if left:
+            return httpx.Response(302, headers={"Location": left.pop(0)})
+        return httpx.Response(200, stream=httpx.ByteStream(BODY))
+
+    return httpx.Client(transport=httpx.MockTransport(answer))
+
+
+SECURE = OfficialFile(NAME, f"https://host/{NAME}", None, None)
+
+
+def test_redirects_are_followed_over_https(tmp_path: Path) -> None:
+    with redirecting("https://mirror/a", "/b") as client:
+        assert download(SECURE, tmp_path, quiet, client).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("first", [[], ["https://mirror/a"]])
+def test_a_redirect_to_http_is_refused(tmp_path: Path, first: list[str]) -> None:
+    with (
+        redirecting(*first, "http://mirror/b") as client,
+        pytest.raises(DataError, match=r"leads to http://mirror/b, which is not HTTPS"),
+    ):
+        download(SECURE, tmp_path, quiet, client)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_url_without_https_is_refused(tmp_path: Path) -> None:
+    with redirecting() as client, pytest.raises(DataError, match="is not HTTPS"):
+        download(OfficialFile(NAME, f"http://host/{NAME}", None, None), tmp_path, quiet, client)
+
+
+def test_redirects_without_an_end_are_refused(tmp_path: Path) -> None:
+    with (
+        redirecting(*["https://host/again"] * 30) as client,
+        pytest.raises(DataError, match="more than 10 redirects"),
+    ):
+        download(SECURE, tmp_path, quiet, client)
 
 
 @pytest.mark.parametrize("status", [403, 404])
