@@ -18,6 +18,7 @@ from producers.parquet import content_of
 from rushhour.core.errors import VerificationError
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
+from rushhour.core.version import VERSION
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.simulator.evaluation.demand import recount
 from rushhour.simulator.evaluation.offline import replay
@@ -54,6 +55,9 @@ def verify(
     snapshot = Snapshot.read(client, run)
     hours = snapshot.hours
     yield _progress(run, hours)
+    if run.version != VERSION:
+        detail = f"rushhour {run.version}, and this is {VERSION}: their results may differ"
+        yield Check("the run is of another version", "note", detail)
     if not hours:
         return
     if file is not None:

@@ -13,9 +13,11 @@ from rushhour.core.errors import VerificationError
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.models import SERVED
 from rushhour.core.topics import DEAD_LETTERS
+from rushhour.core.version import VERSION
 from rushhour.runtime import kafka
 from rushhour.runtime.kafka import BatchProducer
 from rushhour.runtime.redis_client import read_hash
+from rushhour.simulator.evaluation.verification.check import Check
 from rushhour.simulator.evaluation.verify import verify
 from rushhour.storage.runs import load_run
 from rushhour.storage.skips import RecordPosition, add_skip
@@ -432,6 +434,22 @@ def test_unknown_models_cannot_be_verified(
         ended = cli(after_run, "verify", "--redis", url)
         assert ended.code == 7
         assert f"the models of the run ({SERVED}, of_long_ago) are not those" in ended.one_line()
+
+
+def test_a_run_of_another_version_is_verified_with_a_note(
+    saved_copy: SavedCopy, two_days: Path
+) -> None:
+    with saved_copy() as (_, client):
+        client.hset("sim:run", "version", "0.0.1")
+        checks = list(verify(client, load_run(client), two_days))
+
+    assert [check for check in checks if check.status != "ok"] == [
+        Check(
+            "the run is of another version",
+            "note",
+            f"rushhour 0.0.1, and this is {VERSION}: their results may differ",
+        )
+    ]
 
 
 def test_verify_compares_the_closed_hours_of_an_unfinished_run(
