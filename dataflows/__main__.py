@@ -31,7 +31,7 @@ from rushhour.runtime.dead_letters import DeadLetters
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.process import causes, end_process, run_pipeline_process
+from rushhour.runtime.process import causes, end_at_once, end_process, run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import is_finished
 from rushhour.storage.runs import join_run, load_offsets
@@ -152,6 +152,7 @@ def execute(flow: Dataflow, settings: Settings, run: RunInfo, store: Store | Non
             "process_id": settings.process,
             "addresses": _addresses(settings, run.dataflows),
         }
+        end_at_once()  # Bytewax aborts at an exception while it connects to the others
     if store is not None:
         options |= {"epoch_interval": EPOCH, "recovery_config": store.config}
     reach("dataflow.start")

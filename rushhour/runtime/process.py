@@ -42,9 +42,12 @@ class _Ending:
 
     def __init__(self) -> None:
         self.exit_code = INTERRUPTED
+        self.at_once = False
         self._grace = threading.Lock()
 
     def on_signal(self, _signal: int, _frame: FrameType | None) -> NoReturn:
+        if self.at_once:
+            _leave(self.exit_code)
         self._limit()
         raise Terminated
 
@@ -52,6 +55,8 @@ class _Ending:
         """Log why the process has to end, and end it from another thread than the main one."""
         _log.error("%s", error)
         self.exit_code = error.exit_code
+        if self.at_once:
+            _leave(self.exit_code)
         self._limit()  # a main thread that runs no Python gets no signal
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -124,7 +129,7 @@ def run_pipeline_process(name: str, main: Main) -> NoReturn:
     try:
         run_process(name, work)
     except SystemExit as end:
-        _leave(end)
+        _leave(int(end.code or 0))
 
 
 def _run_through_outages(
@@ -163,7 +168,7 @@ def _run_through_outages(
                 break
 
 
-def _leave(end: SystemExit) -> NoReturn:
+def _leave(exit_code: int) -> NoReturn:
     """Exit without waiting for threads of libraries.
 
     Those of Bytewax, after it has lost another process, abort a Python that finalizes.
@@ -171,7 +176,15 @@ def _leave(end: SystemExit) -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(int(end.code or 0))
+    os._exit(exit_code)
+
+
+def end_at_once() -> None:
+    """From now on, end at once when told to: the main thread runs code that no exception may leave.
+
+    The lease of the process then expires.
+    """
+    _ending.at_once = True
 
 
 def end_process(error: RushhourError) -> None:

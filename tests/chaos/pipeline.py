@@ -1,5 +1,7 @@
 """One run as real processes, each behind proxies of its own."""
 
+import random
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -8,7 +10,7 @@ from pathlib import Path
 
 from rushhour.core.hours import HOUR_MS, parse_label
 from rushhour.runtime.failpoints import VARIABLE
-from rushhour.simulator.stack.ports import HOST, free_ports
+from rushhour.simulator.stack.ports import HOST
 from tests.chaos.control import Control, Event
 from tests.chaos.invariants import Watch
 from tests.chaos.launch import launch
@@ -25,6 +27,7 @@ SHORT_LIMITS = {
     "kafka.socket.seconds": 3.0,
 }
 PREPARE = "prepare-0"
+_PORTS = (20_000, 32_000)
 _PREPARE_ATTEMPTS = 6
 _PREPARE_S = 60.0
 _MODULES = {"producer": "producers", "dataflow": "dataflows", "consumer": "consumers"}
@@ -122,7 +125,7 @@ class Pipeline:
             "RUSHHOUR_RECOVERY_DIR": str(self.recovery),
             "RUSHHOUR_STATE_DIR": str(directory / "state"),
             "RUSHHOUR_CACHE_DIR": str(directory / "cache"),
-            "RUSHHOUR_ADDRESSES": ",".join(f"{HOST}:{port}" for port in free_ports(dataflows)),
+            "RUSHHOUR_ADDRESSES": ",".join(f"{HOST}:{port}" for port in _ports(dataflows)),
         }
         names = ["producer-0"]
         names += [f"dataflow-{i}" for i in range(dataflows)]
@@ -213,6 +216,17 @@ class Pipeline:
             "PYTHONUNBUFFERED": "1",
             VARIABLE: f"*=*:hold:{self.control.path};{limits}",
         }
+
+
+def _ports(count: int) -> list[int]:
+    """Return free ports below those that the system gives to connections, which come and go."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex((HOST, port)) != 0:
+                found.append(port)
+    return found
 
 
 def room_of(process: str) -> str:
