@@ -1,5 +1,7 @@
 """The producer against a broker and a Redis: where it starts, and what it logs."""
 
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,13 @@ import redis
 from producers.__main__ import main
 from rushhour.core import keys
 from rushhour.core.codec import trip_codec
+from rushhour.core.errors import DataError, StackError
 from rushhour.core.events import Tick, Trip, TripEvent
 from rushhour.core.hours import HOUR_MS, clock_label
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TRIPS
+from rushhour.runtime.fence import Fence
 from rushhour.runtime.kafka import assigned_consumer, end_offsets
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.redis_client import read_hash
@@ -101,3 +105,48 @@ def test_a_run_is_sent_from_its_start_and_after_a_restart_from_the_first_open_ho
         "30 hours from 2024-10-01 00:00 to 2024-10-02 06:00 at max, resumed at 2024-10-02 02:00",
         "finished: 30 trips sent",
     ]
+
+
+def test_a_file_that_was_replaced_in_mid_run_is_not_sent(
+    run: RunInfo,
+    client: redis.Redis,
+    redis_server: EmbeddedRedis,
+    settings: SettingsFactory,
+    broker: str,
+) -> None:
+    prepare(client, KafkaCluster(broker), 4, run, create=False)
+    before = end_offsets(KafkaCluster(broker), (TRIPS,))
+    file = write_trips(Path(run.file), [("2024-10-01 00:00:00", 1)] * 32)
+
+    with pytest.raises(DataError) as caught:
+        replay(run, client, settings, broker, redis_server.url)
+
+    assert str(caught.value) == (
+        f"{file} is not the file this run started with (sha256 {sha256_of(file)}, expected "
+        f"{run.sha256}): restore it, or start over with `rushhour prepare --new`"
+    )
+    assert end_offsets(KafkaCluster(broker), (TRIPS,)) == before
+    assert read_hash(client, keys.QUALITY) == {}
+
+
+@pytest.mark.parametrize("name", ["producer", "dataflow", "consumer"])
+def test_no_process_joins_a_run_of_another_version(
+    run: RunInfo,
+    client: redis.Redis,
+    redis_server: EmbeddedRedis,
+    settings: SettingsFactory,
+    broker: str,
+    name: str,
+) -> None:
+    prepare(client, KafkaCluster(broker), 4, replace(run, version="0.0.1"), create=False)
+    before = {key: client.dump(key) for key in client.scan_iter()}
+    process = import_module(f"{name}s.__main__")
+
+    with pytest.raises(StackError, match=r"^rushhour 0\.0\.1 started this run, and this is"):
+        process.main(
+            settings(kafka=broker, redis=redis_server.url),
+            Health(),
+            Fence("id", f"{name}-0", 1, "owner"),
+        )
+
+    assert {key: client.dump(key) for key in client.scan_iter()} == before
