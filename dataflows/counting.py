@@ -12,7 +12,7 @@ import numpy as np
 from dataflows.trip_batch import TripBatch
 from rushhour.core.arrays import Counts
 from rushhour.core.checksums import add, tick_checksum, total, trip_hashes
-from rushhour.core.errors import EventError
+from rushhour.core.errors import EventError, StackError
 from rushhour.core.events import Tick
 from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
 from rushhour.core.topics import TRIPS
@@ -178,7 +178,17 @@ class HourJoiner:
     sums: dict[int, Counts] = field(default_factory=dict)
 
     def update(self, progress: PartitionProgress) -> list[CityHour]:
-        """Add one partition's progress; return the hours that the city closes with it, in order."""
+        """Add one partition's progress; return the hours that the city closes with it, in order.
+
+        Raises
+        ------
+        StackError
+            If the partition closes other hours than the next ones.
+        """
+        expected = floor_hour(self.watermarks.get(progress.partition, self.next_hour))
+        found = min(progress.closed, default=floor_hour(progress.watermark))
+        if found != expected:
+            raise mixed_states(f"partition {progress.partition} of {TRIPS}", found, expected)
         self.watermarks[progress.partition] = progress.watermark
         for hour, counts in progress.closed.items():
             self.sums[hour] = self.sums[hour] + counts if hour in self.sums else counts
@@ -197,3 +207,12 @@ class HourJoiner:
     def snapshot(self) -> "HourJoiner":
         """Return a copy of the state, independent of later updates."""
         return copy.deepcopy(self)
+
+
+def mixed_states(what: str, found: int, expected: int | None) -> StackError:
+    """Return the error that the states of two steps are from different times (both epoch ms)."""
+    instead = "nothing" if expected is None else clock_label(expected)
+    return StackError(
+        f"{what} continues at {clock_label(found)} instead of {instead}: the recovery stores are "
+        "from different times: delete those of all dataflow processes, and restart the processes"
+    )

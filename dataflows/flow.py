@@ -23,6 +23,7 @@ from dataflows.counting import (
     HourJoiner,
     PartitionCounter,
     PartitionProgress,
+    mixed_states,
 )
 from dataflows.events import alert_events, prediction_events, rides_events
 from dataflows.failure import noted
@@ -128,6 +129,8 @@ class ForecastLogic(StatefulBatchLogic[CityHour, ForecastStep, ForecastEngine]):
 
     def _update(self, hour: CityHour) -> ForecastStep:
         reach("dataflow.hour", hour=hour.hour_ts)
+        if self._engine.forecast_ts != (None if hour.rides is None else hour.hour_ts):
+            raise mixed_states("the city", hour.hour_ts, self._engine.forecast_ts)
         with FORECAST_DURATION.time():
             if hour.rides is None:
                 return self._engine.predict_one(hour.hour_ts), np.full(ZONE_COUNT, np.nan)

@@ -54,6 +54,11 @@ class ForecastEngine:
         self._logged: tuple[pd.DataFrame, Forecast] | None = None
         self._failures: list[ModelFailure] = []
 
+    @property
+    def forecast_ts(self) -> int | None:
+        """Start of the hour that was forecast and is not learned yet (epoch ms); None if none."""
+        return None if self._logged is None else self._logged[1].hour_ts
+
     def predict_one(self, hour_ts: int) -> Forecast:
         """Return the forecast of the hour that starts at `hour_ts` (epoch ms).
 

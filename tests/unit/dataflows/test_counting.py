@@ -18,9 +18,9 @@ from dataflows.counting import (
     PartitionProgress,
 )
 from dataflows.trip_batch import TripBatch
-from rushhour.core.errors import EventError
+from rushhour.core.errors import EventError, StackError
 from rushhour.core.events import Tick, Trip, TripEvent
-from rushhour.core.hours import HOUR_MS
+from rushhour.core.hours import HOUR_MS, clock_label
 from rushhour.core.topics import partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from tests.fixtures.trip_stream import numbered, stream_of, tick_after
@@ -499,6 +499,20 @@ def test_the_joiner_does_not_write_into_a_partitions_counts() -> None:
     joiner.update(PartitionProgress(0, START + HOUR_MS, {START: counts}))
     joiner.update(PartitionProgress(1, START + HOUR_MS, {START: counts}))
     assert counts.sum() == ZONE_COUNT
+
+
+@pytest.mark.parametrize("first", [START - HOUR_MS, START + HOUR_MS])
+def test_a_counter_from_another_time_than_the_joiner_is_an_error(first: int) -> None:
+    """As after a recovery store was replaced by an older one."""
+    joiner = HourJoiner(2, START)
+    progress = PartitionProgress(1, first + HOUR_MS, {first: np.ones(ZONE_COUNT, np.int64)})
+    with pytest.raises(StackError) as caught:
+        joiner.update(progress)
+    assert str(caught.value) == (
+        f"partition 1 of trips continues at {clock_label(first)} instead of 2024-10-01 00:00: the "
+        "recovery stores are from different times: delete those of all dataflow processes, and "
+        "restart the processes"
+    )
 
 
 def test_a_batch_keeps_the_positions_of_its_ticks() -> None:

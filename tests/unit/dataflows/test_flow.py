@@ -16,7 +16,7 @@ from dataflows.flow import CountLogic, DayLog, ForecastLogic, build_flow
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.trip_batch import TripBatch
 from rushhour.core.arrays import Counts
-from rushhour.core.errors import EventError
+from rushhour.core.errors import EventError, StackError
 from rushhour.core.events import (
     Alert,
     AlertEvent,
@@ -200,6 +200,19 @@ def test_each_simulated_day_is_one_line_of_the_log(caplog: pytest.LogCaptureFixt
         assert caplog.messages == ["closed 2024-10-01: 14 hours, 1400 rides, 7 alerts"]
         day.add(START + 47 * HOUR_MS, 5, 0)
     assert caplog.messages[1:] == ["closed 2024-10-02: 24 hours, 2305 rides, 11 alerts"]
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_an_engine_from_another_time_than_the_joiner_is_an_error(lost: bool) -> None:
+    engine = ForecastEngine()
+    if not lost:
+        engine.predict_one(START)
+    hour = CityHour(START + HOUR_MS, np.zeros(ZONE_COUNT, np.int64))
+    instead = "nothing" if lost else "2024-10-01 00:00"
+    with pytest.raises(
+        StackError, match=f"the city continues at 2024-10-01 01:00 instead of {instead}: "
+    ):
+        ForecastLogic(engine).on_batch([hour])
 
 
 @pytest.mark.parametrize("workers", [2, 3])

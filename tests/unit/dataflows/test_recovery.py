@@ -231,7 +231,7 @@ def test_the_version_of_the_state_changes_with_its_fields() -> None:
         engine.predict_one(hour * HOUR_MS)
         engine.learn_one(hour * HOUR_MS, np.ones(ZONE_COUNT, np.int64))
     engine.predict_one(3 * HOUR_MS)
-    states = (PartitionCounter(0), HourJoiner(1), Position(0), engine)
+    states = (PartitionCounter(0, 0), HourJoiner(1, 0), Position(0), engine)
     shapes = sorted(set().union(*map(shapes_of, states)))
     assert [f"state {STATE_VERSION}", *shapes] == STATE.read_text("utf-8").splitlines()
 
