@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import cast
 
 import redis
 from prometheus_client import REGISTRY, Counter, Histogram
@@ -46,6 +47,7 @@ class RunCollector(Collector):
         """Yield the gauges whose figures are known; none while Redis is unavailable."""
         with suppress(redis.RedisError):  # the process itself reports that
             yield from self._progress()
+            yield self._leases()
             yield from self._scores()
             yield from self._bands()
 
@@ -73,6 +75,19 @@ class RunCollector(Collector):
                 "Predicted rides of the last closed hour",
                 city["prediction"],
             )
+
+    def _leases(self) -> GaugeMetricFamily:
+        """Tell when each process took its lease: its epoch is that time."""
+        family = GaugeMetricFamily(
+            "rushhour_lease_taken_timestamp_seconds",
+            "When the process took its lease",
+            labels=["process"],
+        )
+        for process in self._run.processes:
+            epoch = cast(str | None, self._client.get(keys.epoch(process)))
+            if epoch is not None:
+                family.add_metric([process], int(epoch) / SECOND_MS)
+        return family
 
     def _scores(self) -> Iterator[GaugeMetricFamily]:
         by_model = {name: read_hash(self._client, keys.model(name)) for name in self._run.models}

@@ -69,6 +69,19 @@ class RunInfo:
         """The number of hours of the run."""
         return (self.end_ts - self.start_ts) // HOUR_MS
 
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """The names of the processes of the run, as their leases have them.
+
+        >>> RunInfo("id", "green", "2024-10", "a", "/a", 0, 1, dataflows=2).processes
+        ('producer-0', 'dataflow-0', 'dataflow-1', 'consumer-0')
+        """
+        return (
+            "producer-0",
+            *(f"dataflow-{process}" for process in range(self.dataflows)),
+            *(f"consumer-{process}" for process in range(self.consumers)),
+        )
+
     def to_fields(self) -> dict[str, str | int]:
         """Return the run as the fields of a hash."""
         return {

@@ -220,6 +220,7 @@ def test_each_scrape_reads_redis(client: redis.Redis, scrape: Callable[[], Figur
         "alerts": 6.0,
         "city_rides": 5.0 * ZONE_COUNT,
         "city_prediction": 6.0 * ZONE_COUNT,
+        "lease_taken_timestamp_seconds": 0.001,
     }
     of_models = {key: value for key, value in found.items() if key[1]}
     assert of_models.pop(("band_coverage_ratio", "5-20", "")) == 0.8

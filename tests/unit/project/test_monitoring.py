@@ -25,7 +25,11 @@ from rushhour.core.hours import HOUR_MS
 from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.core.run import RunInfo
 from rushhour.runtime.build_info import BUILD_INFO, export_version
+from rushhour.runtime.dead_letters import REJECTED
+from rushhour.runtime.kafka_watch import KAFKA_UP
 from rushhour.runtime.metrics import LAG
+from rushhour.runtime.outage import REDIS_UP
+from rushhour.runtime.records import FOREIGN_RECORDS
 from rushhour.scoring.bands import BANDS
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
@@ -41,6 +45,9 @@ class FakeRedis:
         fields += [score_field(score, window) for score in scores for window in WINDOWS]
         return dict.fromkeys(fields, "1")
 
+    def get(self, _key: str) -> str:
+        return "1727740800000"
+
     def hget(self, *_: str) -> str:
         return "0"
 
@@ -53,7 +60,16 @@ def exported() -> CollectorRegistry:
     run = RunInfo("id", "green", "2024-10", "a", "/a", 0, HOUR_MS, models=model_names())
     # One of each module that registers metrics.
     export_version()
-    modules = (LAG, BUILD_INFO, FORECAST_DURATION, TRIPS_SENT)
+    modules = (
+        BUILD_INFO,
+        FOREIGN_RECORDS,
+        FORECAST_DURATION,
+        KAFKA_UP,
+        LAG,
+        REDIS_UP,
+        REJECTED,
+        TRIPS_SENT,
+    )
     assert {next(iter(metric.describe())).name for metric in modules} <= {
         family.name for family in REGISTRY.collect()
     }
@@ -108,6 +124,8 @@ LABELS = {
 NO_NAMES = re.compile(r'"[^"]*"|\{[^}]*\}|\[[^]]*\]|\$\w+|\b(?:by|without|on|ignoring)\s*\([^)]*\)')
 NAME = re.compile(r"(?<![\w.:])[a-zA-Z_:][\w:]*\b(?!\s*\()")
 OPERATORS = {"and", "or", "unless"}
+# Metrics of every target: its scrapes, and its process (from the client library, on Linux).
+OF_PROMETHEUS = {"up", "process_start_time_seconds"}
 MATCHER = re.compile(r'(\w+)\s*(?:=|!=|=~|!~)\s*"([^"]*)"')
 
 
@@ -119,7 +137,7 @@ def names(expr: str) -> set[str]:
 def unknown(expr: str) -> set[str]:
     """What an expression uses and no process exports: metrics, and label="value"."""
     recorded = {rule["record"] for rule in RULES if "record" in rule}
-    metrics = names(expr) - exported_names() - recorded - {"up"}
+    metrics = names(expr) - exported_names() - recorded - OF_PROMETHEUS
     return metrics | {
         f'{label}="{value}"'
         for label, values in MATCHER.findall(expr)
