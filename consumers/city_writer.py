@@ -10,7 +10,7 @@ from consumers.city import City, CityUpdate
 from consumers.pending import HourUpdate
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure
-from rushhour.core.hours import HOUR_MS
+from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import READ_FENCE, Condition, Fence, StaleState
@@ -87,16 +87,25 @@ class CityWriter:
         Raises
         ------
         StaleState
-            If Redis has lost hours that were closed.
+            If Redis has lost hours that were written or closed.
         RushhourError
             If a stream holds entries that are not of the run, or as for `Fence.check`.
         """
         due = self._city.due(closed)
         if not due:
             return
-        tables = read_hours(self._client, self._run, self._city.unknown(due))
+        read = {
+            hour.hour_ts: hour
+            for hour in read_hours(self._client, self._run, self._city.unknown(due))
+        }
+        for hour_ts, hour in read.items():
+            if not (hour.is_forecast() and (hour.is_closed() or hour_ts not in due)):
+                raise StaleState(
+                    f"Redis lacks figures of {hour_label(hour_ts)}, "
+                    "which every partition has written"
+                )
         reach("consumer.city", hour=due[-1])
-        self._write(self._city.close(due, {hour.hour_ts: hour for hour in tables}), due)
+        self._write(self._city.close(due, read), due)
         reach("consumer.closed", hour=due[-1])
 
     def _write(self, update: CityUpdate, due: range) -> None:
@@ -108,8 +117,8 @@ class CityWriter:
             written = self._last_written(*streams)
             if written < due.start - HOUR_MS:
                 raise StaleState(
-                    f"Redis went back in time: stream '{keys.CITY_HOURLY}' ends with hour "
-                    f"{written}, and ended with {due.start - HOUR_MS} before"
+                    f"Redis went back in time: stream '{keys.CITY_HOURLY}' ends with entry "
+                    f"{streams[0][1]}, and {due.start - HOUR_MS}-0 was written"
                 )
             return written < update.last_hour
 

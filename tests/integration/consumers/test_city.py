@@ -15,12 +15,13 @@ from consumers.resume import resume
 from consumers.writer import ZoneWriter, read_closed
 from rushhour.core import keys
 from rushhour.core.arrays import Floats, ZoneMask
-from rushhour.core.errors import StackError
+from rushhour.core.errors import RedisFailure, StackError
 from rushhour.core.forecast import Forecast
 from rushhour.core.models import LAST_HOUR, SERVED
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import HOURLY_RIDES, ZONE_TOPICS, partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.runtime.fence import StaleState
 from rushhour.runtime.redis_client import connect, read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.hour_tables import HourTables
@@ -265,6 +266,69 @@ def test_a_resumed_city_knows_the_number_of_alerts(
 
     assert contents(client) == four_hours
     assert read_hash(client, keys.QUALITY)["alerts"] == str(len(ids_of(0, 1, 3)))
+
+
+@pytest.mark.parametrize("lost", ["rides:2024-10-02T23", "predictions:2024-10-03T00"])
+def test_figures_that_redis_has_lost_are_not_closed_for_the_city(
+    client: redis.Redis, lost: str
+) -> None:
+    """As when Redis goes back in time between the writes for the zones and for the city."""
+    consumers = [InProcess(client, process, 2) for process in range(2)]
+    for consumer in consumers:
+        consumer.step()
+    client.delete(lost)
+    with pytest.raises(StaleState, match=r"Redis lacks figures of 2024-10-0"):
+        consumers[1].step()
+    assert not client.exists(keys.CITY_HOURLY, keys.CITY)
+
+
+FOREIGN = {
+    keys.CITY_HOURLY: ["*", f"{START + 30 * HOUR}-0", f"{START + HOUR}-1", f"{START + 5}-0"],
+    keys.ALERTS: ["*", f"{START + HOUR}-7"],
+}
+
+
+@pytest.mark.parametrize(
+    ("stream", "entry_id"), [(stream, each) for stream, ids in FOREIGN.items() for each in ids]
+)
+@pytest.mark.parametrize("at", ["the start", "a later hour"])
+def test_a_foreign_entry_of_a_stream_stops_the_consumer_until_it_is_deleted(
+    client: redis.Redis, four_hours: dict[str, object], stream: str, entry_id: str, at: str
+) -> None:
+    consumer = InProcess(client, 0, 1)
+    for _ in range(2):
+        consumer.step()
+    added = str(client.xadd(stream, {"x": 1}, id=entry_id))
+    with pytest.raises(RedisFailure) as caught:
+        if at == "the start":
+            consumer.city.start()
+        else:
+            consumer.step()
+            consumer.step()
+    assert f"XDEL {stream} {added}" in str(caught.value)
+    assert caught.value.exit_code == 5
+
+    client.xdel(stream, added)
+    if at == "a later hour":
+        with pytest.raises(RedisFailure, match="was deleted: restart the consumer"):
+            city_of(client).close(read_closed(client))
+    city = city_of(client)
+    city.start()
+    city.close(read_closed(client))
+    again = InProcess(client, 0, 1)
+    again.resume_at(2 if at == "a later hour" else 1)
+    while again.hour < HOURS or again.closed:
+        again.step()
+    assert contents(client) == four_hours
+
+
+def test_a_stream_that_lacks_an_hour_stops_the_consumer(client: redis.Redis) -> None:
+    consumer = InProcess(client, 0, 1)
+    for _ in range(4):
+        consumer.step()
+    client.xdel(keys.CITY_HOURLY, f"{START}-0")
+    with pytest.raises(RedisFailure, match="has 1 entries for 2 hours"):
+        city_of(client).start()
 
 
 @pytest.mark.parametrize("read_after", [keys.CLOSED, keys.QUALITY])

@@ -111,9 +111,7 @@ def test_a_missing_offset_is_an_error_and_not_a_restart(broker: str) -> None:
 
     found = read(broker, {TRIPS: {0: 10**6}}, 1)
 
-    with pytest.raises(
-        KafkaFailure, match=r"'trips' partition 0.*out of range.*: restore its"
-    ):
+    with pytest.raises(KafkaFailure, match=r"'trips' partition 0.*out of range.*: restore its"):
         check_messages(found)
     assert b"a" not in [message.value() for message in found if message.error() is None]
 
