@@ -6,12 +6,14 @@ from contextlib import ExitStack
 from consumers.consumer import Consumer
 from consumers.metrics import export_run
 from consumers.reader import EventsReader
+from rushhour.core.bounds import PartitionBounds
 from rushhour.core.settings import Settings
 from rushhour.core.topics import DEAD_LETTERS
 from rushhour.runtime.dead_letters import DeadLetters
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
+from rushhour.runtime.records import RunRecords
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.runs import join_run, load_offsets
 from rushhour.storage.skips import load_skips
@@ -38,7 +40,12 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             f"consumer-{settings.process}",
         )
         at_end.callback(letters.close)
-        reader = EventsReader(kafka, run, consumer.offsets, letters, load_skips(client), health)
+        bounds = {
+            partition: PartitionBounds(run.start_ts, run.end_ts, zones)
+            for partition, zones in consumer.partitions.items()
+        }
+        records = RunRecords(run.run_id, letters, load_skips(client))
+        reader = EventsReader(kafka, records, bounds, consumer.offsets, health)
         at_end.callback(reader.close, consumer.assigned)
         while not consumer.is_done():
             reader.read_into(consumer.assigned)

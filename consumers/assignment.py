@@ -58,6 +58,10 @@ class AssignedPartitions:
         """Add an alert of one zone and hour, or the end of an hour."""
         self._pending[partition].add_alert(offset, event)
 
+    def pass_over(self, topic: str, partition: int, offset: int) -> None:
+        """Move the position of a topic past a record that is not one of the run's events."""
+        self._pending[partition].pass_over(topic, offset)
+
     def pop_complete(self) -> list[HourUpdate]:
         """Return what has become complete, in order of hours, one update for all its zones."""
         return join(

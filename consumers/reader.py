@@ -1,25 +1,27 @@
 """The Kafka edge: reads `hourly_rides`, `predictions` and `alerts` into pending hours."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import confluent_kafka as ck
 
 from consumers.assignment import AssignedPartitions, TopicPartition
+from consumers.bounds import fault_of
 from consumers.metrics import EVENTS_READ
+from rushhour.core.bounds import PartitionBounds
 from rushhour.core.codec import alert_codec, prediction_codec, rides_codec
+from rushhour.core.events import AlertEvent, HourlyRides, Prediction
 from rushhour.core.kafka_cluster import KafkaCluster
-from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from rushhour.runtime.kafka import assigned_consumer, check_messages
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.records import RecordPosition, RecordReader, Rejects
+from rushhour.runtime.records import RecordReader, RunRecords
 
 _MAX_MESSAGES = 10_000
 _WAIT_S = 0.5
 
-E = TypeVar("E")
+E = TypeVar("E", HourlyRides, Prediction, AlertEvent)
 
 
 class EventsReader:
@@ -28,21 +30,20 @@ class EventsReader:
     def __init__(
         self,
         cluster: KafkaCluster,
-        run: RunInfo,
+        records: RunRecords,
+        bounds: Mapping[int, PartitionBounds],
         offsets: Mapping[TopicPartition, int],
-        rejects: Rejects,
-        skipped: Collection[RecordPosition] = (),
         health: Health | None = None,
     ) -> None:
         by_topic: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in offsets.items():
             by_topic.setdefault(topic, {})[partition] = offset
         self._cluster = cluster
+        self._bounds = dict(bounds)
         self._consumer = assigned_consumer(cluster, by_topic, health)
-        run_id = run.run_id
-        self._rides = RecordReader(HOURLY_RIDES, rides_codec(run_id), rejects, skipped)
-        self._predictions = RecordReader(PREDICTIONS, prediction_codec(run_id), rejects, skipped)
-        self._alerts = RecordReader(ALERTS, alert_codec(run_id), rejects, skipped)
+        self._rides = records.of(HOURLY_RIDES, rides_codec)
+        self._predictions = records.of(PREDICTIONS, prediction_codec)
+        self._alerts = records.of(ALERTS, alert_codec)
         self._lag = LagMeter(cluster, self._consumer)
 
     def read_into(self, assigned: AssignedPartitions) -> None:
@@ -55,11 +56,18 @@ class EventsReader:
         """
         messages = self._poll()
         check_messages(messages)
-        _feed(self._of(HOURLY_RIDES, messages), HOURLY_RIDES, self._rides, assigned.add_rides)
-        _feed(
-            self._of(PREDICTIONS, messages), PREDICTIONS, self._predictions, assigned.add_prediction
+        feeds: tuple[tuple[str, RecordReader[Any], Callable[[int, int, Any], None]], ...] = (
+            (HOURLY_RIDES, self._rides, assigned.add_rides),
+            (PREDICTIONS, self._predictions, assigned.add_prediction),
+            (ALERTS, self._alerts, assigned.add_alert),
         )
-        _feed(self._of(ALERTS, messages), ALERTS, self._alerts, assigned.add_alert)
+        for topic, records, add in feeds:
+            name = self._cluster.topic(topic)
+            of_topic = [message for message in messages if message.topic() == name]
+            self._feed(topic, of_topic, records, add)
+            last = {message.partition() or 0: message.offset() or 0 for message in of_topic}
+            for partition, offset in last.items():  # what was passed over counts as read
+                assigned.pass_over(topic, partition, offset)
         self._lag.measure(assigned.positions())
 
     def close(self, assigned: AssignedPartitions) -> None:
@@ -67,9 +75,22 @@ class EventsReader:
         self._lag.measure(assigned.positions(), now=True)
         self._consumer.close()
 
-    def _of(self, topic: str, messages: list[ck.Message]) -> list[ck.Message]:
-        name = self._cluster.topic(topic)
-        return [message for message in messages if message.topic() == name]
+    def _feed(
+        self,
+        topic: str,
+        messages: Sequence[ck.Message],
+        records: RecordReader[E],
+        add: Callable[[int, int, E], None],
+    ) -> None:
+        own, events = records.events(messages)
+        EVENTS_READ.labels(topic).inc(len(events))
+        for message, event in zip(own, events, strict=True):
+            partition = message.partition() or 0
+            fault = fault_of(self._bounds[partition], partition, event)
+            if fault is None:
+                add(partition, message.offset() or 0, event)
+            else:
+                records.reject(message, *fault)
 
     def _poll(self) -> list[ck.Message]:
         # poll returns as soon as there is one message; consume would wait for its whole timeout.
@@ -77,15 +98,3 @@ class EventsReader:
         if first is None:
             return []
         return [first, *self._consumer.consume(_MAX_MESSAGES, timeout=0)]
-
-
-def _feed(
-    batch: list[ck.Message],
-    topic: str,
-    records: RecordReader[E],
-    add: Callable[[int, int, E], None],
-) -> None:
-    own, events = records.events(batch)
-    EVENTS_READ.labels(topic).inc(len(events))
-    for message, event in zip(own, events, strict=True):
-        add(message.partition() or 0, message.offset() or 0, event)

@@ -69,6 +69,7 @@ def resume(
     }
     pending = {
         partition: PendingHours(
+            partition,
             zones,
             next_hours[partition],
             {topic: offsets[topic, partition] for topic in ZONE_TOPICS},

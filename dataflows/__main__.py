@@ -32,8 +32,10 @@ from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import causes, end_at_once, end_process, run_pipeline_process
+from rushhour.runtime.records import RunRecords
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import is_finished
+from rushhour.storage.columns import zones_of
 from rushhour.storage.runs import join_run, load_offsets
 from rushhour.storage.skips import load_skips
 
@@ -60,7 +62,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             run.run_id,
             f"dataflow-{settings.process}",
         )
-        skips = load_skips(client)
+        records = RunRecords(run.run_id, letters, load_skips(client))
         sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
         finished = is_finished(client, run)
     client.close()
@@ -81,22 +83,23 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         settings.recovery_dir or "none",
     )
     flow = build_flow(
-        TripsSource(kafka, run, start, letters, skips, health),
+        TripsSource(kafka, run, start, records, health),
         len(start),
         run.start_ts,
         {
             topic: ZoneEventsSink(kafka, topic, sizes[topic], codec(run.run_id), health)
             for topic, codec in _CODECS.items()
         },
+        [zones_of(partition, sizes[ALERTS]) for partition in range(sizes[ALERTS])],
     )
     with ExitStack() as stack:
+        stack.callback(letters.close)
         try:
             store = _enter(settings, run, fence, health, stack)
         except NotNeededError:
             _log.info("nothing to do: run %s is finished", run.run_id)
             return
         execute(flow, settings, run, store)
-    letters.close()
     _log.info(
         "finished: %d hours forecast, %d trips counted, %d duplicate trips",
         total("rushhour_forecast_duration_seconds_count"),

@@ -1,13 +1,30 @@
 """Events from what the dataflow computes: rides, forecasts and alerts, one hour at a time."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from dataflows.counting import CityHour
-from rushhour.core.arrays import Floats
+from rushhour.core.arrays import Counts, Floats, ZoneMask
 from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
+from rushhour.core.hour_checksums import checksums, hour_hashes
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForecastStep:
+    """What an hour gives: its rides, its alerts, and the forecast for the hour after it.
+
+    `rides` is `int64[zones]`, None for the opening of a replay. `changes` is `float64[zones]`: the
+    relative change of each zone with drift in the hour, NaN for all others.
+    """
+
+    rides: Counts | None
+    changes: Floats
+    forecast: Forecast
 
 
 def rides_events(hour: CityHour) -> list[HourlyRides]:
@@ -47,21 +64,24 @@ def prediction_events(forecast: Forecast) -> list[Prediction]:
     ]
 
 
-def alert_events(forecast_ts: int, relative_changes: Floats) -> list[AlertEvent]:
-    """Return the alerts of the hour before `forecast_ts`, and the end of that hour.
+def alert_events(step: ForecastStep, zones: Sequence[ZoneMask]) -> list[AlertEvent]:
+    """Return the alerts of the closed hour, and then its end on each partition.
 
     Parameters
     ----------
-    forecast_ts
-        Start of the hour that is forecast, epoch milliseconds: the end of the closed hour.
-    relative_changes
-        `float64[zones]`: the relative change of each zone with drift, NaN for all others.
+    zones
+        The zones of each partition.
     """
+    end_ts = step.forecast.hour_ts
     alerts: list[AlertEvent] = [
-        Alert.of(FIRST_ZONE + int(i), forecast_ts - HOUR_MS, float(relative_changes[i]))
-        for i in np.flatnonzero(~np.isnan(relative_changes))
+        Alert.of(FIRST_ZONE + int(i), end_ts - HOUR_MS, float(step.changes[i]))
+        for i in np.flatnonzero(~np.isnan(step.changes))
     ]
-    return [*alerts, HourEnd(forecast_ts)]
+    hashes = hour_hashes(step.rides, step.forecast, step.changes)
+    ends = [
+        HourEnd(partition, end_ts, *checksums(hashes, own)) for partition, own in enumerate(zones)
+    ]
+    return [*alerts, *ends]
 
 
 def _nan_to_none(values: Floats) -> list[float | None]:

@@ -8,7 +8,7 @@ Each step is a thin wrapper of a pure class; any number of workers gives the sam
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import bytewax.operators as op
@@ -25,23 +25,18 @@ from dataflows.counting import (
     PartitionProgress,
     mixed_states,
 )
-from dataflows.events import alert_events, prediction_events, rides_events
+from dataflows.events import ForecastStep, alert_events, prediction_events, rides_events
 from dataflows.failure import noted
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters import model_names
 from dataflows.forecasting.guard import FailureLog
 from dataflows.metrics import DUPLICATE_TRIPS, FORECAST_DURATION, MODEL_FAILURES, TRIPS_COUNTED
 from dataflows.trip_batch import TripBatch
-from rushhour.core.arrays import Floats
-from rushhour.core.events import AlertEvent, Prediction
-from rushhour.core.forecast import Forecast
+from rushhour.core.arrays import ZoneMask
 from rushhour.core.hours import DAY_MS, HOUR_MS, to_datetime
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.runtime.failpoints import reach
-
-# A forecast, and the relative changes of the zones with drift in the hour before it.
-ForecastStep = tuple[Forecast, Floats]
 
 _CITY = "city"
 _log = logging.getLogger(__name__)
@@ -133,11 +128,12 @@ class ForecastLogic(StatefulBatchLogic[CityHour, ForecastStep, ForecastEngine]):
             raise mixed_states("the city", hour.hour_ts, self._engine.forecast_ts)
         with FORECAST_DURATION.time():
             if hour.rides is None:
-                return self._engine.predict_one(hour.hour_ts), np.full(ZONE_COUNT, np.nan)
+                none = np.full(ZONE_COUNT, np.nan)
+                return ForecastStep(None, none, self._engine.predict_one(hour.hour_ts))
             changes = self._engine.learn_one(hour.hour_ts, hour.rides)
-            step = self._engine.predict_one(hour.hour_ts + HOUR_MS), changes
+            forecast = self._engine.predict_one(hour.hour_ts + HOUR_MS)
         self._day.add(hour.hour_ts, int(hour.rides.sum()), int((~np.isnan(changes)).sum()))
-        return step
+        return ForecastStep(hour.rides, changes, forecast)
 
     def snapshot(self) -> ForecastEngine:
         """Return a copy of the engine."""
@@ -171,6 +167,7 @@ def build_flow(
     partitions: int,
     start_ts: int,
     sinks: Mapping[str, Sink[Any]],
+    zones: Sequence[ZoneMask],
 ) -> Dataflow:
     """Return the dataflow.
 
@@ -185,6 +182,8 @@ def build_flow(
     sinks
         One sink per topic that is written. They receive pairs of a key and a list: the events of
         all zones of one hour; for `alerts`, the alerts of the closed hour and then its end.
+    zones
+        The zones of each partition of these topics.
     """
     for model in model_names():
         MODEL_FAILURES.labels(model)  # from 0 on, so that its first failure is an increase
@@ -201,8 +200,10 @@ def build_flow(
     )
     events = {
         HOURLY_RIDES: op.map_value("rides_events", hours, rides_events),
-        PREDICTIONS: op.map_value("prediction_events", forecasts, _predictions_of),
-        ALERTS: op.map_value("alert_events", forecasts, _alerts_of),
+        PREDICTIONS: op.map_value(
+            "prediction_events", forecasts, lambda step: prediction_events(step.forecast)
+        ),
+        ALERTS: op.map_value("alert_events", forecasts, lambda step: alert_events(step, zones)),
     }
     for topic, stream in events.items():
         op.output(topic, stream, sinks[topic])
@@ -215,13 +216,3 @@ def _partition_key(batch: TripBatch) -> str:
 
 def _to_city(keyed: tuple[str, PartitionProgress]) -> tuple[str, PartitionProgress]:
     return _CITY, keyed[1]
-
-
-def _predictions_of(step: ForecastStep) -> list[Prediction]:
-    forecast, _ = step
-    return prediction_events(forecast)
-
-
-def _alerts_of(step: ForecastStep) -> list[AlertEvent]:
-    forecast, relative_changes = step
-    return alert_events(forecast.hour_ts, relative_changes)

@@ -20,7 +20,7 @@ _ONE_WRITER = "zones"
 
 
 class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
-    """Writes lists of one topic's events: each to the partition of its zone, an hour's end to all.
+    """Writes lists of one topic's events: each to the partition of its zone, or its own.
 
     A snapshot waits until the broker has acknowledged everything written before it, so a restart
     loses nothing; events written after the snapshot are written again.
@@ -55,8 +55,7 @@ class ZoneEventsPartition(StatefulSinkPartition[list[E], None], Generic[E]):
             for event in events:
                 value = encode(event)
                 if isinstance(event, HourEnd):
-                    for batch in messages:
-                        batch.append({"value": value})
+                    messages[event.partition].append({"value": value})
                 else:
                     partition, key = routes[event.pickup_location_id - FIRST_ZONE]
                     messages[partition].append({"key": key, "value": value})

@@ -1,7 +1,7 @@
 """The Kafka source: each partition of `trips` as a Bytewax source partition."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ from rushhour.core.topics import TRIPS
 from rushhour.runtime.kafka import assigned_consumer, check_messages, next_offset
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
-from rushhour.runtime.records import RecordPosition, RecordReader, Rejects
+from rushhour.runtime.records import RecordReader, RunRecords
 from rushhour.storage.columns import zones_of
 
 _MAX_MESSAGES = 10_000
@@ -128,14 +128,13 @@ class TripsSource(FixedPartitionedSource[TripBatch, Position]):
         cluster: KafkaCluster,
         run: RunInfo,
         offsets: Mapping[int, int],
-        rejects: Rejects,
-        skipped: Collection[RecordPosition],
+        records: RunRecords,
         health: Health,
     ) -> None:
         self._cluster = cluster
         self._run = run
         self._offsets = dict(offsets)
-        self._records = RecordReader(TRIPS, trip_codec(run.run_id), rejects, skipped)
+        self._records = records.of(TRIPS, trip_codec)
         self._health = health
 
     def list_parts(self) -> list[str]:

@@ -19,23 +19,32 @@ _ZONES_PER_MS = 512  # above every zone
 
 
 def row_hashes(*columns: npt.NDArray[Any]) -> Hashes:
-    """Return a hash of each row of some columns, of whole numbers or floats.
-
-    Every NaN is the same, as it is in JSON.
-
-    Source of the mixing: SplitMix64 (Steele, Lea, Flood, 2014, "Fast splittable pseudorandom number
-    generators").
-    """
+    """Return a hash of each row of some columns, of whole numbers or floats."""
     out = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         out += _GOLDEN
-        out ^= _bits(column)
-        out ^= out >> _SHIFTS[0]
-        out *= _MULTIPLIERS[0]
-        out ^= out >> _SHIFTS[1]
-        out *= _MULTIPLIERS[1]
-        out ^= out >> _SHIFTS[2]
+        out ^= to_bits(column)
+        mix(out)
     return out
+
+
+def mix(values: Hashes) -> None:
+    """Mix the bits of each value, in place.
+
+    Source: SplitMix64 (Steele, Lea, Flood, 2014, "Fast splittable pseudorandom number generators").
+    """
+    values ^= values >> _SHIFTS[0]
+    values *= _MULTIPLIERS[0]
+    values ^= values >> _SHIFTS[1]
+    values *= _MULTIPLIERS[1]
+    values ^= values >> _SHIFTS[2]
+
+
+def to_bits(values: npt.NDArray[Any]) -> Hashes:
+    """Return the bits of whole numbers or floats. Every NaN is the same, as it is in JSON."""
+    if values.dtype.kind == "f":
+        return np.where(np.isnan(values), np.nan, values).astype(np.float64).view(np.uint64)
+    return values.astype(np.int64, copy=False).view(np.uint64)
 
 
 def trip_hashes(
@@ -75,10 +84,3 @@ def text(value: int) -> str:
     '00000000000000ff'
     """
     return f"{value & _MASK:016x}"
-
-
-def _bits(column: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    if column.dtype.kind == "f":
-        floats = np.where(np.isnan(column), np.nan, column).astype(np.float64)
-        return floats.view(np.uint64)
-    return column.astype(np.int64, copy=False).view(np.uint64)

@@ -25,6 +25,7 @@ EpochMs = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, lt=LATEST_MS)]
 HourMs = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, lt=LATEST_MS, multiple_of=HOUR_MS)]
 HourTime = Annotated[datetime, msgspec.Meta(tz=True)]
 ZoneId = Annotated[int, msgspec.Meta(ge=FIRST_ZONE, le=LAST_ZONE)]
+Partition = Annotated[int, msgspec.Meta(ge=0)]
 Rides = Annotated[int, msgspec.Meta(ge=0)]
 Demand = Annotated[float, msgspec.Meta(ge=0)]
 Direction = Literal["above", "below"]
@@ -126,9 +127,18 @@ class Alert(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="alert"
 
 
 class HourEnd(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="hour_end"):
-    """The end of an hour of the dataflow, on each partition: no alert before `end_ts` follows."""
+    """The end of an hour, after its alerts: no alert of an hour before `end_ts` follows.
 
+    It has checksums (`rushhour.core.hour_checksums`) of what the dataflow writes to `partition` of
+    its topics when the hour closes: the rides and the alerts of the hour, and the predictions for
+    the hour that starts at `end_ts`.
+    """
+
+    partition: Partition
     end_ts: HourMs
+    rides: Checksum
+    predictions: Checksum
+    alerts: Checksum
 
 
 def direction_of(relative_change: float) -> Direction:

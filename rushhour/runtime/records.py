@@ -1,6 +1,7 @@
 """The records that a process reads: those of its run become events, others are passed over."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import confluent_kafka as ck
@@ -23,6 +24,29 @@ class Rejects(Protocol):
 
     def add(self, message: ck.Message, reason: Reason, detail: str = "") -> None:
         """Take a record that is passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecords:
+    """What reads the records of one run.
+
+    Parameters
+    ----------
+    run_id
+        The run.
+    rejects
+        Where rejected records go.
+    skipped
+        Positions of records to skip.
+    """
+
+    run_id: str
+    rejects: Rejects
+    skipped: Collection[RecordPosition] = ()
+
+    def of(self, topic: str, codec: Callable[[str], Codec[E]]) -> "RecordReader[E]":
+        """Return a reader of a topic (its name without a prefix), given the maker of its codec."""
+        return RecordReader(topic, codec(self.run_id), self.rejects, self.skipped)
 
 
 class RecordReader(Generic[E]):
@@ -48,7 +72,7 @@ class RecordReader(Generic[E]):
         topic: str,
         codec: Codec[E],
         rejects: Rejects,
-        skipped: Collection[RecordPosition] = (),
+        skipped: Collection[RecordPosition],
     ) -> None:
         self._topic = topic
         self._codec = codec

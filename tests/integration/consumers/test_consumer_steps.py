@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import redis
 from redis.client import Pipeline
@@ -9,12 +10,15 @@ from redis.client import Pipeline
 from consumers.consumer import Consumer
 from rushhour.core import keys
 from rushhour.core.events import HourEnd, HourlyRides, Prediction
+from rushhour.core.forecast import Forecast
+from rushhour.core.hour_checksums import checksums, hour_hashes
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.models import SERVED
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.storage.clock import last_hour_closed
+from rushhour.storage.columns import all_zones
 from rushhour.storage.runs import save_run
 from tests.fixtures.redis_server import fence_of
 
@@ -38,6 +42,7 @@ def consumer(client: redis.Redis) -> Consumer:
     client.hset(keys.OFFSETS, mapping={keys.offset_field(topic, 0): 0 for topic in ZONE_TOPICS})
     consumer = resumed(client)
     add_predictions(consumer, 0)
+    add_end(consumer, 0)
     consumer.step()
     return consumer
 
@@ -49,6 +54,16 @@ def add_predictions(consumer: Consumer, index: int) -> None:
         consumer.assigned.add_prediction(0, index * ZONE_COUNT + i, event)
 
 
+def add_end(consumer: Consumer, index: int) -> None:
+    """The end of the hour before."""
+    zones = np.array(ZONE_IDS, np.float64)
+    end_ts = START + index * HOUR_MS
+    forecast = Forecast(end_ts, {SERVED: zones + 0.25}, zones * 0, zones * 0 + 500)
+    hashes = hour_hashes(zones if index else None, forecast, np.full(ZONE_COUNT, np.nan))
+    end = HourEnd(0, end_ts, *checksums(hashes, all_zones()))
+    consumer.assigned.add_alert(0, index, end)
+
+
 def add_hour(consumer: Consumer, index: int) -> None:
     """Everything that closes an hour."""
     hour = START + index * HOUR_MS
@@ -56,12 +71,16 @@ def add_hour(consumer: Consumer, index: int) -> None:
         event = HourlyRides.of(zone, hour, zone)
         consumer.assigned.add_rides(0, index * ZONE_COUNT + i, event)
     add_predictions(consumer, index + 1)
-    consumer.assigned.add_alert(0, index, HourEnd(hour + HOUR_MS))
+    add_end(consumer, index + 1)
 
 
 def offsets_after(hours: int) -> dict[str, str]:
     """The offsets of Redis once the opening and some hours are written."""
-    read = {HOURLY_RIDES: hours * ZONE_COUNT, PREDICTIONS: (hours + 1) * ZONE_COUNT, ALERTS: hours}
+    read = {
+        HOURLY_RIDES: hours * ZONE_COUNT,
+        PREDICTIONS: (hours + 1) * ZONE_COUNT,
+        ALERTS: hours + 1,
+    }
     return {keys.offset_field(topic, 0): str(offset) for topic, offset in read.items()}
 
 

@@ -6,6 +6,8 @@ from consumers.assignment import partitions_of
 from consumers.reader import EventsReader
 from consumers.resume import resume
 from consumers.writer import ZoneWriter
+from rushhour.core.bounds import PartitionBounds
+from rushhour.runtime.records import RunRecords
 from rushhour.storage.runs import load_run, save_run
 from tests.fixtures.consumers import (
     HOURS,
@@ -112,7 +114,12 @@ def write_zones_only(consumer: ConsumerRunner, process: int, consumers: int) -> 
     assigned = state.assigned
     writer = ZoneWriter(consumer.client, fence, state.written, process)
     writer.write_zones()
-    reader = EventsReader(consumer.cluster, run, state.written.offsets, Rejected())
+    records = RunRecords(run.run_id, Rejected())
+    bounds = {
+        partition: PartitionBounds(run.start_ts, run.end_ts, zones)
+        for partition, zones in partitions.items()
+    }
+    reader = EventsReader(consumer.cluster, records, bounds, state.written.offsets)
     while min(assigned.next_hours().values()) < run.end_ts:
         reader.read_into(assigned)
         if updates := assigned.pop_complete():

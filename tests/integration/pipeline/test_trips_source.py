@@ -17,6 +17,7 @@ from rushhour.core.topics import TRIPS, partition_of
 from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.kafka import BatchProducer
 from rushhour.runtime.monitor import Health
+from rushhour.runtime.records import RunRecords
 from tests.fixtures.rejects import Rejected
 from tests.fixtures.trip_stream import numbered, tick_after
 from tests.fixtures.waiting import wait_until
@@ -50,8 +51,7 @@ def source_of(
         KafkaCluster(bootstrap),
         RUN,
         dict.fromkeys(range(PARTITIONS), offset),
-        rejected,
-        skips,
+        RunRecords(RUN_ID, rejected, skips),
         Health(),
     ).build_part("", str(PARTITION), None)
     try:

@@ -10,6 +10,7 @@ from consumers.pending import HourUpdate, PendingHours
 from rushhour.core.arrays import Floats, ZoneMask
 from rushhour.core.events import Alert, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
+from rushhour.core.hour_checksums import checksums, hour_hashes
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.topics import ZONE_TOPICS, partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
@@ -106,12 +107,18 @@ def prediction(zone: int, hour_ts: int) -> Prediction:
     return Prediction(zone, to_datetime(hour_ts), hour_ts, 1.0, 0.0, 2.0, "served", {})
 
 
+def end_of(partition: int, end_ts: int, rides: Floats | None, changes: Floats) -> HourEnd:
+    one = np.ones(ZONE_COUNT)
+    hashes = hour_hashes(rides, Forecast(end_ts, {"served": one}, one - 1, one + 1), changes)
+    return HourEnd(partition, end_ts, *checksums(hashes, zones_of(partition, 3)))
+
+
 def assigned(*partitions: int) -> AssignedPartitions:
     """Some of 3 partitions, each read from an offset of its own."""
     return AssignedPartitions(
         {
             partition: PendingHours(
-                zones_of(partition, 3), START, dict.fromkeys(ZONE_TOPICS, 10 * partition)
+                partition, zones_of(partition, 3), START, dict.fromkeys(ZONE_TOPICS, 10 * partition)
             )
             for partition in partitions
         }
@@ -123,11 +130,15 @@ def add_first_hour(parts: AssignedPartitions, partition: int, offset: int) -> No
     zones = [zone for zone in ZONE_IDS if partition_of(zone, 3) == partition]
     for i, zone in enumerate(zones):
         parts.add_rides(partition, offset + i, HourlyRides.of(zone, START, zone))
-        for hour in range(2):
-            event = prediction(zone, START + hour * HOUR_MS)
-            parts.add_prediction(partition, offset + hour * len(zones) + i, event)
-    parts.add_alert(partition, offset, Alert.of(zones[0], START, 0.5))
-    parts.add_alert(partition, offset + 1, HourEnd(START + HOUR_MS))
+    for hour in range(2):
+        for i, zone in enumerate(zones, hour * len(zones)):
+            parts.add_prediction(partition, offset + i, prediction(zone, START + hour * HOUR_MS))
+    changes = np.full(ZONE_COUNT, np.nan)
+    parts.add_alert(partition, offset, end_of(partition, START, None, changes))
+    parts.add_alert(partition, offset + 1, Alert.of(zones[0], START, 0.5))
+    changes[zones[0] - 1] = 0.5
+    end = end_of(partition, START + HOUR_MS, COLUMNS + 1, changes)
+    parts.add_alert(partition, offset + 2, end)
 
 
 def test_partitions_complete_their_hours_on_their_own() -> None:
@@ -141,7 +152,7 @@ def test_partitions_complete_their_hours_on_their_own() -> None:
         dict.fromkeys(((topic, 0) for topic in ZONE_TOPICS), 0)
     )
     assert parts.offsets() == parts.positions()
-    assert parts.offsets()["alerts", 2] == 22
+    assert parts.offsets()["alerts", 2] == 23
 
 
 def test_partitions_that_complete_an_hour_together_return_one_update() -> None:
@@ -161,7 +172,7 @@ def test_duplicates_of_all_partitions_are_counted_together() -> None:
         for partition in (0, 2):
             add_first_hour(parts, partition, offset + 10 * partition)
         parts.pop_complete()
-    events = 3 * int((zones_of(0, 3) | zones_of(2, 3)).sum()) + 2  # ticks do not count
+    events = 3 * int((zones_of(0, 3) | zones_of(2, 3)).sum()) + 2 * 3
     assert parts.duplicates == events
 
 

@@ -16,6 +16,7 @@ from rushhour.runtime.dead_letters import REJECTED
 from rushhour.runtime.kafka_watch import KAFKA_UP
 from rushhour.runtime.metrics import LAG
 from rushhour.runtime.outage import REDIS_UP
+from rushhour.runtime.records import FOREIGN_RECORDS
 
 RUN = RunInfo("id", "green", "2024-10", "a", "/a", 0, 3_600_000)
 # One of each module that registers metrics.
@@ -23,6 +24,7 @@ REGISTERED = (
     BUILD_INFO,
     EVENTS_READ,
     FORECAST_DURATION,
+    FOREIGN_RECORDS,
     KAFKA_UP,
     LAG,
     REDIS_UP,

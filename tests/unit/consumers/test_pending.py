@@ -2,15 +2,20 @@
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.pending import HourUpdate, PendingHours
 from rushhour.core.arrays import Floats
+from rushhour.core.errors import EventError
 from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
+from rushhour.core.hour_checksums import checksums, hour_hashes
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
@@ -22,6 +27,7 @@ Delivery = tuple[str, int, Event]
 
 START = 1_727_740_800_000
 HOURS = 4
+PARTITION = 3
 FIRST_OFFSET = 100
 COLUMNS = [0, 6, 7, 131, 264]
 ZONES = np.isin(np.arange(ZONE_COUNT), COLUMNS)
@@ -66,14 +72,23 @@ def prediction_at(hour_ts: int, column: int) -> Prediction:
     )
 
 
+def end_of_hour(end_ts: int) -> HourEnd:
+    """The end of an hour, or of the opening, with the checksums of what belongs to it."""
+    opens = end_ts == START
+    rides = None if opens else rides_at(end_ts - HOUR_MS)
+    changes = np.full(ZONE_COUNT, np.nan) if opens else alerts_at(end_ts - HOUR_MS)
+    hashes = hour_hashes(rides, forecast_at(end_ts), changes)
+    return HourEnd(PARTITION, end_ts, *checksums(hashes, ZONES))
+
+
 def alert_events(hour_ts: int) -> list[AlertEvent]:
-    """The alerts of an hour, and the tick after them."""
+    """The alerts of an hour, and its end after them."""
     changes = alerts_at(hour_ts)
     alerts = [
         Alert.of(ZONE_IDS[i], hour_ts, float(changes[i]))
         for i in np.flatnonzero(~np.isnan(changes))
     ]
-    return [*alerts, HourEnd(hour_ts + HOUR_MS)]
+    return [*alerts, end_of_hour(hour_ts + HOUR_MS)]
 
 
 def written(first: int = 0, end: int = HOURS) -> Topics:
@@ -82,7 +97,7 @@ def written(first: int = 0, end: int = HOURS) -> Topics:
     for hour_ts in range(START + first * HOUR_MS, START + (end + 1) * HOUR_MS, HOUR_MS):
         out[PREDICTIONS] += [prediction_at(hour_ts, column) for column in COLUMNS]
         if hour_ts == START:
-            out[ALERTS].append(HourEnd(START))
+            out[ALERTS].append(end_of_hour(START))
         if hour_ts < START + end * HOUR_MS:
             rides = rides_at(hour_ts)
             out[HOURLY_RIDES] += [
@@ -135,14 +150,14 @@ def feed(pending: PendingHours, batch: list[Delivery]) -> list[HourUpdate]:
 
 
 def new_pending(topics: Topics) -> PendingHours:
-    return PendingHours(ZONES, START, start_of(topics))
+    return PendingHours(PARTITION, ZONES, START, start_of(topics))
 
 
 def restarted(pending: PendingHours, updates: list[HourUpdate]) -> PendingHours:
     """Return what `resume` makes of Redis, which holds everything that was returned."""
     next_hour = START + sum(update.closed is not None for update in updates) * HOUR_MS
     forecast = updates[-1].forecast if updates else None
-    return PendingHours(ZONES, next_hour, pending.offsets(), forecast)
+    return PendingHours(PARTITION, ZONES, next_hour, pending.offsets(), forecast)
 
 
 def check_updates(updates: list[HourUpdate]) -> None:
@@ -199,13 +214,13 @@ def test_hours_are_returned_in_order_once_each_whatever_the_batches(chance: rand
 def test_offsets_never_pass_an_event_whose_hour_was_not_returned(chance: random.Random) -> None:
     topics = written()
     pending = new_pending(topics)
-    returned: set[tuple[str, int]] = {(ALERTS, START - HOUR_MS)}
+    returned: set[tuple[str, int]] = set()
     for batch in batches(topics, start_of(topics), chance):
         for update in feed(pending, batch):
-            returned.add((PREDICTIONS, update.forecast_ts))
+            returned |= {(PREDICTIONS, update.forecast_ts), (ALERTS, update.forecast_ts - HOUR_MS)}
             if update.closed is not None:
                 hour_ts = update.closed.hour_ts
-                returned |= {(HOURLY_RIDES, hour_ts), (ALERTS, hour_ts)}
+                returned.add((HOURLY_RIDES, hour_ts))
         for topic, offset in pending.offsets().items():
             for event in topics[topic][: offset - FIRST_OFFSET]:
                 hour_ts = event.end_ts - HOUR_MS if isinstance(event, HourEnd) else event.pickup_ts
@@ -255,7 +270,7 @@ def test_duplicates_of_returned_hours_are_counted() -> None:
     feed(pending, everything)
     again = [(topic, offset + 10_000, event) for topic, offset, event in everything]
     assert feed(pending, again) == []
-    assert pending.duplicates == sum(not isinstance(event, HourEnd) for _, _, event in everything)
+    assert pending.duplicates == len(everything)
     ends = {topic: offset + 10_000 for topic, offset in end_of(topics).items()}
     assert pending.offsets() == ends
 
@@ -274,34 +289,130 @@ def test_an_hour_waits_for_the_last_prediction_of_the_next() -> None:
     assert len(feed(pending, [last])) == 1
 
 
-def test_an_hour_waits_for_the_tick_after_its_alerts() -> None:
+def test_an_hour_waits_for_its_end_after_its_alerts() -> None:
     pending, rest = opened()
-    tick = rest[ALERTS].pop()
-    assert isinstance(tick[2], HourEnd)
+    end = rest[ALERTS].pop()
+    assert isinstance(end[2], HourEnd)
     assert feed(pending, [*rest[HOURLY_RIDES], *rest[PREDICTIONS], *rest[ALERTS]]) == []
-    (update,) = feed(pending, [tick])
+    (update,) = feed(pending, [end])
     assert update.closed is not None
     check_closed(update.closed)
 
 
-def test_a_tick_that_waits_for_its_hour_is_read_again_by_a_restart() -> None:
+def test_an_end_that_waits_for_its_hour_is_read_again_by_a_restart() -> None:
     pending, rest = opened()
-    tick = rest[ALERTS][-1]
+    end = rest[ALERTS][-1]
     feed(pending, rest[ALERTS])
-    assert pending.positions[ALERTS] == tick[1] + 1
-    assert pending.offsets()[ALERTS] <= tick[1]
+    assert pending.positions[ALERTS] == end[1] + 1
+    assert pending.offsets()[ALERTS] <= end[1]
 
 
-def test_a_later_tick_completes_earlier_hours() -> None:
-    """Ticks are watermarks: the next one implies those before it."""
-    topics = written(end=2)
-    topics[ALERTS] = [event for event in topics[ALERTS] if not isinstance(event, HourEnd)]
-    topics[ALERTS].append(HourEnd(START + 2 * HOUR_MS))
-    pending = new_pending(topics)
-    queues = deliveries(topics, start_of(topics))
-    updates = feed(pending, [*queues[HOURLY_RIDES], *queues[PREDICTIONS], *queues[ALERTS]])
-    assert [update.forecast_ts for update in updates] == [START + i * HOUR_MS for i in range(3)]
-    assert pending.offsets() == end_of(topics)
+def test_what_was_passed_over_is_not_read_again() -> None:
+    pending, _ = opened()
+    pending.pass_over(PREDICTIONS, 500)
+    assert pending.positions[PREDICTIONS] == pending.offsets()[PREDICTIONS] == 501
+
+
+@pytest.mark.parametrize("topic", [HOURLY_RIDES, PREDICTIONS, ALERTS])
+def test_an_hour_before_the_one_before_it_is_complete_is_an_error(topic: str) -> None:
+    pending = new_pending(written())
+    queue = deliveries(written(), start_of(written()))[topic]
+    second = [each for each in queue if hour_of(each[2]) == hour_of(queue[0][2]) + HOUR_MS]
+    with pytest.raises(EventError) as caught:
+        feed(pending, [queue[0], second[0]] if topic != ALERTS else second[:1])
+    assert str(caught.value).startswith(
+        f"topic '{topic}' partition 3 offset {second[0][1]}: the hour 2024-10-01 01:00 came before "
+        "2024-10-01 00:00 was complete: records were lost"
+    )
+    assert caught.value.exit_code == 4
+
+
+def hour_of(event: Event) -> int:
+    """The hour by which the events of a topic are in order."""
+    return event.end_ts if isinstance(event, HourEnd) else event.pickup_ts
+
+
+def changed(event: Event, chance: random.Random) -> Event:
+    """An event that differs in one of its values."""
+    replace = msgspec.structs.replace
+    if isinstance(event, HourlyRides):
+        return replace(event, rides=event.rides + 1)
+    if isinstance(event, Alert):
+        return replace(event, relative_change=event.relative_change + 0.0001)
+    if isinstance(event, HourEnd):
+        return replace(event, **{chance.choice(["rides", "predictions", "alerts"]): "0" * 16})
+    late = event.other_models["late"]
+    return chance.choice(
+        [
+            replace(event, predicted_demand=event.predicted_demand + 0.0001),
+            replace(event, lower=event.lower + 0.1),
+            replace(event, upper=event.upper + 1.0),
+            replace(event, other_models=event.other_models | {"late": (late or 0.0) + 1.0}),
+            replace(event, other_models={"late": late} if event.other_models["gaps"] else {"x": 1}),
+            replace(event, other_models=event.other_models | {"new": None}),
+        ]
+    )
+
+
+def lose(events: list[Event], at: int, chance: random.Random) -> None:
+    del events[at : at + chance.choice([1, 1, 2, 7])]
+
+
+def alter(events: list[Event], at: int, chance: random.Random) -> None:
+    events[at] = changed(events[at], chance)
+
+
+def insert(events: list[Event], at: int, chance: random.Random) -> None:
+    events.insert(chance.randint(0, at), changed(events[at], chance))
+
+
+def swap(events: list[Event], at: int, chance: random.Random) -> None:
+    other = chance.randrange(len(events))
+    events[at], events[other] = events[other], events[at]
+
+
+@pytest.mark.parametrize("fault", [lose, alter, insert, swap])
+@given(st.sampled_from([HOURLY_RIDES, PREDICTIONS, ALERTS]), seeds)
+def test_what_is_lost_altered_or_inserted_never_gives_a_wrong_hour(
+    fault: Any, topic: str, chance: random.Random
+) -> None:
+    topics = written()
+    fault(topics[topic], chance.randrange(len(topics[topic])), chance)
+    pending, updates, error = new_pending(topics), list[HourUpdate](), None
+    try:
+        for batch in batches(topics, start_of(topics), chance):
+            updates += feed(pending, batch)
+    except EventError as found:
+        error = found
+    for update in updates:
+        check_forecast(update.forecast)
+        if update.closed is not None:
+            check_closed(update.closed)
+    if fault is alter:
+        assert error is not None
+
+
+@given(seeds)
+def test_two_dataflows_at_once_change_nothing(chance: random.Random) -> None:
+    first, second = written(), written(first=chance.randint(0, HOURS))
+    both: Topics = {}
+    for topic, events in first.items():
+        again, done = second[topic], 0
+        # The second starts once the first has written the hours before, and may overtake it.
+        begin = len(events) - len(again)
+        both[topic] = events[:begin]
+        rest = events[begin:]
+        while rest or again:
+            source = rest if rest and (not again or chance.random() < 0.5) else again
+            done = chance.randint(1, 4)
+            both[topic] += source[:done]
+            del source[:done]
+    pending = new_pending(both)
+    updates: list[HourUpdate] = []
+    for batch in batches(both, start_of(both), chance):
+        updates += feed(pending, batch)
+    check_updates(updates)
+    assert pending.offsets() == end_of(both)
 
 
 def opened() -> tuple[PendingHours, dict[str, list[Delivery]]]:
@@ -313,6 +424,7 @@ def opened() -> tuple[PendingHours, dict[str, list[Delivery]]]:
         queues[PREDICTIONS][: len(COLUMNS)],
         queues[PREDICTIONS][len(COLUMNS) :],
     )
+    assert feed(pending, [queues[ALERTS].pop(0)]) == []
     assert feed(pending, forecast[:-1]) == []
     (update,) = feed(pending, forecast[-1:])
     assert (update.forecast_ts, update.closed) == (START, None)

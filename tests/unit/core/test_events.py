@@ -38,7 +38,15 @@ TICK: dict[str, Any] = {
     "trips": 8,
     "checksum": "0123456789abcdef",
 }
-HOUR_END: dict[str, Any] = {"type": "hour_end", "run_id": RUN, "end_ts": OCTOBER}
+HOUR_END: dict[str, Any] = {
+    "type": "hour_end",
+    "run_id": RUN,
+    "partition": 3,
+    "end_ts": OCTOBER,
+    "rides": "0123456789abcdef",
+    "predictions": "f" * 16,
+    "alerts": "0" * 16,
+}
 RIDES: dict[str, Any] = {
     "run_id": RUN,
     "pickup_location_id": 132,
@@ -88,7 +96,10 @@ predictions = st.builds(
     st.text(min_size=1),
     st.dictionaries(st.text(), st.none() | demands, max_size=3),
 )
-alert_events = st.one_of(st.builds(Alert.of, zone_ids, hours, changes), st.builds(HourEnd, hours))
+alert_events = st.one_of(
+    st.builds(Alert.of, zone_ids, hours, changes),
+    st.builds(HourEnd, st.integers(0, 255), hours, checksums, checksums, checksums),
+)
 
 
 def as_json(record: dict[str, Any], **changes: Any) -> bytes:
@@ -103,7 +114,8 @@ def test_the_wire_has_the_columns_that_the_user_knows() -> None:
     hour = to_datetime(OCTOBER)
     assert json.loads(trip_codec(RUN).encode(Trip(7, OCTOBER, 132))) == TRIP
     assert json.loads(trip_codec(RUN).encode(Tick(OCTOBER, 8, "0123456789abcdef"))) == TICK
-    assert json.loads(alert_codec(RUN).encode(HourEnd(OCTOBER))) == HOUR_END
+    end = HourEnd(3, OCTOBER, "0123456789abcdef", "f" * 16, "0" * 16)
+    assert json.loads(alert_codec(RUN).encode(end)) == HOUR_END
     assert json.loads(rides_codec(RUN).encode(HourlyRides.of(132, OCTOBER, 5))) == RIDES
     other_models = {"last_hour": 2.0, "same_hour_last_week": None}
     prediction = Prediction(132, hour, OCTOBER, 1.5, 0.0, 4.0, "served", other_models)

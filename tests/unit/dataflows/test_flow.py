@@ -11,7 +11,7 @@ from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from dataflows.counting import CityHour
-from dataflows.events import alert_events, prediction_events
+from dataflows.events import ForecastStep, alert_events, prediction_events
 from dataflows.flow import CountLogic, DayLog, ForecastLogic, build_flow
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.trip_batch import TripBatch
@@ -20,7 +20,6 @@ from rushhour.core.errors import EventError, StackError
 from rushhour.core.events import (
     Alert,
     AlertEvent,
-    HourEnd,
     HourlyRides,
     Prediction,
     Trip,
@@ -30,6 +29,7 @@ from rushhour.core.hours import HOUR_MS
 from rushhour.core.models import SERVED
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.storage.columns import zones_of
 from tests.fixtures.examples import few_examples
 from tests.fixtures.trip_stream import numbered, stream_of, tick_after
 
@@ -37,6 +37,7 @@ START = 1_727_740_800_000
 HOURS = 66
 CROWDED, CROWDED_FROM = 1, 58  # a zone with many trips from that hour on, for an alert
 PARTITIONS = 3
+EVENT_ZONES = [zones_of(partition, 2) for partition in range(2)]
 
 Outputs = tuple[list[list[HourlyRides]], list[list[Prediction]], list[AlertEvent]]
 
@@ -100,7 +101,11 @@ def outputs_of(workers: int) -> Outputs:
     source = ListSource([batches_of(partition) for partition in range(PARTITIONS)])
     sinks: dict[str, list[Any]] = {HOURLY_RIDES: rides, PREDICTIONS: predictions, ALERTS: alerts}
     flow = build_flow(
-        source, PARTITIONS, START, {topic: TestingSink(items) for topic, items in sinks.items()}
+        source,
+        PARTITIONS,
+        START,
+        {topic: TestingSink(items) for topic, items in sinks.items()},
+        EVENT_ZONES,
     )
     if workers == 1:
         run_main(flow)  # type: ignore[no-untyped-call]
@@ -135,16 +140,15 @@ def test_the_flow_gives_the_rides_of_every_hour_and_zone(one_worker: Outputs) ->
 def test_the_flow_forecasts_each_hour_from_the_rides_it_gives(one_worker: Outputs) -> None:
     rides, predictions, alerts = one_worker
     engine = ForecastEngine()
-    expected = [prediction_events(engine.predict_one(START))]
-    expected_alerts: list[AlertEvent] = [HourEnd(START)]
+    steps = [ForecastStep(None, np.full(ZONE_COUNT, np.nan), engine.predict_one(START))]
     for i, hour in enumerate(rides[1:]):
         counts = np.array([event.rides for event in hour])
         changes = engine.learn_one(START + i * HOUR_MS, counts)
-        expected.append(prediction_events(engine.predict_one(START + (i + 1) * HOUR_MS)))
-        expected_alerts += alert_events(START + (i + 1) * HOUR_MS, changes)
-    assert predictions == expected
+        forecast = engine.predict_one(START + (i + 1) * HOUR_MS)
+        steps.append(ForecastStep(counts, changes, forecast))
+    assert predictions == [prediction_events(step.forecast) for step in steps]
     assert CROWDED in {alert.pickup_location_id for alert in alerts if isinstance(alert, Alert)}
-    assert alerts == expected_alerts
+    assert alerts == [event for step in steps for event in alert_events(step, EVENT_ZONES)]
     assert {event.model for hour in predictions for event in hour} == {SERVED}
 
 
@@ -168,7 +172,7 @@ def forecasts_of(rides: Counts) -> list[list[Prediction]]:
     logic = ForecastLogic(ForecastEngine())
     hours = [CityHour(START + i * HOUR_MS, row) for i, row in enumerate(rides)]
     steps, _ = logic.on_batch([CityHour(START, None), *hours])
-    return [prediction_events(forecast) for forecast, _ in steps]
+    return [prediction_events(step.forecast) for step in steps]
 
 
 def test_a_missing_trip_is_an_error_that_names_its_place() -> None:

@@ -40,19 +40,23 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     return broker
 
 
-def test_each_partition_has_the_alerts_of_its_zones_and_then_the_tick(broker: Broker) -> None:
+def ends_of(end_ts: int) -> list[AlertEvent]:
+    return [HourEnd(i, end_ts, f"{i:016x}", "0" * 16, "f" * 16) for i in range(PARTITIONS)]
+
+
+def test_each_partition_has_the_alerts_of_its_zones_and_then_its_end(broker: Broker) -> None:
     alerts = [Alert.of(zone, START, 0.5) for zone in ZONE_IDS]
-    later: list[AlertEvent] = [HourEnd(START + 2 * HOUR_MS)]
+    first, later = ends_of(START + HOUR_MS), ends_of(START + 2 * HOUR_MS)
     partition = sink.ZoneEventsPartition(CLUSTER, ALERTS, PARTITIONS, alert_codec(RUN))
-    partition.write_batch([[*alerts, HourEnd(START + HOUR_MS)], later])
+    partition.write_batch([[*alerts, *first], later])
     codec = alert_codec(RUN)
     for i in range(PARTITIONS):
         own = [a for a in alerts if partition_of(a.pickup_location_id, PARTITIONS) == i]
         messages = broker.sent[ALERTS, i]
         assert [codec.decode(message["value"]) for message in messages] == [
             *own,
-            HourEnd(START + HOUR_MS),
-            *later,
+            first[i],
+            later[i],
         ]
         assert [message.get("key") for message in messages] == [
             *(str(alert.pickup_location_id).encode() for alert in own),

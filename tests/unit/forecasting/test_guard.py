@@ -291,7 +291,7 @@ def test_the_dataflow_counts_failures_and_an_offline_replay_finds_the_same(
     hours = [CityHour(START + i * HOUR_MS, row) for i, row in enumerate(RIDES)]
     with caplog.at_level(logging.WARNING, logger="dataflows"):
         steps, _ = ForecastLogic(ForecastEngine()).on_batch([CityHour(START, None), *hours])
-    forecasts = [forecast for forecast, _ in steps]
+    forecasts = [step.forecast for step in steps]
 
     assert counter._value.get() - before > 1
     assert caplog.messages == [
