@@ -23,6 +23,7 @@ RUN = RunInfo("id", "green", "2024-10", "a", "/a", 0, 3_600_000)
 REGISTERED = (
     BUILD_INFO,
     EVENTS_READ,
+    FOREIGN_RECORDS,
     FORECAST_DURATION,
     FOREIGN_RECORDS,
     KAFKA_UP,
