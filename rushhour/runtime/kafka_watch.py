@@ -25,6 +25,8 @@ _INTERVAL_MS = 1000
 _LOST_AFTER = 3  # statistics without a connection
 # In the statistics: a broker that is up. The group coordinator, which is not used, does not count.
 _CONNECTED = re.compile(r'"source":"(?:configured|learned|internal)", "state":"UP"')
+_TIME = re.compile(r'"time":(\d+)')  # when they were made, seconds since 1970
+_STALE_S = 3.0
 _NEED = "kafka"
 
 _log = logging.getLogger(__name__)
@@ -100,7 +102,10 @@ class KafkaWatch:
         }
 
     def _on_statistics(self, statistics: str) -> None:
-        # A search: to decode the document would cost a hundred times more.
+        # Searches: to decode the document would cost a hundred times more.
+        made = _TIME.search(statistics)
+        if made is not None and time.time() - int(made[1]) > _STALE_S:
+            return  # nobody has polled the client meanwhile: what follows is newer
         up = _CONNECTED.search(statistics) is not None
         self._missed = 0 if up else self._missed + 1
         if up or self._missed == _LOST_AFTER:

@@ -18,6 +18,7 @@ from tests.fixtures.waiting import wait_until
 
 PROCESSES = ("producer", "dataflow", "consumer")
 SPEED = "12h/s"
+PATIENCE_S = 180.0  # a busy machine may be slow
 AWAY_S = 10.0  # several times the timeout that follows, and the time until an outage is reported
 LOST, BACK = "does not answer, waiting for it", "is back after"
 
@@ -44,14 +45,18 @@ def outage(lose: Callable[[Stack], None], find: Callable[[Stack], None]) -> Call
         return all(log.count(words) == 1 for log in logs(stack))
 
     def disturb(stack: Stack) -> None:
-        wait_until(lambda: hours_closed(stack) >= 8, "the run has begun", 60.0)
+        wait_until(lambda: hours_closed(stack) >= 8, "the run has begun", PATIENCE_S)
         lose(stack)
         time.sleep(AWAY_S)
-        wait_until(lambda: all_say(stack, LOST), "every process says that Kafka is lost", 60.0)
+        wait_until(
+            lambda: all_say(stack, LOST), "every process says that Kafka is lost", PATIENCE_S
+        )
         closed = hours_closed(stack)
         assert closed < 48
         find(stack)
-        wait_until(lambda: all_say(stack, BACK), "every process says that Kafka is back", 60.0)
+        wait_until(
+            lambda: all_say(stack, BACK), "every process says that Kafka is back", PATIENCE_S
+        )
         assert all(log.index(LOST) < log.index(BACK) for log in logs(stack))
 
     return disturb

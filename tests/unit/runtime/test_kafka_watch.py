@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import time
 
 import confluent_kafka as ck
 import pytest
@@ -15,13 +16,13 @@ from rushhour.runtime.monitor import Health
 CLUSTER = KafkaCluster("kafka:9092", {"sasl.password": "secret"})
 
 
-def statistics(state: str, source: str = "learned") -> str:
+def statistics(state: str, age_s: float) -> str:
     """What a client says about its only broker; the group coordinator is always up."""
     brokers = {
-        "kafka:9092/1": {"nodeid": 1, "source": source, "state": state, "stateage": 1},
+        "kafka:9092/1": {"nodeid": 1, "source": "learned", "state": state, "stateage": 1},
         "GroupCoordinator": {"nodeid": 1, "source": "logical", "state": "UP", "stateage": 1},
     }
-    text = json.dumps({"name": "rdkafka#producer-1", "brokers": brokers})
+    text = json.dumps({"time": int(time.time() - age_s), "brokers": brokers})
     return text.replace('": ', '":')  # as the library writes it
 
 
@@ -32,9 +33,9 @@ class Client:
         self.watch = KafkaWatch(CLUSTER, health)
         self._callbacks = self.watch.callbacks()
 
-    def says(self, *states: str) -> None:
+    def says(self, *states: str, age_s: float = 0.0) -> None:
         for state in states:
-            self._callbacks["stats_cb"](statistics(state))
+            self._callbacks["stats_cb"](statistics(state, age_s))
 
     def fails(self, code: int, reason: str, *, fatal: bool = False) -> None:
         self._callbacks["error_cb"](ck.KafkaError(code, reason, fatal))
@@ -72,6 +73,14 @@ def test_a_connection_that_is_opened_anew_is_no_outage(caplog: pytest.LogCapture
         client.says("UP", "DOWN", "CONNECT")
         assert (up(), health.missing()) == (1.0, [])
     assert caplog.messages == []
+
+
+def test_what_a_client_said_long_ago_does_not_count() -> None:
+    """As after the process has waited for something else, and then polls the client again."""
+    client = Client(Health())
+    client.says("UP")
+    client.says("DOWN", "DOWN", "DOWN", "DOWN", age_s=10.0)
+    assert up() == 1.0
 
 
 def test_kafka_is_up_when_it_answers_every_client(caplog: pytest.LogCaptureFixture) -> None:
