@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
 from rushhour.core import keys
-from rushhour.core.hours import hour_label
-from rushhour.storage.clock import last_hour_closed
+from rushhour.core.hours import HOUR_MS, hour_label
+from rushhour.storage.clock import hour_of_entry
 
 _SIM = "sim:"
 _HOUR = re.compile(r":(\d{4}-\d\d-\d\dT\d\d)$")
@@ -40,7 +41,8 @@ class Contents:
             if not key.startswith(_SIM):
                 kind = str(client.type(key))
                 values[key] = kind, readers[kind](key)
-        return cls(values, last_hour_closed(client))
+        entries: Any = client.xrange(keys.CITY_HOURLY)
+        return cls(values, _last_in_a_row([hour_of_entry(entry_id) for entry_id, _ in entries]))
 
     def closed_tables(self) -> "Contents":
         """Return the tables of hours that are closed: what an unfinished run must not get wrong."""
@@ -73,6 +75,12 @@ def differences_so_far(expected: Contents, found: Contents) -> list[str]:
     tables = found.closed_tables()
     wanted = Contents(expected.values, found.last_closed).closed_tables()
     return differences(wanted, tables)
+
+
+def _last_in_a_row(hours: list[int]) -> int | None:
+    """Return the last hour before the first gap: what comes after it, the run has not written."""
+    in_a_row = [hour for index, hour in enumerate(hours) if hour == hours[0] + index * HOUR_MS]
+    return in_a_row[-1] if in_a_row else None
 
 
 def _explain(expected: tuple[str, object], found: tuple[str, object]) -> str:

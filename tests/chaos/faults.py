@@ -193,6 +193,10 @@ def _bad_commands(world: "World", _target: str) -> None:
     poison.bad_commands(world.pipeline.redis.client)
 
 
+def _stray_hour(world: "World", _target: str) -> None:
+    poison.stray_hour(world.pipeline.redis.client)
+
+
 def _second_run(world: "World", _target: str) -> None:
     world.start_second_run()
 
@@ -260,6 +264,7 @@ FAULTS: dict[str, Fault] = {
         may_stop=_CODE_OF_KAFKA,
     ),
     "poison.commands": Fault(_bad_commands),
+    "poison.city": Fault(_stray_hour, may_stop=_CODE_OF_REDIS, late=True),
     "second-run": Fault(_second_run),
     "file.replaced": Fault(_file_replaced, may_stop=_CODE_OF_DATA, late=True),
 }

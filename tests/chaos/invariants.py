@@ -4,7 +4,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import redis
@@ -87,12 +87,15 @@ class Watch:
         A client of Redis of its own: no fault of a network reaches it.
     start_ts
         First hour of the run (epoch ms).
+    end_ts
+        End of its last hour (epoch ms). Entries after it are not the run's.
     ahead_hours
         How far the producer may be ahead of the last closed hour.
     """
 
     client: redis.Redis
     start_ts: int
+    end_ts: int
     ahead_hours: int
     violations: list[str] = field(default_factory=list)
     _last: Sample | None = None
@@ -141,7 +144,8 @@ class Watch:
             return  # a fault is at work
         if self._last is not None:
             self._add(went_back(self._last, sample))
-        self._add(holes(sample, self.start_ts))
+        ours = tuple(hour for hour in sample.city_hours if hour < self.end_ts)
+        self._add(holes(replace(sample, city_hours=ours), self.start_ts))
         self._last = sample
 
     def _check_writer(self, process: str, pid: int) -> None:

@@ -114,7 +114,8 @@ class Pipeline:
         self.plan = plan
         self.recovery = directory / "recovery"
         self.redis = RedisServer(directory / "redis", dump)
-        self.watch = Watch(self.redis.client, plan.start_ts, plan.ahead_hours)
+        end_ts = plan.start_ts + plan.hours * HOUR_MS
+        self.watch = Watch(self.redis.client, plan.start_ts, end_ts, plan.ahead_hours)
         self._on_event = on_event
         self._limits = limits
         dataflows, consumers = processes

@@ -92,6 +92,11 @@ def bad_commands(client: redis.Redis) -> None:
         client.execute_command("XADD", keys.COMMANDS, "*", *flat)  # type: ignore[no-untyped-call]
 
 
+def stray_hour(client: redis.Redis) -> None:
+    """Close an hour of 2099 for the city."""
+    client.xadd(keys.CITY_HOURLY, {"hour": "2099-06-20T00", "rides": "1"}, id=f"{TICK_2099}-0")
+
+
 def _decode(message: ck.Message) -> Fields | None:
     try:
         fields = json.loads(message.value() or b"")

@@ -48,7 +48,7 @@ def test_a_hole_in_the_hours_of_the_city_is_found() -> None:
 
 @pytest.fixture
 def watch(client: redis.Redis) -> Watch:
-    return Watch(client, START, ahead_hours=2)
+    return Watch(client, START, START + 36 * HOUR_MS, ahead_hours=2)
 
 
 def note(watch: Watch, name: str, hour: int, pid: int = 1) -> None:

@@ -146,6 +146,13 @@ def test_a_redis_that_is_away_for_a_while_is_waited_for(disturb: Disturb, fault:
     assert all(end.code == 0 for end in report.ends)  # nothing had to be restarted
 
 
+def test_an_hour_that_the_run_has_not_closed_stops_it(disturb: Disturb) -> None:
+    report = disturb(Step(at("consumer", "consumer.closed"), "poison.city"))
+    assert report.outcome == "stopped"
+    assert report.stopped is not None
+    assert report.stopped.code == 5
+
+
 # What is prepared
 
 
