@@ -26,6 +26,7 @@ from bytewax.testing import TestingSink, run_main
 from dataflows.counting import CityHour, HourJoiner
 from dataflows.flow import CountLogic, JoinLogic
 from dataflows.source import TripsSource
+from producers.numbering import number_trips
 from producers.stream import KafkaStream
 from producers.trips import TripTable, synthetic_table
 from rushhour.core.arrays import Counts
@@ -33,10 +34,13 @@ from rushhour.core.codec import trip_codec
 from rushhour.core.events import Trip
 from rushhour.core.hours import HOUR_MS, parse_month, to_datetime
 from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.run import SYNTHETIC, RunInfo
 from rushhour.core.topics import TRIPS
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
+from rushhour.runtime.dead_letters import DeadLetters
 from rushhour.runtime.kafka import end_offsets
 from rushhour.runtime.monitor import Health
+from rushhour.runtime.records import RunRecords
 from rushhour.simulator.stack.child_process import ChildProcess
 
 _MONTH = "2024-10"
@@ -46,14 +50,15 @@ _RUN = "0123456789ab"
 
 def send(bootstrap: str, trips: TripTable, start: int, hours: int) -> Counts:
     """Put trips and ticks on the topic; return the true counts, hours x zones."""
-    stream = KafkaStream(KafkaCluster(bootstrap), _RUN, _PARTITIONS)
+    numbered = number_trips(trips, start, start + hours * HOUR_MS, _PARTITIONS)
+    stream = KafkaStream(KafkaCluster(bootstrap), _RUN, numbered)
     counts = np.zeros((hours, ZONE_COUNT), np.int64)
     stream.send_tick(start)
     for hour in range(hours):
         end = start + (hour + 1) * HOUR_MS
-        first, last = trips.slice(end - HOUR_MS, end)
-        stream.send_trips(trips, first, last)
+        stream.send_trips(end - HOUR_MS, end)
         stream.send_tick(end, final=hour == hours - 1)
+        first, last = trips.slice(end - HOUR_MS, end)
         counts[hour] = np.bincount(trips.zone[first:last] - FIRST_ZONE, minlength=ZONE_COUNT)
     stream.flush()
     return counts
@@ -88,13 +93,15 @@ def with_ticks(bootstrap: str, start: int, hours: int) -> Counts:
     """Count as `dataflows.flow` does, without the forecasts."""
     out: list[tuple[str, CityHour]] = []
     flow = Dataflow("ticks")
-    offsets = dict.fromkeys(range(_PARTITIONS), 0)
-    source = TripsSource(KafkaCluster(bootstrap), _RUN, offsets, Health())
+    cluster, offsets = KafkaCluster(bootstrap), dict.fromkeys(range(_PARTITIONS), 0)
+    run = RunInfo(_RUN, "yellow", _MONTH, SYNTHETIC, "", start, start + hours * HOUR_MS)
+    records = RunRecords(_RUN, DeadLetters(cluster, _PARTITIONS, _RUN, "benchmark"))
+    source = TripsSource(cluster, run, offsets, records, Health())
     keyed = op.key_on("by_partition", op.input("trips", flow, source), lambda b: str(b.partition))
-    progress = op.stateful_batch("count", keyed, CountLogic)
+    progress = op.stateful_batch("count", keyed, lambda state: CountLogic(state, start))
     city = op.map("city", progress, lambda item: ("city", item[1]))
     closed = op.stateful_batch(
-        "join", city, lambda state: JoinLogic(state or HourJoiner(_PARTITIONS))
+        "join", city, lambda state: JoinLogic(state or HourJoiner(_PARTITIONS, start))
     )
     op.output("hours", closed, TestingSink(out))
     run_main(flow)

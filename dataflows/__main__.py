@@ -19,7 +19,7 @@ from dataflows.cluster import Cluster, NotNeededError
 from dataflows.failure import first_failure
 from dataflows.flow import build_flow
 from dataflows.metrics import total
-from dataflows.recovery import EPOCH, Store, open_store
+from dataflows.recovery import EPOCH, Store, open_store, plan_of
 from dataflows.sink import ZoneEventsSink
 from dataflows.source import TripsSource
 from rushhour.core.codec import Codec, alert_codec, prediction_codec, rides_codec
@@ -62,7 +62,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             run.run_id,
             f"dataflow-{settings.process}",
         )
-        records = RunRecords(run.run_id, letters, load_skips(client))
+        skipped = [skip for skip in load_skips(client) if skip.topic == TRIPS]
         sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
         finished = is_finished(client, run)
     client.close()
@@ -83,7 +83,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         settings.recovery_dir or "none",
     )
     flow = build_flow(
-        TripsSource(kafka, run, start, records, health),
+        TripsSource(kafka, run, start, RunRecords(run.run_id, letters, skipped), health),
         len(start),
         run.start_ts,
         {
@@ -95,7 +95,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
     with ExitStack() as stack:
         stack.callback(letters.close)
         try:
-            store = _enter(settings, run, fence, health, stack)
+            store = _enter(settings, run, plan_of(run, skipped), fence, health, stack)
         except NotNeededError:
             _log.info("nothing to do: run %s is finished", run.run_id)
             return
@@ -109,7 +109,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
 
 
 def _enter(
-    settings: Settings, run: RunInfo, fence: Fence, health: Health, stack: ExitStack
+    settings: Settings, run: RunInfo, plan: str, fence: Fence, health: Health, stack: ExitStack
 ) -> Store | None:
     """Return the recovery store, if there is one, once the processes of a cluster agree on theirs.
 
@@ -124,7 +124,7 @@ def _enter(
     if run.dataflows == 1:
         if directory is None:
             return None
-        return open_store(directory, run, process, generation=0, epoch=fence.epoch)
+        return open_store(directory, plan, run, process, generation=0, epoch=fence.epoch)
     _, redis_address = settings.servers("dataflow")
     client = stack.enter_context(closing(connect(redis_address)))
 
@@ -132,7 +132,7 @@ def _enter(
         health.beat()
         return not is_finished(client, run)
 
-    cluster = Cluster(client, fence, run, process, directory)
+    cluster = Cluster(client, fence, run, process, directory, plan)
     with redis_failures(redis_address):
         membership = cluster.enter(wait_on)
     stack.enter_context(cluster.watch(client, membership, end_process))

@@ -32,7 +32,7 @@ import msgspec
 import redis
 from msgspec.structs import replace
 
-from dataflows.recovery import NEW, Progress, Store, open_store, plan_of, resume_epoch
+from dataflows.recovery import NEW, Progress, Store, open_store, resume_epoch
 from rushhour.core import keys
 from rushhour.core.errors import RushhourError, StackError
 from rushhour.core.run import RunInfo
@@ -113,17 +113,25 @@ class Cluster:
         Number of the process.
     directory
         Its recovery directory; without one, all start at the first trip each time.
+    plan
+        What snapshots can be used for: `dataflows.recovery.plan_of`.
     """
 
     def __init__(
-        self, client: redis.Redis, fence: Fence, run: RunInfo, process: int, directory: Path | None
+        self,
+        client: redis.Redis,
+        fence: Fence,
+        run: RunInfo,
+        process: int,
+        directory: Path | None,
+        plan: str,
     ) -> None:
         self._client = client
         self._fence = fence
         self._run = run
         self._process = process
         self._directory = directory
-        self._plan = plan_of(run)
+        self._plan = plan
 
     def enter(self, waiting: Callable[[], bool]) -> Membership:
         """Wait until all processes have agreed, and begin a session with them.
@@ -153,6 +161,7 @@ class Cluster:
         if self._directory is not None:
             store = open_store(
                 self._directory,
+                self._plan,
                 self._run,
                 self._process,
                 generation=generation,

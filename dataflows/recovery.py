@@ -10,7 +10,7 @@ import logging
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +22,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 
 from rushhour.core.errors import StackError
 from rushhour.core.run import RunInfo
+from rushhour.runtime.records import RecordPosition
 
 # The most wall time of work that is repeated after a crash. At the end of an epoch the processes of
 # a cluster wait for one another, so short epochs cost a cluster far more than a single process.
@@ -50,9 +51,15 @@ class _DamagedError(Exception):
     """A store is not what this process created."""
 
 
-def plan_of(run: RunInfo) -> str:
-    """Return what snapshots can be used for: run, number of processes, version of the state."""
-    return f"{run.run_id}-of-{run.dataflows}-state-{state_version()}"
+def plan_of(run: RunInfo, skipped: Collection[RecordPosition] = ()) -> str:
+    """Return what snapshots can be used for: run, number of processes, version of the state.
+
+    They cannot be used once further trips are to be skipped, which they may have counted.
+    """
+    plan = f"{run.run_id}-of-{run.dataflows}-state-{state_version()}"
+    if not skipped:
+        return plan
+    return f"{plan}-skipped-{hashlib.sha256(repr(sorted(skipped)).encode()).hexdigest()[:8]}"
 
 
 def state_version() -> str:
@@ -156,7 +163,7 @@ class Store:
 
 
 def open_store(
-    directory: Path, run: RunInfo, process: int, *, generation: int, epoch: int
+    directory: Path, plan: str, run: RunInfo, process: int, *, generation: int, epoch: int
 ) -> Store:
     """Return the store of one process of a run, created if it does not exist or is damaged.
 
@@ -167,6 +174,8 @@ def open_store(
     ----------
     directory
         The recovery directory; the store goes into a directory of the process in it.
+    plan
+        What `plan_of` returns.
     generation
         Counts how often the cluster has started anew; 0 for a single process.
     epoch
@@ -178,7 +187,7 @@ def open_store(
         If the directory cannot be read and written.
     """
     own = directory / f"process-{process}"
-    stem = f"{plan_of(run)}-generation-{generation}-start-"
+    stem = f"{plan}-generation-{generation}-start-"
     file = f"part-{process}.sqlite3"
     store = Store(own / f"{stem}{epoch}", own / f"{stem}{epoch}" / file)
     new = Store(own / "new", own / "new" / file)

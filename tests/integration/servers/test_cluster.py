@@ -18,7 +18,7 @@ import redis
 from dataflows import cluster as cluster_module
 from dataflows import recovery
 from dataflows.cluster import Cluster, Membership, NotNeededError
-from dataflows.recovery import Store
+from dataflows.recovery import Store, plan_of
 from rushhour.core import keys
 from rushhour.core.errors import RushhourError, StackError
 from rushhour.core.hours import HOUR_MS
@@ -50,7 +50,7 @@ class World:
         """Start a process; return what it enters the cluster with."""
         fence = fence_of(self.client, f"dataflow-{process}")
         directory = self.directory if stored else None
-        cluster = Cluster(self.client, fence, self.run, process, directory)
+        cluster = Cluster(self.client, fence, self.run, process, directory, plan_of(self.run))
         return self.pool.submit(cluster.enter, waiting)
 
     def start_all(self) -> list[Membership]:
@@ -173,7 +173,7 @@ def test_all_start_anew_if_a_store_is_an_old_copy_of_the_same_start(
     copy = copy_of(world, process)
     work(members, 15)
     fence = Fence("first", f"dataflow-{process}", 1, "")
-    cluster = Cluster(world.client, fence, RUN, process, world.directory)
+    cluster = Cluster(world.client, fence, RUN, process, world.directory, plan_of(RUN))
     with cluster.watch(world.client, members[process], lambda _: None):
         told = f"commit:{process}"
         wait_until(lambda: world.client.hget(keys.RECOVERY, told) == "1 14", "it is told")
@@ -276,7 +276,7 @@ def test_a_process_ends_when_another_one_starts_again(
     first, _ = world.start_all()
     ended: list[RushhourError] = []
     fence = Fence("first", "dataflow-0", 1, "")
-    cluster = Cluster(world.client, fence, RUN, 0, world.directory)
+    cluster = Cluster(world.client, fence, RUN, 0, world.directory, plan_of(RUN))
     with cluster.watch(world.client, first, ended.append):
         if cause == "start":
             world.start(1, iter([True] * 20 + [False]).__next__)
@@ -302,7 +302,7 @@ def test_an_older_registration_in_a_restored_redis_ends_no_process(
     world.client.hset(keys.RECOVERY, mapping=earlier)  # type: ignore[arg-type]
     ended: list[RushhourError] = []
     fence = Fence("first", "dataflow-0", 2, "")
-    cluster = Cluster(world.client, fence, RUN, 0, world.directory)
+    cluster = Cluster(world.client, fence, RUN, 0, world.directory, plan_of(RUN))
     with cluster.watch(world.client, first, ended.append):
         wait_until(lambda: world.client.hexists(keys.RECOVERY, "commit:0"), "it has looked")
     assert not ended
@@ -336,7 +336,9 @@ def test_no_kill_and_no_loss_ever_mixes_stores(
 
     def start(process: int, left: int) -> Future[Membership]:
         fence = fence_of(world.client, f"dataflow-{process}")
-        cluster = Cluster(world.client, fence, world.run, process, world.directory)
+        cluster = Cluster(
+            world.client, fence, world.run, process, world.directory, plan_of(world.run)
+        )
 
         def enter() -> Membership:
             lives.left = left

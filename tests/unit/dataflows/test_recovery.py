@@ -26,7 +26,7 @@ RUN = RunInfo("first", "green", "2024-10", "a", "/a", 0, 3_600_000, dataflows=3)
 def open_one(
     directory: Path, run: RunInfo = RUN, process: int = 0, generation: int = 1, epoch: int = 7
 ) -> Store:
-    return open_store(directory, run, process, generation=generation, epoch=epoch)
+    return open_store(directory, plan_of(run), run, process, generation=generation, epoch=epoch)
 
 
 def files(directory: Path) -> list[str]:
@@ -218,6 +218,12 @@ def test_a_directory_that_cannot_be_written_is_one_line(
 
 def test_plans_differ_by_run_number_of_processes_and_state() -> None:
     assert plan_of(RUN) == f"first-of-3-state-{state_version()}"
+
+
+def test_a_snapshot_is_of_no_use_once_a_trip_is_to_be_skipped() -> None:
+    one, two = ("trips", 0, 7), ("trips", 3, 9)
+    assert len({plan_of(RUN), plan_of(RUN, [one]), plan_of(RUN, [two])}) == 3
+    assert plan_of(RUN, [one, two]) == plan_of(RUN, [two, one])
 
 
 # What a snapshot holds. A dataflow must not resume from snapshots of other fields.
