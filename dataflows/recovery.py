@@ -22,11 +22,12 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 
 from rushhour.core.errors import StackError
 from rushhour.core.run import RunInfo
+from rushhour.runtime.failpoints import limit
 from rushhour.runtime.records import RecordPosition
 
 # The most wall time of work that is repeated after a crash. At the end of an epoch the processes of
 # a cluster wait for one another, so short epochs cost a cluster far more than a single process.
-EPOCH = timedelta(seconds=5)
+EPOCH = timedelta(seconds=limit("dataflow.epoch.seconds", 5.0))
 
 # Increase it whenever a class that is pickled into a snapshot changes its fields or their meaning.
 STATE_VERSION = 1
