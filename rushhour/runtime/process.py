@@ -8,12 +8,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
 import redis
 
+from rushhour.core import keys
 from rushhour.core.errors import INTERRUPTED, RedisFailure, RushhourError
+from rushhour.core.redis_address import RedisAddress
 from rushhour.core.settings import Settings
 from rushhour.runtime.build_info import export_version
 from rushhour.runtime.fence import Fence, StaleState
@@ -21,12 +24,14 @@ from rushhour.runtime.lease import Lease
 from rushhour.runtime.logs import set_up_logging
 from rushhour.runtime.monitor import Health, serve
 from rushhour.runtime.outage import RedisState, is_outage
+from rushhour.runtime.redis_client import connect
 
 _DEFECT = 1
 _GRACE_S = 4.0  # a process that is told to stop ends within this time
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 5.0  # between two attempts to reach a lost Redis
 _STABLE_S = 60.0  # after so long without a fault, the next one is the first again
 _MAX_STALE = 3
+_NEXT_RUN_S = 2.0  # between two looks for another run
 
 _log = logging.getLogger(__name__)
 
@@ -124,12 +129,23 @@ def run_pipeline_process(name: str, main: Main) -> NoReturn:
             _run_through_outages(lambda: main(settings, health, fence), lease, state, health)
         health.done()
         if settings.stay_alive:
-            threading.Event().wait()
+            _wait_for_another_run(redis_address, fence.run_id)
 
     try:
         run_process(name, work)
     except SystemExit as end:
         _leave(int(end.code or 0))
+
+
+def _wait_for_another_run(address: RedisAddress, run_id: str) -> None:
+    """Wait until Redis holds another run: whoever restarts the process lets it join that one."""
+    while True:
+        time.sleep(_NEXT_RUN_S)
+        with suppress(RedisFailure, redis.RedisError), connect(address) as client:
+            found = client.hget(keys.RUN, "run_id")
+            if found not in (None, run_id):
+                _log.info("run %s has taken the place of run %s", found, run_id)
+                return
 
 
 def _run_through_outages(

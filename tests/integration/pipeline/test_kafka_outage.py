@@ -48,15 +48,11 @@ def outage(lose: Callable[[Stack], None], find: Callable[[Stack], None]) -> Call
         wait_until(lambda: hours_closed(stack) >= 8, "the run has begun", PATIENCE_S)
         lose(stack)
         time.sleep(AWAY_S)
-        wait_until(
-            lambda: all_say(stack, LOST), "every process says that Kafka is lost", PATIENCE_S
-        )
+        wait_until(lambda: all_say(stack, LOST), "every process says so", PATIENCE_S)
         closed = hours_closed(stack)
         assert closed < 48
         find(stack)
-        wait_until(
-            lambda: all_say(stack, BACK), "every process says that Kafka is back", PATIENCE_S
-        )
+        wait_until(lambda: all_say(stack, BACK), "every process says so", PATIENCE_S)
         assert all(log.index(LOST) < log.index(BACK) for log in logs(stack))
 
     return disturb

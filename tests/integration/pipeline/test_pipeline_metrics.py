@@ -5,6 +5,7 @@ import math
 import socket
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def finished_run(settings: SettingsFactory, trip_file: Path) -> Iterator[Finishe
     with pytest.MonkeyPatch.context() as patch, open_stack(ours, ours.state_dir) as stack:
         patch.setattr(stack_module, "start_process", start)
         stack.start_pipeline(run)
-        wait_until(lambda: stack.is_done() or hours_closed(stack) == 48, "all hours are closed")
+        wait_until(lambda: stack.is_done() or hours_closed(stack) == 48, "all hours are closed", 120.0)
         wait_until(lambda: not live_processes(stack.client), "the processes are done")
         ports = {spec.name: spec.settings.metrics_port or 0 for spec in process_specs(ours, run)}
         yield FinishedRun(stack.client, ports)
@@ -178,3 +179,19 @@ def test_every_consumer_exports_the_figures_of_the_run_in_redis(finished_run: Fi
     for consumer in ("consumer-0", "consumer-1"):
         _, found = scrape(finished_run.ports[consumer])
         assert {key: found[key] for key in expected} == expected
+
+
+def test_a_process_that_stays_alive_ends_when_another_run_takes_its_place(
+    finished_run: FinishedRun,
+) -> None:
+    """It is started again then, and joins that run. The last test: it ends the processes."""
+    finished_run.client.hset(keys.RUN, "run_id", "another")
+
+    def all_ended() -> bool:
+        with suppress(ConnectionRefusedError):
+            for port in finished_run.ports.values():
+                socket.create_connection((HOST, port)).close()
+                return False
+        return True
+
+    wait_until(all_ended, "the processes have ended")

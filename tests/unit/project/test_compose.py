@@ -56,3 +56,37 @@ def test_the_profile_cluster_adds_processes_with_consecutive_numbers(kind: str, 
     if kind == "dataflow":
         addresses = SERVICES[kind]["environment"][PREFIX + "ADDRESSES"]
         assert addresses == ",".join(f"{name}:2101" for name in names)
+
+
+def test_servers_and_processes_are_started_again_for_ever() -> None:
+    """Also after a restart of the Docker engine, and however long Redis or Kafka was away."""
+    once = {"prepare", "report"}
+    policies = {name: service.get("restart") for name, service in SERVICES.items()}
+    assert {policies[name] for name in SERVICES if name not in once} == {"unless-stopped"}
+    assert policies["prepare"] is None
+    assert policies["report"] == "on-failure"  # not after it has printed the report
+
+
+@pytest.mark.parametrize("kind", ["producer", "dataflow", "consumer"])
+def test_a_process_whose_work_is_done_stays_up(kind: str) -> None:
+    for name in (name for name in SERVICES if name.startswith(kind)):
+        assert SERVICES[name]["environment"][PREFIX + "STAY_ALIVE"] == "true"
+
+
+@pytest.mark.parametrize("kind", ["producer", "dataflow", "consumer"])
+def test_a_process_is_healthy_when_it_is_ready(kind: str) -> None:
+    assert "9100/readyz" in SERVICES[kind]["healthcheck"]["test"][-1]
+
+
+def test_grafana_has_no_user_and_no_password() -> None:
+    settings = SERVICES["grafana"]["environment"]
+    assert settings["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert settings["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert settings["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert settings["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+
+
+def test_images_are_named_by_their_version() -> None:
+    images = {service["image"] for service in SERVICES.values()} - {"rushhour"}
+    assert len(images) == 4
+    assert all(re.fullmatch(r"[\w/-]+:v?\d+(\.\d+)+", image) for image in images)

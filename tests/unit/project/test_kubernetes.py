@@ -179,6 +179,7 @@ def test_metrics_are_served_on_the_annotated_port(process: str) -> None:
     assert str(ports(spec)["metrics"]) == SETTINGS["RUSHHOUR_METRICS_PORT"]
     (container,) = spec["template"]["spec"]["containers"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
 
 
 @each_container
