@@ -1,7 +1,13 @@
-"""The undisturbed run that all disturbed ones are compared with."""
+"""The undisturbed run that all disturbed ones are compared with, and a way to disturb one."""
+
+from pathlib import Path
 
 import pytest
 
+from tests.chaos.__main__ import run
+from tests.chaos.scenarios import Disturb
+from tests.chaos.schedule import Schedule, Step
+from tests.chaos.verdict import Report
 from tests.chaos.world import Reference, undisturbed
 
 
@@ -9,3 +15,16 @@ from tests.chaos.world import Reference, undisturbed
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
     """What an undisturbed run leaves; computed once for each worker."""
     return undisturbed(tmp_path_factory.mktemp("reference"))
+
+
+@pytest.fixture
+def disturb(reference: Reference, tmp_path: Path) -> Disturb:
+    """A function that runs steps, and returns the report of a run that has passed."""
+
+    def disturb(*steps: Step, dataflows: int = 1, consumers: int = 1) -> Report:
+        report = run(tmp_path / "run", Schedule(steps, dataflows, consumers), reference)
+        assert report.passed, report.explain()
+        assert len(report.fired) == len(steps)
+        return report
+
+    return disturb

@@ -145,7 +145,10 @@ class Pipeline:
         self._prepare_pid: int | None = None
 
     def prepare(self, *flags: str) -> list[End]:
-        """Prepare the run; started again without flags if it fails, as Compose does.
+        """Prepare the run. If that fails, do it without flags and with flags in turn.
+
+        An earlier run that is still whole is not replaced without flags; one that is not whole must
+        not pass for a finished one.
 
         Returns
         -------
@@ -153,25 +156,21 @@ class Pipeline:
             How each attempt ended, the last of them well unless the run cannot be prepared.
         """
         ends: list[End] = []
-        for attempt in range(_PREPARE_ATTEMPTS):
-            command = [sys.executable, "-P", "-m", "rushhour.simulator", "prepare"]
-            log = self.directory / "logs" / f"{PREPARE}.{attempt + 1}.log"
-            process = launch(
-                PREPARE,
-                [*command, *flags] if not ends else command,
-                log,
-                self._environment(PREPARE),
-            )
-            self._prepare_pid = process.pid
-            process.wait(_PREPARE_S)
-            code = process.poll()
-            if code is None:
-                process.stop()
-                code = process.poll() or -1
-            ends.append(End(PREPARE, code, process.last_message()))
-            if code == 0:
+        while len(ends) < _PREPARE_ATTEMPTS:
+            ends.append(self._prepare(len(ends) + 1, flags if len(ends) % 2 == 0 else ()))
+            if ends[-1].code == 0:
                 break
         return ends
+
+    def _prepare(self, attempt: int, flags: tuple[str, ...]) -> End:
+        command = [sys.executable, "-P", "-m", "rushhour.simulator", "prepare", *flags]
+        log = self.directory / "logs" / f"{PREPARE}.{attempt}.log"
+        process = launch(PREPARE, command, log, self._environment(PREPARE))
+        self._prepare_pid = process.pid
+        process.wait(_PREPARE_S)
+        if process.poll() is None:
+            process.stop()
+        return End(PREPARE, process.poll() or 0, process.last_message())
 
     def name_of(self, pid: int) -> str | None:
         """Return the name of a process of this run."""
