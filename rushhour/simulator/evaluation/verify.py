@@ -27,7 +27,7 @@ from rushhour.simulator.evaluation.verification.city import check_city
 from rushhour.simulator.evaluation.verification.expected import Expected
 from rushhour.simulator.evaluation.verification.positions import check_positions
 from rushhour.simulator.evaluation.verification.snapshot import Snapshot
-from rushhour.simulator.evaluation.verification.tables import check_tables
+from rushhour.simulator.evaluation.verification.tables import check_forecasts, check_rides
 from rushhour.simulator.evaluation.verification.unknown_keys import check_unknown_keys
 from rushhour.simulator.evaluation.verification.zones import check_zones
 
@@ -64,13 +64,14 @@ def verify(
         yield _check_file(run, file)
     counted = recount(run, file)
     rides = counted.rides.to_numpy(np.int64)
+    tables: set[str] = set()
+    yield from check_rides(client, run, rides[:hours], tables)
     # Zones may be ahead of the city. The hour after the last closed one has a forecast only.
     last = int(snapshot.closed_by_zone().max())
     following = np.zeros((1, ZONE_COUNT), np.int64)
     replayed = replay(run.start_ts, np.concatenate([rides[:last], following]))
     expected = Expected(run, replayed)
-    tables: set[str] = set()
-    yield from check_tables(client, expected, hours, tables)
+    yield from check_forecasts(client, expected, hours, tables)
     yield from check_zones(snapshot, expected)
     yield from check_city(snapshot, expected, counted)
     yield from check_positions(client, snapshot, int(rides.sum()), cluster)

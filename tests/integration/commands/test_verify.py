@@ -2,13 +2,16 @@
 
 import signal
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import redis
 
+from rushhour.core.arrays import Counts
 from rushhour.core.errors import VerificationError
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.models import SERVED
@@ -17,6 +20,9 @@ from rushhour.core.version import VERSION
 from rushhour.runtime import kafka
 from rushhour.runtime.kafka import BatchProducer
 from rushhour.runtime.redis_client import read_hash
+from rushhour.simulator.evaluation import verify as verify_module
+from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.simulator.evaluation.verification.check import Check
 from rushhour.simulator.evaluation.verify import verify
 from rushhour.storage.runs import load_run
@@ -45,6 +51,22 @@ RIDES = "rides equal a recount of the file"
 STREAM = "the stream of alerts has each alert once"
 UNKNOWN = "there are no keys of other runs"
 ZONES = "zones show their latest hours and scores"
+
+
+@pytest.fixture(autouse=True)
+def replay_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replay the same rides only once for all tests."""
+    monkeypatch.setattr(verify_module, "replay", replay_cached)
+
+
+@cache
+def _replay(start_ts: int, hours: int, rides: bytes) -> RunArrays:
+    return replay(start_ts, np.frombuffer(rides, np.int64).reshape(hours, -1))
+
+
+def replay_cached(start_ts: int, rides: Counts) -> RunArrays:
+    return _replay(start_ts, len(rides), rides.tobytes())
+
 
 NOON, LAST, NEXT = "2024-10-02T12", "2024-10-02T23", "2024-10-03T00"
 Tamper = Callable[[redis.Redis], object]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rushhour.core import keys
-from rushhour.core.arrays import Floats
+from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_IDS
@@ -16,6 +16,7 @@ from rushhour.storage.read_hours import prediction_key
 
 _FIELDS = tuple(map(str, ZONE_IDS))
 Hash = dict[str, str]
+ERRORS = "errors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,12 @@ class Table:
     hour_ts: int
     key: str
     fields: Hash
+
+
+def rides_table(run: RunInfo, index: int, rides: Counts) -> Table:
+    """Return the table of the rides of an hour, given its index in the run."""
+    hour = run.start_ts + index * HOUR_MS
+    return Table("rides", hour, keys.rides(hour_label(hour)), counts(rides.astype(np.float64)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,10 +70,9 @@ class Expected:
             yield Table(kind, hour, key, texts(ends[index]))
 
     def closed_tables(self, index: int) -> Iterator[Table]:
-        """Yield the tables of the rides of an hour, and of what follows from them."""
+        """Yield the tables of what follows from the rides of an hour and its forecast."""
         hour, label = self.hour_ts(index), hour_label(self.hour_ts(index))
-        yield Table("rides", hour, keys.rides(label), counts(self.arrays.rides[index]))
-        yield Table("errors", hour, keys.errors(label), texts(self.errors(index)))
+        yield Table(ERRORS, hour, keys.errors(label), texts(self.errors(index)))
         alerts = texts(self.arrays.alerts[index])
         alerted = {zone: change for zone, change in alerts.items() if change != keys.NOT_KNOWN}
         yield Table("alerts", hour, keys.hour_alerts(label), alerted)

@@ -1,55 +1,74 @@
 """The tables of each hour: rides, errors, alerts, and the forecasts of all models."""
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import redis
 
+from rushhour.core.arrays import Counts
 from rushhour.core.hours import HOURS_PER_DAY, clock_label
 from rushhour.core.labels import what_if
+from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.simulator.evaluation.verification.check import Check
-from rushhour.simulator.evaluation.verification.expected import Expected, Table
+from rushhour.simulator.evaluation.verification.expected import ERRORS, Expected, Table, rides_table
 
 _HOURS_AT_ONCE = HOURS_PER_DAY  # bounds the size of one reply
-# Names of the checks of tables that no model makes.
-_NAMES = {
-    "rides": "rides equal a recount of the file",
-    "errors": "errors are predictions minus rides",
-}
 
 
-def check_tables(
-    client: redis.Redis, expected: Expected, hours: int, known: set[str]
+def check_rides(
+    client: redis.Redis, run: RunInfo, rides: Counts, known: set[str]
 ) -> Iterator[Check]:
-    """Yield a check for each kind of table of the first `hours` of the run, and the next forecast.
+    """Yield the checks of `rides:*`; `rides` are those of the closed hours, `int64[hours, zones]`.
 
-    Every text must be that of the replay, to the last digit. The keys of all tables, there or
-    not, are added to `known`.
+    The keys of these tables are added to `known`.
     """
-    kinds: dict[str, _Kind] = {}
-    missing = 0
-    for table, found in _read(client, expected, hours):
-        kind = kinds.setdefault(table.kind, _Kind())
-        kind.compare(table, found)
+    counted, missing = _Kind(), 0
+    tables = ([rides_table(run, index, of_hour)] for index, of_hour in enumerate(rides))
+    for table, found in _read(client, tables):
+        counted.compare(table, found)
+        missing += len(table.fields.keys() - found.keys())
         known.add(table.key)
-        if table.kind == "rides":
-            missing += len(table.fields.keys() - found.keys())
     yield Check.of(
         "every zone and closed hour has rides",
         missing == 0,
-        f"{hours} hours x {ZONE_COUNT} zones, {missing} missing",
+        f"{len(rides)} hours x {ZONE_COUNT} zones, {missing} missing",
     )
-    rides = int(expected.arrays.rides[:hours].sum())
+    surge = f" ({what_if(run)})" if run.surge else ""
+    yield Check.of(
+        "rides equal a recount of the file",
+        not counted.different,
+        f"{rides.sum():,} rides, {counted.different} zone-hours differ{surge}{counted.where}",
+    )
+
+
+def check_forecasts(
+    client: redis.Redis, expected: Expected, hours: int, known: set[str]
+) -> Iterator[Check]:
+    """Yield a check for each kind of table that is made of forecasts.
+
+    The forecast of the hour after the closed ones is included. Every text must be that of the
+    replay, to the last digit. The keys of all these tables, there or not, are added to `known`.
+    """
+    kinds: dict[str, _Kind] = {}
+    tables = (
+        [
+            *(expected.closed_tables(index) if index < hours else ()),
+            *expected.forecast_tables(index),
+        ]
+        for index in range(hours + 1)
+    )
+    for table, found in _read(client, tables):
+        kinds.setdefault(table.kind, _Kind()).compare(table, found)
+        known.add(table.key)
     for name, kind in kinds.items():
-        if name == "rides":
-            surge = f" ({what_if(expected.run)})" if expected.run.surge else ""
-            detail = f"{rides:,} rides, {kind.different} zone-hours differ{surge}{kind.where}"
-        else:
-            detail = f"{kind.compared:,} compared, {kind.different} differ{kind.where}"
-        title = _NAMES.get(name, f"{name} equal an offline replay")
-        yield Check.of(title, not kind.different, detail)
+        rule = "are predictions minus rides" if name == ERRORS else "equal an offline replay"
+        yield Check.of(
+            f"{name} {rule}",
+            not kind.different,
+            f"{kind.compared:,} compared, {kind.different} differ{kind.where}",
+        )
 
 
 class _Kind:
@@ -75,21 +94,13 @@ class _Kind:
 
 
 def _read(
-    client: redis.Redis, expected: Expected, hours: int
+    client: redis.Redis, tables_of_hours: Iterable[Sequence[Table]]
 ) -> Iterator[tuple[Table, dict[str, str]]]:
-    """Yield each table that must be there, and the hash that is."""
-    for start in range(0, hours + 1, _HOURS_AT_ONCE):
-        block = range(start, min(start + _HOURS_AT_ONCE, hours + 1))
-        tables = [
-            table
-            for index in block
-            for table in chain(
-                expected.closed_tables(index) if index < hours else (),
-                expected.forecast_tables(index),
-            )
-        ]
+    """Yield each table of some hours, and the hash that Redis has instead."""
+    remaining = iter(tables_of_hours)
+    while block := [*chain.from_iterable(islice(remaining, _HOURS_AT_ONCE))]:
         pipe = client.pipeline(transaction=False)
-        for table in tables:
+        for table in block:
             pipe.hgetall(table.key)
         found: list[Any] = pipe.execute()
-        yield from zip(tables, found, strict=True)
+        yield from zip(block, found, strict=True)
