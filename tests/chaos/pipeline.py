@@ -29,7 +29,7 @@ SHORT_LIMITS = {
 PREPARE = "prepare-0"
 _PORTS = (20_000, 32_000)
 _PREPARE_ATTEMPTS = 6
-_PREPARE_S = 60.0
+_COMMAND_S = 120.0
 _MODULES = {"producer": "producers", "dataflow": "dataflows", "consumer": "consumers"}
 
 
@@ -143,6 +143,7 @@ class Pipeline:
             {name: (_MODULES[room_of(name)], self._environment(name)) for name in names},
         )
         self._prepare_pid: int | None = None
+        self._commands = 0
 
     def prepare(self, *flags: str) -> list[End]:
         """Prepare the run. If that fails, do it without flags and with flags in turn.
@@ -157,20 +158,26 @@ class Pipeline:
         """
         ends: list[End] = []
         while len(ends) < _PREPARE_ATTEMPTS:
-            ends.append(self._prepare(len(ends) + 1, flags if len(ends) % 2 == 0 else ()))
+            ends.append(self._command("prepare", *(flags if len(ends) % 2 == 0 else ())))
             if ends[-1].code == 0:
                 break
         return ends
 
-    def _prepare(self, attempt: int, flags: tuple[str, ...]) -> End:
-        command = [sys.executable, "-P", "-m", "rushhour.simulator", "prepare", *flags]
-        log = self.directory / "logs" / f"{PREPARE}.{attempt}.log"
-        process = launch(PREPARE, command, log, self._environment(PREPARE))
+    def verify(self) -> End:
+        """Run `rushhour verify`, which recounts the trip file and replays the forecasts."""
+        return self._command("verify")
+
+    def _command(self, *words: str) -> End:
+        """Run a command of `rushhour` to its end."""
+        self._commands += 1
+        log = self.directory / "logs" / f"{words[0]}-0.{self._commands}.log"
+        command = [sys.executable, "-P", "-m", "rushhour.simulator", *words]
+        process = launch(words[0], command, log, self._environment(PREPARE))
         self._prepare_pid = process.pid
-        process.wait(_PREPARE_S)
+        process.wait(_COMMAND_S)
         if process.poll() is None:
             process.stop()
-        return End(PREPARE, process.poll() or 0, process.last_message())
+        return End(words[0], process.poll() or 0, process.last_message())
 
     def name_of(self, pid: int) -> str | None:
         """Return the name of a process of this run."""

@@ -99,7 +99,9 @@ def finished_run(settings: SettingsFactory, trip_file: Path) -> Iterator[Finishe
     with pytest.MonkeyPatch.context() as patch, open_stack(ours, ours.state_dir) as stack:
         patch.setattr(stack_module, "start_process", start)
         stack.start_pipeline(run)
-        wait_until(lambda: stack.is_done() or hours_closed(stack) == 48, "all hours are closed", 120.0)
+        wait_until(
+            lambda: stack.is_done() or hours_closed(stack) == 48, "all hours are closed", 120.0
+        )
         wait_until(lambda: not live_processes(stack.client), "the processes are done")
         ports = {spec.name: spec.settings.metrics_port or 0 for spec in process_specs(ours, run)}
         yield FinishedRun(stack.client, ports)
