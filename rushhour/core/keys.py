@@ -25,6 +25,9 @@ BOARD_RIDES = "board:rides"  # sorted set: zone -> rides of the latest hour
 ALERTS = "alerts"  # stream: one entry per alert; its id is the hour (epoch ms) and the zone
 COVERAGE = "coverage"  # hash: demand band -> share of rides within the intervals, last 168 h
 
+# Field of `RUN`: why a transaction was executed in part; absent if none was.
+DAMAGE = "damage"
+
 # Stands in a hash for a figure that is not known yet.
 NOT_KNOWN = "n/a"
 

@@ -7,6 +7,7 @@ writer (Kleppmann, "How to do distributed locking", 2016, calls the epoch a fenc
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,13 @@ import redis
 from redis.client import Pipeline
 
 from rushhour.core import keys
-from rushhour.core.errors import RedisFailure, StackError
+from rushhour.core.errors import RedisFailure, RushhourError, StackError
 from rushhour.runtime.lua import Script
 
 # Other clients may change a watched key between a check and its write, but not for ever.
 _MAX_CONFLICTS = 100
+_TEXT = 200  # length of an error that is kept
+_REFUSED = redis.exceptions.ExecAbortError
 # Lua expressions with which a script returns what the fence checks.
 READ_FENCE = "redis.call('HGET', KEYS[1], 'run_id'), redis.call('GET', KEYS[2])"
 _WRITE_HASH = Script(
@@ -142,7 +145,8 @@ class Fence:
         RushhourError
             As `check` does, or the condition.
         redis.RedisError
-            If Redis fails. The transaction may have been executed even so.
+            If Redis fails. The transaction may have been executed even so; if it was in part, the
+            run is marked as damaged.
         """
         fence_keys = (keys.RUN, keys.epoch(self.process))
         with client.pipeline() as pipe:
@@ -162,6 +166,13 @@ class Fence:
                     # The client raises it for a lost connection as well.
                     if isinstance(error.__context__, redis.RedisError):
                         raise error.__context__ from None
+                except redis.ResponseError as error:
+                    # Redis executes the other commands of a transaction if one fails, unless it
+                    # has refused one before EXEC.
+                    if not any(isinstance(each, _REFUSED) for each in (error, error.__context__)):
+                        with suppress(RushhourError, redis.RedisError):
+                            self.write_hash(client, keys.RUN, {keys.DAMAGE: str(error)[:_TEXT]})
+                    raise
         raise RedisFailure(
             f"{', '.join(condition.watched)} changed {_MAX_CONFLICTS} times in a row while "
             f"{self.process} was writing: find out who writes to it (`redis-cli MONITOR`)"

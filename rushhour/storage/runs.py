@@ -1,5 +1,7 @@
 """The run that Redis holds, and where each of its topics starts."""
 
+from typing import Any
+
 import redis
 
 from rushhour.core import keys
@@ -61,11 +63,14 @@ def join_run(client: redis.Redis) -> RunInfo:
     Raises
     ------
     RedisFailure
-        If this Redis holds no run, or one that cannot be read.
+        If this Redis holds no run, or one that cannot be read or was damaged.
     StackError
         If another version of rushhour started the run: the results of two versions may differ.
     """
     run = load_run(client)
+    damage: Any = client.hget(keys.RUN, keys.DAMAGE)
+    if damage is not None:
+        raise RedisFailure(f"a write to this run failed in part ({damage}): {START_OVER}")
     if run.version != VERSION:
         raise StackError(
             f"rushhour {run.version} started this run, and this is rushhour {VERSION}: "
