@@ -1,18 +1,22 @@
 """The state of a run, read from Redis at one moment: what the screens and documents show."""
 
+import time
 from dataclasses import dataclass
 
 import redis
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
-from rushhour.core.hours import HOUR_MS
+from rushhour.core.hours import HOUR_MS, SECOND_MS
 from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash
 from rushhour.storage.clock import last_hour_of
 from rushhour.storage.runs import load_run
 
 WORST_ZONES = 5
+# The producer reports ten times a second. Hosts may disagree about the time by less than this.
+SILENT_AFTER_S = 10.0
+_ENDED = ("stopped", "finished")
 _REJECTED = "rejected:"
 
 
@@ -32,6 +36,7 @@ class RunView:
     """The state of a run. Hashes are as Redis holds them; empty before they are written.
 
     `last_closed_ts` is the start of the last closed hour (epoch ms); None before the first.
+    `read_ts` is the wall time at which it was read (epoch ms).
     """
 
     run: RunInfo
@@ -41,6 +46,7 @@ class RunView:
     quality: dict[str, str]
     models: dict[str, dict[str, str]]
     worst: tuple[ZoneRow, ...]
+    read_ts: int = 0
 
     @classmethod
     def read(cls, client: redis.Redis) -> "RunView":
@@ -71,6 +77,7 @@ class RunView:
             quality=quality,
             models=dict(zip(run.models, models, strict=True)),
             worst=tuple(_zone_row(client, int(zone), mae) for zone, mae in board),
+            read_ts=int(time.time() * SECOND_MS),
         )
 
     @property
@@ -88,6 +95,18 @@ class RunView:
             return None
         closed = self.last_closed_ts
         return max(self.clock.now_ts, 0 if closed is None else closed + HOUR_MS)
+
+    @property
+    def silent_s(self) -> float | None:
+        """How long ago the producer last reported, in seconds, if it should have since.
+
+        None while it reports, and once its work is over. It is silent if it has died or hangs, or
+        waits for Kafka at the end of the run.
+        """
+        if self.clock is None or self.clock.state in _ENDED:
+            return None
+        silent_s = (self.read_ts - self.clock.heartbeat_ts) / SECOND_MS
+        return silent_s if silent_s > SILENT_AFTER_S else None
 
     @property
     def served(self) -> str:

@@ -53,6 +53,7 @@ def status_document(view: RunView, location: objects.Location) -> schema.Status:
         run=run_document(view.run),
         location=location,
         state=clock.state if clock else "starting",
+        producer_silent_s=view.silent_s,
         speed=clock.speed if clock else None,
         simulated_time=None if now is None else to_datetime(now),
         simulated_ts=now,

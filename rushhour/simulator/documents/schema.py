@@ -37,6 +37,10 @@ class Status(Document, frozen=True, kw_only=True):
         str,
         Meta(description="`starting`, `running`, `throttled`, `paused`, `stopped` or `finished`"),
     ]
+    producer_silent_s: Annotated[
+        float | None,
+        Meta(description="seconds since the producer was last heard of, if over 10 and not ended"),
+    ]
     speed: Annotated[str | None, Meta(description="the requested speed, as for `--speed`")]
     simulated_time: Annotated[datetime | None, Meta(description="simulated now, RFC 3339")]
     simulated_ts: Annotated[int | None, Meta(description="simulated now, epoch milliseconds")]

@@ -21,6 +21,7 @@ _NAME_WIDTH = 30  # of a zone; the longest names are shortened
 _STATE_STYLE = {
     "running": "green",
     "stopped": "red",
+    "no answer": "red",
     "throttled": "yellow",
     "paused": "cyan",
     "finished": "bold",
@@ -70,7 +71,9 @@ def live_screen(
 def _clock(view: RunView, trips_per_s: float, pace: str) -> list[Fact]:
     """Return what changes all the time, each in a place that is wide enough for a whole run."""
     clock = view.clock
-    state = clock.state if clock else "starting"
+    state: str = clock.state if clock else "starting"
+    if view.silent_s is not None:
+        state = "no answer"
     speed = clock.speed if clock else "-"
     return [
         Fact(time_label(view.now_ts, "the start"), 16, "bold"),

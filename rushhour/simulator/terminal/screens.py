@@ -25,6 +25,8 @@ def status_screen(view: RunView, location: str) -> RenderableType:
     facts.add_row("read from", location)
     facts.add_row("simulated now", time_label(view.now_ts, "the start"))
     facts.add_row("state", f"{clock.state} at {clock.speed}" if clock else "starting")
+    if view.silent_s is not None:
+        facts.add_row("producer", f"does not answer, last heard of {view.silent_s:.0f} s ago")
     if clock and clock.command_error:
         facts.add_row("last command", f"refused: {clock.command_error}")
     facts.add_row("last hour closed", time_label(view.last_closed_ts))
