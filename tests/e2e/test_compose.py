@@ -83,7 +83,7 @@ def test_topics_can_be_read_with_the_tools_of_kafka(
         *("--offset", "earliest", "--max-messages", "2"),
     )
     first, second = (json.loads(line) for line in messages.splitlines()[:2])
-    assert first == {"type": "tick", "sim_ts": 1727740800000, "final": False}
+    assert (first["type"], first["sim_ts"], first["trips"]) == ("tick", 1727740800000, 0)
     assert second["type"] == "trip"
 
 
