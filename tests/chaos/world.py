@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rushhour.core import keys
 from tests.chaos.comparison import Contents, differences, differences_so_far
 from tests.chaos.control import Event
 from tests.chaos.faults import FAULTS, Ending
@@ -140,20 +141,26 @@ class World:
         return write_trips(self._directory / "other.parquet", rows)
 
     def start_second_run(self) -> None:
-        """Start a run of other trips on the same broker, with a Redis of its own."""
+        """Start a run of other trips on the same broker, with a Redis of its own.
+
+        Returns when that run is under way, so that both go on side by side.
+        """
         directory = self._directory / "2"
         directory.mkdir()
         plan = replace(self.pipeline.plan, trip_file=self.other_trip_file())
         self._second = Pipeline(self._loop, self.broker, directory, plan, (1, 1))
+        prepared = self._second.prepare()[-1]
+        if prepared.code != 0:
+            self.violations.append(f"the second run cannot be prepared: {prepared.line}")
+            return
+        self._second.supervisor.start()
         self._second_thread = threading.Thread(target=self._run_second, args=(self._second,))
         self._second_thread.start()
+        deadline = time.monotonic() + _STUCK_S
+        while time.monotonic() < deadline and not self._second.redis.client.xlen(keys.CITY_HOURLY):
+            time.sleep(_POLL_S)
 
     def _run_second(self, second: Pipeline) -> None:
-        ends = second.prepare()
-        if ends[-1].code != 0:
-            self.violations.append(f"the second run cannot be prepared: {ends[-1].line}")
-            return
-        second.supervisor.start()
         finished, stopped = self._supervise(second)
         if not finished:
             self.violations.append(f"the second run did not finish: {stopped or 'stuck'}")
