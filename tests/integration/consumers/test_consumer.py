@@ -235,8 +235,9 @@ def test_a_consumer_that_reads_everything_again_changes_nothing(
     consumer.run()
 
     assert contents(consumer.client) == undisturbed_redis
-    # 14 hours of rides and the 15 forecasts that were in Redis, of each zone, and the alerts.
-    duplicates = (14 + 15) * ZONE_COUNT + len(alerts_of(range(14)))
+    # 14 hours of rides and the 15 forecasts that were in Redis, of each zone, the alerts, and the
+    # ends of the hours and of the opening.
+    duplicates = (14 + 15) * ZONE_COUNT + len(alerts_of(range(14))) + 15 * PARTITIONS
     assert consumer.client.hgetall(keys.DUPLICATES) == {"events:0": str(duplicates)}
 
 
