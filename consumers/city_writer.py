@@ -24,23 +24,20 @@ _EMPTY = "0-0"  # id before the first entry of a stream
 # The number of entries of a stream, the id of the last one, and the id that the next one must
 # exceed, which a deleted entry may have raised.
 _STREAM_INFO = """
-    local function stream_info(key)
-      if redis.call('EXISTS', key) == 0 then return {0, '0-0', '0-0'} end
-      local reply, info = redis.call('XINFO', 'STREAM', key), {}
+    local function info_{N}()
+      if redis.call('EXISTS', KEYS[{N}]) == 0 then return {0, '0-0', '0-0'} end
+      local reply, info = redis.call('XINFO', 'STREAM', KEYS[{N}]), {}
       for i = 1, #reply, 2 do info[reply[i]] = reply[i + 1] end
       local last = info['last-entry']
       return {info['length'], last and last[1] or '0-0', info['last-generated-id']}
     end
 """
-_READ_STREAMS = Script(
-    f"""{_STREAM_INFO}
-    return {{{READ_FENCE}, stream_info(KEYS[3]), stream_info(KEYS[4])}}
-    """
-)
+_INFO_3, _INFO_4 = (_STREAM_INFO.replace("{N}", number) for number in "34")
+_READ_STREAMS = Script(f"{_INFO_3}{_INFO_4} return {{{READ_FENCE}, info_3(), info_4()}}")
 # Writes a stream again whose last entries were deleted, so that it takes ids after the last one.
 _RENEW_STREAM = Script(
-    f"""{_STREAM_INFO}
-    local held, info = {{{READ_FENCE}}}, stream_info(KEYS[3])
+    f"""{_INFO_3}
+    local held, info = {{{READ_FENCE}}}, info_3()
     if held[1] == ARGV[1] and held[2] == ARGV[2] and info[2] ~= info[3] then
       local entries = redis.call('XRANGE', KEYS[3], '-', '+')
       redis.call('DEL', KEYS[3])

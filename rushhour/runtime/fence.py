@@ -111,7 +111,7 @@ class Fence:
                 else f"this Redis has lost run {self.run_id}: restore its data, or start a new run "
                 "with `rushhour prepare --new`"
             )
-        held = int(epoch or 0)
+        held = int(epoch) if epoch and epoch.isdecimal() else 0
         if held > self.epoch:
             raise StackError(f"another {self.process} has taken over: this one ends")
         if held < self.epoch:

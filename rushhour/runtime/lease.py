@@ -55,7 +55,7 @@ local owner = redis.call('GET', KEYS[1])
 local epoch = redis.call('GET', KEYS[2])
 local run = redis.call('HGET', KEYS[3], 'run_id')
 local free = not owner or owner == ARGV[1]
-if free and (run or '') == ARGV[4] and tonumber(epoch or 0) <= tonumber(ARGV[3]) then
+if free and (run or '') == ARGV[4] and (tonumber(epoch or 0) or 0) <= tonumber(ARGV[3]) then
   redis.call('SET', KEYS[2], ARGV[3])
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   return {ARGV[1], ARGV[3], run}

@@ -64,7 +64,7 @@ class RedisState:
         self._health = health
         self._lock = threading.Lock()
         self._lost_at: float | None = None
-        self._export(up=True)
+        self._export(up=False)
 
     def lost(self, error: BaseException) -> None:
         """Record that Redis failed."""
@@ -77,10 +77,10 @@ class RedisState:
     def back(self) -> None:
         """Record that Redis works."""
         with self._lock:
+            self._export(up=True)
             if self._lost_at is not None:
                 seconds = time.monotonic() - self._lost_at
                 self._lost_at = None
-                self._export(up=True)
                 _log.warning("%s is back after %.1f s", self._where, seconds)
 
     def _export(self, *, up: bool) -> None:

@@ -49,6 +49,7 @@ class _Ending:
         self.exit_code = INTERRUPTED
         self.at_once = False
         self._grace = threading.Lock()
+        self._reason = threading.Lock()
 
     def on_signal(self, _signal: int, _frame: FrameType | None) -> NoReturn:
         if self.at_once:
@@ -58,12 +59,17 @@ class _Ending:
 
     def because(self, error: RushhourError) -> None:
         """Log why the process has to end, and end it from another thread than the main one."""
-        _log.error("%s", error)
+        self.log(error)
         self.exit_code = error.exit_code
         if self.at_once:
             _leave(self.exit_code)
         self._limit()  # a main thread that runs no Python gets no signal
         os.kill(os.getpid(), signal.SIGTERM)
+
+    def log(self, error: RushhourError) -> None:
+        """Log why the process ends: once, though several threads may find the same."""
+        if self._reason.acquire(blocking=False):
+            _log.error("%s", error)
 
     def _limit(self) -> None:
         """Exit after the time of grace, whatever the process waits for then."""
@@ -100,7 +106,7 @@ def run_process(name: str, work: Callable[[], None]) -> NoReturn:
         if user_error is None:
             _log.exception("unexpected %s: %s", type(error).__name__, error)
             sys.exit(_DEFECT)
-        _log.error("%s", user_error)
+        _ending.log(user_error)
         sys.exit(user_error.exit_code)
     sys.exit(0)
 

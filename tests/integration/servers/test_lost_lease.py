@@ -106,7 +106,7 @@ def test_a_redis_that_has_forgotten_the_lease_gets_it_again(
     client: redis.Redis, watched: Lease, lost: Lost
 ) -> None:
     with watched as fence:
-        for epoch in (None, "7"):
+        for epoch in (None, "7", "text"):
             client.delete(KEY, EPOCH)
             if epoch is not None:
                 client.set(EPOCH, epoch)

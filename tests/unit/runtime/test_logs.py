@@ -21,6 +21,7 @@ FORMAT = "RUSHHOUR_LOG_FORMAT"
 def _restore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Restore what a process sets for good: its logging and its handler of SIGTERM."""
     monkeypatch.setattr(process._Ending, "_exit", lambda _: None)  # it would end this process
+    monkeypatch.setattr(process, "_ending", process._Ending())
     root, handler = logging.getLogger(), signal.getsignal(signal.SIGTERM)
     level, handlers = root.level, root.handlers[:]
     yield
