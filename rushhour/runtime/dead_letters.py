@@ -6,6 +6,7 @@ restarted may send it again.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -111,6 +112,7 @@ class DeadLetters:
         self._partitions = partitions
         self._run_id = run_id
         self._process = process
+        self._lock = threading.Lock()
         self._producer: ck.Producer | None = None
         self._logged: dict[str, int] = {}
 
@@ -163,9 +165,10 @@ class DeadLetters:
                 )
 
     def _open(self) -> ck.Producer:
-        if self._producer is None:
-            self._producer = ck.Producer(producer_config(self._cluster) | _QUEUE)
-        return self._producer
+        with self._lock:  # several workers of a dataflow share this
+            if self._producer is None:
+                self._producer = ck.Producer(producer_config(self._cluster) | _QUEUE)
+            return self._producer
 
     def _log(self, message: ck.Message, letter: DeadLetter) -> None:
         logged = self._logged[letter.reason] = self._logged.get(letter.reason, 0) + 1
