@@ -15,7 +15,7 @@ from typing import Any
 from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
-from dataflows.cluster import Cluster, NotNeededError
+from dataflows.cluster import Cluster, NotNeededError, check_libraries
 from dataflows.failure import first_failure
 from dataflows.flow import build_flow
 from dataflows.metrics import total
@@ -65,6 +65,8 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         skipped = [skip for skip in load_skips(client) if skip.topic == TRIPS]
         sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
         finished = is_finished(client, run)
+        if not finished:
+            check_libraries(client, fence)
     client.close()
     if finished or settings.process >= run.dataflows:
         _log.info(

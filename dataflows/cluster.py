@@ -16,14 +16,13 @@ So a process may be killed at any point: whoever has begun a session alone has n
 While a process works, it watches for another that starts again, and ends: all must meet once more.
 """
 
-import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from enum import IntEnum
+from importlib.metadata import version
 from pathlib import Path
 from sqlite3 import Error as SqliteError
 from typing import NoReturn
@@ -32,53 +31,66 @@ import msgspec
 import redis
 from msgspec.structs import replace
 
-from dataflows.recovery import NEW, Progress, Store, open_store, resume_epoch
+from dataflows.agreement import (
+    Registration,
+    Step,
+    commit_field,
+    commit_of,
+    common_sessions,
+    fault_of,
+    generation_of,
+    registration_of,
+    session_of,
+)
+from dataflows.recovery import NEW, Progress, Store, open_store
 from rushhour.core import keys
 from rushhour.core.errors import RushhourError, StackError
 from rushhour.core.run import RunInfo
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.lua import Script
 from rushhour.runtime.redis_client import read_hash
+from rushhour.storage.runs import START_OVER
 
 _POLL_S = 0.1
 _WATCH_S = 1.0
 _FIRST_REPORT_S, _REPORT_S = 10.0, 60.0
-_GENERATION = "generation"
+_LIBRARIES = "libraries"
+# Another version of one of these may round otherwise, or learn otherwise.
+_RESULTS_DEPEND_ON = ("numpy", "pandas", "river")
 # Raises the generation ARGV[3], if it still is that one, the run is ARGV[1] and the epoch ARGV[2].
 _RAISE = Script("""
 local held = {redis.call('HGET', KEYS[1], 'run_id'), redis.call('GET', KEYS[2])}
 local generation = redis.call('HGET', KEYS[3], 'generation') or '0'
 if held[1] == ARGV[1] and held[2] == ARGV[2] and generation == ARGV[3] then
+  local libraries = redis.call('HGET', KEYS[3], 'libraries')
   redis.call('DEL', KEYS[3])
   redis.call('HSET', KEYS[3], 'generation', ARGV[3] + 1)
+  if libraries then redis.call('HSET', KEYS[3], 'libraries', libraries) end
 end
 return held
 """)
 _log = logging.getLogger(__name__)
 
 
-class Step(IntEnum):
-    """How far a process is on its way into the cluster."""
+def check_libraries(client: redis.Redis, fence: Fence) -> None:
+    """Refuse to continue a run with other libraries than it was started with.
 
-    REGISTERED = 1
-    MET = 2  # it has seen the present registrations of all others
-    PREPARED = 3  # its store may belong to the new session
+    What the dataflow sent before stays, and the rest of the run could differ from it.
 
-
-class Registration(msgspec.Struct, frozen=True):
-    """What a process tells the others about itself.
-
-    `epoch` is that of its lease: a process that starts again differs from the one before. `plan` is
-    what its store can be used for. `session` is the one that it is about to begin.
+    Raises
+    ------
+    StackError
+        If a library has another version.
     """
-
-    generation: int
-    epoch: int
-    plan: str
-    sessions: tuple[str, ...]
-    progress: Progress
-    step: Step = Step.REGISTERED
-    session: str = ""
+    own = ", ".join(f"{name} {version(name)}" for name in _RESULTS_DEPEND_ON)
+    before = read_hash(client, keys.RECOVERY).get(_LIBRARIES)
+    if before is None:
+        fence.write_hash(client, keys.RECOVERY, {_LIBRARIES: own})
+    elif before != own:
+        raise StackError(
+            f"the run was started with {before}, and this process has {own}: install the former, "
+            f"or {START_OVER}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,57 +324,7 @@ class Cluster:
         commit = membership.store.progress().commit
         if commit > commit_of(fields, self._process, membership.generation):
             told = f"{membership.generation} {commit}"
-            self._fence.write_hash(client, keys.RECOVERY, {_commit_field(self._process): told})
+            self._fence.write_hash(client, keys.RECOVERY, {commit_field(self._process): told})
 
     def _name(self, process: int | None = None) -> str:
         return f"dataflow-{self._process if process is None else process}"
-
-
-def session_of(members: Sequence[Registration]) -> str:
-    """Return the name of the session that these processes begin: other processes, another name."""
-    epochs = " ".join(str(member.epoch) for member in members)
-    return hashlib.sha256(epochs.encode()).hexdigest()[:16]
-
-
-def common_sessions(members: Sequence[Registration]) -> frozenset[str]:
-    """Return the sessions that may have written last to the stores of all these processes."""
-    return frozenset.intersection(*(frozenset(member.sessions) for member in members))
-
-
-def fault_of(members: Sequence[Registration]) -> str:
-    """Return why the stores of these processes do not belong together; empty if they do."""
-    if not common_sessions(members):
-        new = [f"dataflow-{i}" for i, member in enumerate(members) if NEW in member.sessions]
-        if new:
-            return f"the recovery store of {', '.join(new)} was lost"
-        return "the recovery stores are from different starts of the cluster"
-    progress = [member.progress for member in members]
-    if max(store.commit for store in progress) >= max(resume_epoch(progress), 1):
-        return "the recovery stores are from different times"
-    return ""
-
-
-def generation_of(fields: Mapping[str, str]) -> int:
-    """Return how often the cluster has started anew, counted from 1; 0 if it never started."""
-    return int(fields.get(_GENERATION, 0))
-
-
-def registration_of(fields: Mapping[str, str], process: int) -> Registration | None:
-    """Return what a process has registered, if it has."""
-    value = fields.get(str(process))
-    if value is None:
-        return None
-    try:
-        return msgspec.json.decode(value, type=Registration)
-    except msgspec.MsgspecError:  # of another version of rushhour
-        return Registration(0, 0, "another version", (), Progress())
-
-
-def _commit_field(process: int) -> str:
-    return f"commit:{process}"
-
-
-def commit_of(fields: Mapping[str, str], process: int, generation: int) -> int:
-    """Return the last epoch that a process has told to be committed in this generation."""
-    told, _, commit = fields.get(_commit_field(process), "").partition(" ")
-    return int(commit) if told == str(generation) else -1

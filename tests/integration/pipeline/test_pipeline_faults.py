@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import shutil
 import signal
 import sqlite3
 import sys
@@ -236,6 +237,105 @@ def test_a_cluster_ends_when_one_is_killed_and_resumes_when_all_restart(
 
     found = pipeline(
         trip_file, TWO_DAYS, disturb, speed="12h/s", dataflows=2, recovery_dir=recovery
+    )
+    assert_same(found, undisturbed)
+
+
+def kill_all(stack: Stack, recovery: Path, dataflows: int) -> list[str]:
+    """Kill the dataflow once a snapshot exists and an hour is closed; return the processes."""
+    names = ["dataflow"] if dataflows == 1 else [f"dataflow-{i}" for i in range(dataflows)]
+    wait_until(lambda: any(stored(recovery, dataflows).values()), "a snapshot exists")
+    kill(stack, names[0])
+    for name in names[1:]:
+        os.kill(stack.processes[name].pid, signal.SIGKILL)
+        assert stack.processes[name].wait(20.0)
+    return names
+
+
+@pytest.mark.parametrize(("dataflows", "lost"), [(1, {0}), (2, {0}), (2, {1}), (2, {0, 1})])
+@pytest.mark.also_on_kafka
+def test_a_dataflow_that_lost_recovery_stores_starts_anew(
+    pipeline: PipelineRunner,
+    trip_file: Path,
+    undisturbed: RunResult,
+    recovery: Path,
+    dataflows: int,
+    lost: set[int],
+) -> None:
+    def disturb(stack: Stack) -> None:
+        names = kill_all(stack, recovery, dataflows)
+        for process in lost:
+            shutil.rmtree(recovery / f"process-{process}")
+        restart(stack, *names)
+
+    found = pipeline(
+        trip_file, TWO_DAYS, disturb, speed="12h/s", dataflows=dataflows, recovery_dir=recovery
+    )
+    assert_same(found, undisturbed)
+
+
+@pytest.mark.parametrize(("dataflows", "process"), [(1, 0), (2, 0), (2, 1)])
+@pytest.mark.also_on_kafka
+def test_a_recovery_store_that_is_put_back_from_a_copy_leaves_the_same_redis(
+    pipeline: PipelineRunner,
+    trip_file: Path,
+    undisturbed: RunResult,
+    recovery: Path,
+    dataflows: int,
+    process: int,
+) -> None:
+    """A single process resumes from the copy, a cluster starts anew."""
+
+    def disturb(stack: Stack) -> None:
+        wait_until(lambda: any(stored(recovery, dataflows).values()), "a snapshot exists")
+        own = recovery / f"process-{process}"
+        name = "dataflow" if dataflows == 1 else f"dataflow-{process}"
+        # Held, so that the copy is of one moment.
+        os.kill(stack.processes[name].pid, signal.SIGSTOP)
+        copy = shutil.copytree(own, recovery / "copy")
+        os.kill(stack.processes[name].pid, signal.SIGCONT)
+        names = kill_all(stack, recovery, dataflows)
+        shutil.rmtree(own)
+        copy.rename(own)
+        restart(stack, *names)
+
+    found = pipeline(
+        trip_file, TWO_DAYS, disturb, speed="12h/s", dataflows=dataflows, recovery_dir=recovery
+    )
+    assert_same(found, undisturbed)
+
+
+@pytest.mark.parametrize("restarted", [0, 1])
+@pytest.mark.also_on_kafka
+def test_a_cluster_ends_and_resumes_when_a_second_process_takes_the_place_of_a_frozen_one(
+    pipeline: PipelineRunner,
+    trip_file: Path,
+    undisturbed: RunResult,
+    recovery: Path,
+    restarted: int,
+) -> None:
+    def disturb(stack: Stack) -> None:
+        wait_until(lambda: any(stored(recovery, 2).values()), "a snapshot exists")
+        wait_until(lambda: hours_closed(stack) >= 8, "8 hours are closed")
+        frozen = stack.processes[f"dataflow-{restarted}"]
+        os.kill(frozen.pid, signal.SIGSTOP)
+        other = stack.processes[f"dataflow-{1 - restarted}"]
+        restart(stack, f"dataflow-{restarted}")
+        assert other.wait(30.0)
+        assert other.exit_code == 6
+        restart(stack, f"dataflow-{1 - restarted}")
+        wait_until(lambda: hours_closed(stack) >= 16, "the new processes work", 40.0)
+        os.kill(frozen.pid, signal.SIGCONT)
+        assert frozen.wait(30.0)
+        assert frozen.exit_code == 6
+
+    found = pipeline(
+        trip_file,
+        TWO_DAYS,
+        disturb,
+        speed="6h/s",
+        dataflows=2,
+        recovery_dir=recovery,
     )
     assert_same(found, undisturbed)
 

@@ -5,7 +5,7 @@ import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -17,7 +17,7 @@ import redis
 
 from dataflows import cluster as cluster_module
 from dataflows import recovery
-from dataflows.cluster import Cluster, Membership, NotNeededError
+from dataflows.cluster import Cluster, Membership, NotNeededError, check_libraries
 from dataflows.recovery import Store, plan_of
 from rushhour.core import keys
 from rushhour.core.errors import RushhourError, StackError
@@ -67,7 +67,7 @@ class World:
 
 
 @pytest.fixture
-def world(client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(cluster_module, "_POLL_S", 0.01)
     save_run(client, RUN)
     with ThreadPoolExecutor(8) as pool:
@@ -245,6 +245,27 @@ def store_epochs(members: list[Membership | None]) -> tuple[int, ...]:
     assert members[1] is not None
     assert epochs_of([members[1]]) == [0]
     return members[1].epochs
+
+
+def test_a_run_is_not_continued_with_other_libraries(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither after a restart, nor after all have started anew."""
+    for process in (0, 1):
+        check_libraries(world.client, fence_of(world.client, f"dataflow-{process}"))
+    world.start_all()
+    world.lose(0)
+    world.start_all()
+    assert world.generation == 2
+    monkeypatch.setattr(cluster_module, "version", lambda name: f"1.{len(name)}")
+    with pytest.raises(StackError) as caught:
+        check_libraries(world.client, fence_of(world.client, "dataflow-0"))
+    assert re.fullmatch(
+        r"the run was started with numpy [\d.]+, pandas [\d.]+, river [\d.]+, and this process has "
+        r"numpy 1.5, pandas 1.6, river 1.5: install the former, or start over with "
+        r"`rushhour prepare --new`",
+        str(caught.value),
+    )
 
 
 def test_without_recovery_directories_all_start_together(world: World) -> None:
