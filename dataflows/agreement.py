@@ -78,12 +78,11 @@ def registration_of(fields: Mapping[str, str], process: int) -> Registration | N
         return Registration(0, 0, "another version", (), Progress())
 
 
-def commit_field(process: int) -> str:
-    """Return the field in which a process tells how far its store is written."""
-    return f"commit:{process}"
+def beats_field(process: int) -> str:
+    """Return the field in which a process tells the number of heartbeats of its store."""
+    return f"heartbeats:{process}"
 
 
-def commit_of(fields: Mapping[str, str], process: int, generation: int) -> int:
-    """Return the last epoch that a process has told to be committed in this generation."""
-    told, _, commit = fields.get(commit_field(process), "").partition(" ")
-    return int(commit) if told == str(generation) else -1
+def beats_of(fields: Mapping[str, str], process: int) -> int:
+    """Return the number of heartbeats of its store that a process has told in this generation."""
+    return int(fields.get(beats_field(process), 0))

@@ -24,7 +24,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from sqlite3 import Error as SqliteError
 from typing import NoReturn
 
 import msgspec
@@ -34,8 +33,8 @@ from msgspec.structs import replace
 from dataflows.agreement import (
     Registration,
     Step,
-    commit_field,
-    commit_of,
+    beats_field,
+    beats_of,
     common_sessions,
     fault_of,
     generation_of,
@@ -186,7 +185,7 @@ class Cluster:
             tuple(sorted(store.sessions())) if store else (NEW,),
             store.progress() if store else Progress(),
         )
-        if own.progress.commit < commit_of(fields, self._process, generation):
+        if store and store.beats() < beats_of(fields, self._process):
             self._start_anew(generation, f"the recovery store of {self._name()} is an old copy")
         self._register(own)
         own = replace(
@@ -276,7 +275,7 @@ class Cluster:
     def watch(
         self, client: redis.Redis, membership: Membership, end: Callable[[RushhourError], None]
     ) -> Iterator[None]:
-        """Watch the others from another thread, and tell them how far the store is written.
+        """Watch the others from another thread, and count in the store that the process works.
 
         Parameters
         ----------
@@ -290,13 +289,13 @@ class Cluster:
         def run() -> None:
             while not stop.wait(_WATCH_S):
                 # The lease waits for a lost Redis, and ends the process if another took over.
-                with suppress(redis.RedisError, RushhourError, SqliteError):
+                with suppress(redis.RedisError, RushhourError, OSError):
                     fields = read_hash(client, keys.RECOVERY)
                     why = self._why_to_end(fields, membership)
                     if why:
                         end(StackError(f"{why}: restart this process, to start with all others"))
                         return
-                    self._tell_commit(client, fields, membership)
+                    self._beat(client, membership.store)
 
         thread = threading.Thread(target=run, name="cluster", daemon=True)
         thread.start()
@@ -316,15 +315,12 @@ class Cluster:
                 return f"{self._name(i)} has started again"
         return ""
 
-    def _tell_commit(
-        self, client: redis.Redis, fields: Mapping[str, str], membership: Membership
-    ) -> None:
-        if membership.store is None:
-            return
-        commit = membership.store.progress().commit
-        if commit > commit_of(fields, self._process, membership.generation):
-            told = f"{membership.generation} {commit}"
-            self._fence.write_hash(client, keys.RECOVERY, {commit_field(self._process): told})
+    def _beat(self, client: redis.Redis, store: Store | None) -> None:
+        """Count in the store, and then in Redis: an old copy of the store has a lower number."""
+        if store is not None:
+            beats = store.beats() + 1
+            store.beat(beats)
+            self._fence.write_hash(client, keys.RECOVERY, {beats_field(self._process): beats})
 
     def _name(self, process: int | None = None) -> str:
         return f"dataflow-{self._process if process is None else process}"

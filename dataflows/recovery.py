@@ -129,8 +129,29 @@ class Store:
             database.execute("DELETE FROM sessions")
             database.executemany("INSERT INTO sessions VALUES (?)", [(name,) for name in sessions])
 
+    def beats(self) -> int:
+        """Return the number of heartbeats of the processes that have worked with the store."""
+        try:
+            return int(self._beats.read_text("ascii"))
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def beat(self, beats: int) -> None:
+        """Write a number of heartbeats, beside the file: while Bytewax works, nobody may open it.
+
+        Bytewax brings its own SQLite. When a process closes a file, it loses the locks on it that
+        another library holds.
+        """
+        new = self._beats.with_suffix(".new")
+        new.write_text(str(beats), "ascii")
+        new.replace(self._beats)
+
+    @property
+    def _beats(self) -> Path:
+        return self.directory / "heartbeats"
+
     def progress(self) -> Progress:
-        """Return how far the store is written. Other threads may write to it meanwhile."""
+        """Return how far the store is written."""
         with self.database() as database:
             (commit,) = database.execute("SELECT max(commit_epoch) FROM commits").fetchone()
             executions = database.execute("SELECT ex_num, worker_count, resume_epoch FROM exs")
@@ -220,6 +241,7 @@ def _copy(store: Store, to: Store, process: int, processes: int) -> None:
         with _damage(), store.database() as source, closing(sqlite3.connect(to.file)) as target:
             source.backup(target)
         to.check(process, processes)
+        to.beat(store.beats())
     except _DamagedError as error:
         reason = " ".join(str(error).split())
         _log.warning("recovery store %s is damaged, a new one is created: %s", store.file, reason)

@@ -166,7 +166,7 @@ def test_all_start_anew_if_a_store_is_from_an_earlier_start(world: World, proces
 def test_all_start_anew_if_a_store_is_an_old_copy_of_the_same_start(
     world: World, process: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The processes tell Redis how far their stores are written."""
+    """The processes count heartbeats in their stores and in Redis."""
     monkeypatch.setattr(cluster_module, "_WATCH_S", 0.01)
     members = world.start_all()
     work(members, 9)
@@ -175,8 +175,8 @@ def test_all_start_anew_if_a_store_is_an_old_copy_of_the_same_start(
     fence = Fence("first", f"dataflow-{process}", 1, "")
     cluster = Cluster(world.client, fence, RUN, process, world.directory, plan_of(RUN))
     with cluster.watch(world.client, members[process], lambda _: None):
-        told = f"commit:{process}"
-        wait_until(lambda: world.client.hget(keys.RECOVERY, told) == "1 14", "it is told")
+        told = f"heartbeats:{process}"
+        wait_until(lambda: world.client.hget(keys.RECOVERY, told), "its heart beats")
     put_back(world, copy)
     assert epochs_of(world.start_all()) == [0, 0]
 
@@ -325,7 +325,7 @@ def test_an_older_registration_in_a_restored_redis_ends_no_process(
     fence = Fence("first", "dataflow-0", 2, "")
     cluster = Cluster(world.client, fence, RUN, 0, world.directory, plan_of(RUN))
     with cluster.watch(world.client, first, ended.append):
-        wait_until(lambda: world.client.hexists(keys.RECOVERY, "commit:0"), "it has looked")
+        wait_until(lambda: world.client.hexists(keys.RECOVERY, "heartbeats:0"), "it has looked")
     assert not ended
 
 
