@@ -241,7 +241,8 @@ def _copy(store: Store, to: Store, process: int, processes: int) -> None:
         with _damage(), store.database() as source, closing(sqlite3.connect(to.file)) as target:
             source.backup(target)
         to.check(process, processes)
-        to.beat(store.beats())
+        if beats := store.beats():
+            to.beat(beats)
     except _DamagedError as error:
         reason = " ".join(str(error).split())
         _log.warning("recovery store %s is damaged, a new one is created: %s", store.file, reason)
