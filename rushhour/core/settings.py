@@ -135,8 +135,10 @@ class Settings(BaseSettings):
         description="name before the keys of the run, such as ada for ada:zone:132, "
         "for several runs on one Redis",
     )
-    redis_port: Port = Field(
-        6379, description="port of the embedded Redis; the next free one if it is taken"
+    redis_port: Port | None = Field(
+        None,
+        description="port of the embedded Redis, or the next free one; "
+        "else 6379, or a socket if the system has no Redis",
     )
     partitions: Annotated[int, Field(ge=1, le=256)] = Field(
         4, description="partitions of the topics that rushhour creates on your own Kafka"

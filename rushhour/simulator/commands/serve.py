@@ -24,7 +24,7 @@ def serve(settings: Settings, output: Output) -> None:
     RedisFailure
         If there is no run, or its Redis ends.
     """
-    with deferred() as interrupts, open_run(settings, settings.redis_port) as opened:
+    with deferred() as interrupts, open_run(settings, for_clients=True) as opened:
         run = load_run(opened.client)
         if output.as_json:
             location = location_document(opened)

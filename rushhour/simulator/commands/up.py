@@ -1,6 +1,7 @@
 """`rushhour up`: start everything, show the run, report, and stop everything cleanly."""
 
 import time
+from urllib.parse import urlsplit
 
 from rushhour.core.hours import clock_label
 from rushhour.core.labels import source_label
@@ -15,6 +16,7 @@ from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.runs import describe_run
+from rushhour.simulator.stack.redis_server import DEFAULT_PORT
 from rushhour.simulator.stack.resume import check_same
 from rushhour.simulator.stack.stack import Stack, open_stack
 from rushhour.simulator.stack.state_dir import hold_state_dir
@@ -123,9 +125,9 @@ def _announcement(stack: Stack, run: RunInfo) -> list[str]:
         f"Kafka      {kafka}",
         f"Redis      {redis}",
     ]
-    port = stack.redis_address.url.rpartition(":")[2]
-    if settings.redis is None and port != str(settings.redis_port):
-        lines.append(f"           port {settings.redis_port} is taken: this is the next free one")
+    wanted = settings.redis_port or DEFAULT_PORT
+    if settings.redis is None and urlsplit(stack.redis_address.url).port not in {None, wanted}:
+        lines.append(f"           port {wanted} is taken: this is the next free one")
     return lines
 
 

@@ -14,7 +14,7 @@ from rushhour.core.errors import RedisFailure
 from rushhour.core.redis_address import RedisAddress
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
-from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
+from rushhour.simulator.stack.redis_server import DUMP, EmbeddedRedis, port_for_clients
 from rushhour.simulator.stack.session import Session
 
 _HINT = "start one with `rushhour up`, or pass its Redis URL as --redis"
@@ -37,8 +37,10 @@ class OpenRun:
 
 
 @contextmanager
-def open_run(settings: Settings, port: int = ANY_PORT) -> Iterator[OpenRun]:
-    """Yield the run of `--redis`, else the live run, else the saved one, served on `port`.
+def open_run(settings: Settings, *, for_clients: bool = False) -> Iterator[OpenRun]:
+    """Yield the run of `--redis`, else the live run, else the saved one.
+
+    A saved run is served on a socket, or with `for_clients` where other programs find it.
 
     Raises
     ------
@@ -58,21 +60,24 @@ def open_run(settings: Settings, port: int = ANY_PORT) -> Iterator[OpenRun]:
         with redis_failures(session.redis_address):
             yield OpenRun(live, session.redis_address, "live", settings.state_dir)
         return
-    with _serve_saved(settings.state_dir, session, port) as server:
+    with _serve_saved(settings, session, for_clients=for_clients) as server:
         saved = RedisAddress(server.url)
         with redis_failures(saved):
             yield OpenRun(connect(saved), saved, "saved", settings.state_dir)
 
 
 @contextmanager
-def _serve_saved(state_dir: Path, session: Session | None, port: int) -> Iterator[EmbeddedRedis]:
+def _serve_saved(
+    settings: Settings, session: Session | None, *, for_clients: bool
+) -> Iterator[EmbeddedRedis]:
     """Yield a Redis with a copy of the saved run: whatever is written to it is lost."""
-    dump = state_dir / DUMP
+    dump = settings.state_dir / DUMP
     if not dump.exists():
         raise RedisFailure(f"no run found: {_HINT}")
     with tempfile.TemporaryDirectory(prefix="rushhour-") as directory:
         shutil.copy(dump, directory)
         saved_by = session.saved_by if session is not None else None
+        port = port_for_clients(settings.redis_port, saved_by) if for_clients else None
         server = EmbeddedRedis(Path(directory), port, saved=True, saved_by=saved_by)
         try:
             yield server

