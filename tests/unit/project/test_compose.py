@@ -90,3 +90,11 @@ def test_images_are_named_by_their_version() -> None:
     images = {service["image"] for service in SERVICES.values()} - {"rushhour"}
     assert len(images) == 4
     assert all(re.fullmatch(r"[\w/-]+:v?\d+(\.\d+)+", image) for image in images)
+
+
+def test_ports_are_published_on_this_machine_only_and_that_of_bytewax_nowhere() -> None:
+    """Bytewax exchanges pickles: whoever reaches its port can run code."""
+    published = {name: service.get("ports", []) for name, service in SERVICES.items()}
+    assert published["redis"]
+    assert all(port.startswith("127.0.0.1:") for found in published.values() for port in found)
+    assert not any(found for name, found in published.items() if name.startswith("dataflow"))

@@ -239,3 +239,58 @@ def test_processes_run_the_image_of_this_version(process: str) -> None:
     for container in containers(PODS[f"rushhour-{process}"]):
         assert container["image"] == f"{project['name']}:{project['version']}"
         assert container["imagePullPolicy"] == "IfNotPresent"
+
+
+# Who may connect to which pod.
+
+
+def matches(selector: Document, labels: Document) -> bool:
+    wanted: Document = selector.get("matchLabels", {})
+    return wanted.items() <= labels.items()
+
+
+def labels(name: str) -> Document:
+    found: Document = SETS[name]["spec"]["template"]["metadata"]["labels"]
+    return found
+
+
+def may_connect(source: str, target: str, port: str) -> bool:
+    """Return whether the policies let pods of one set connect to a named port of another."""
+    policies = [item["spec"] for item in named("NetworkPolicy").values()]
+    selecting = [spec for spec in policies if matches(spec["podSelector"], labels(target))]
+    rules = [rule for spec in selecting for rule in spec["ingress"]]
+    return not selecting or any(
+        {"port": port} in rule["ports"]
+        and (
+            "from" not in rule
+            or any(matches(peer["podSelector"], labels(source)) for peer in rule["from"])
+        )
+        for rule in rules
+    )
+
+
+def test_each_port_is_open_to_those_who_need_it_and_to_no_others() -> None:
+    processes = {f"rushhour-{process}" for process in PROCESSES}
+    allowed = {
+        ("rushhour-redis", "redis"): processes,
+        ("rushhour-kafka", "kafka"): processes,
+        ("rushhour-dataflow", "cluster"): {"rushhour-dataflow"},
+        **{(process, "metrics"): set(SETS) for process in processes},
+    }
+    found = {
+        (target, port): {source for source in SETS if may_connect(source, target, port)}
+        for target, item in SETS.items()
+        for port in ports(item["spec"])
+    }
+    assert found == allowed
+
+
+def test_each_pod_is_selected_by_a_policy_for_incoming_connections() -> None:
+    policies = [item["spec"] for item in named("NetworkPolicy").values()]
+    assert all("Ingress" in spec["policyTypes"] for spec in policies)
+    for name in SETS:
+        assert any(matches(spec["podSelector"], labels(name)) for spec in policies), name
+
+
+def test_no_service_is_open_to_the_outside_of_the_cluster() -> None:
+    assert {item["spec"].get("type", "ClusterIP") for item in SERVICES.values()} == {"ClusterIP"}
