@@ -15,11 +15,10 @@ from rushhour.core.settings import Settings
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.commands.output import Output
-from rushhour.simulator.commands.trip_file import locate_or_download
+from rushhour.simulator.commands.trip_file import wanted_run
 from rushhour.simulator.documents import schema
 from rushhour.simulator.documents.run import run_document
 from rushhour.simulator.run_view import RunView
-from rushhour.simulator.runs import describe_run
 from rushhour.simulator.stack.resume import check_same, resume
 from rushhour.simulator.stack.setup import prepare
 from rushhour.storage.clock import is_finished
@@ -42,7 +41,7 @@ def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
     client = connect(redis_address)
     with redis_failures(redis_address):
         existing = None if restart else find_run(client)
-        wanted = describe_run(settings, locate_or_download(settings, output, existing))
+        wanted = wanted_run(settings, output, existing)
         if existing is None:
             run = wanted
             prepare(client, cluster, settings.partitions, run, create=True, over=restart)

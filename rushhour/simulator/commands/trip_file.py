@@ -1,20 +1,22 @@
-"""Find the trip file of a run, with progress and notes for the user."""
+"""Find the trip file of a run and describe the run, with progress and notes for the user."""
 
 from pathlib import Path
 
+from producers.datasets import official_file
 from rushhour.core.errors import DataError, UnreachableError
 from rushhour.core.labels import run_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.download import download_progress
 from rushhour.simulator.commands.output import Output
-from rushhour.simulator.runs import find_data
+from rushhour.simulator.runs import describe_run, find_data
 
 
-def locate_or_download(
-    settings: Settings, output: Output, existing: RunInfo | None = None
-) -> Path | None:
-    """Return the trip file, or None for a synthetic month, with a warning that says why.
+def wanted_run(settings: Settings, output: Output, existing: RunInfo | None) -> RunInfo:
+    """Return the run of these settings: of a trip file, else synthetic, with a warning why.
+
+    A file of the data directory or the cache that has another content than the official one of
+    its name gets a warning too.
 
     Parameters
     ----------
@@ -31,6 +33,19 @@ def locate_or_download(
         If a file that the user named cannot be used, a download fails, or synthetic trips would
         replace a run of real ones.
     """
+    run = describe_run(settings, _locate_or_download(settings, output, existing))
+    official = official_file(settings.dataset, settings.month)
+    if settings.data is None and run.sha256 and official.sha256 not in (None, run.sha256):
+        output.warn(
+            f"{run.file} is not the official file (sha256 {run.sha256}, expected "
+            f"{official.sha256}): it may be damaged; delete it, and `rushhour download` gets it"
+        )
+    return run
+
+
+def _locate_or_download(
+    settings: Settings, output: Output, existing: RunInfo | None
+) -> Path | None:
     try:
         with download_progress(output, settings) as advance:
             return find_data(settings, advance)

@@ -10,12 +10,11 @@ from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.commands.interrupts import Interrupts, deferred
 from rushhour.simulator.commands.output import Output
-from rushhour.simulator.commands.trip_file import locate_or_download
+from rushhour.simulator.commands.trip_file import wanted_run
 from rushhour.simulator.documents.run import report_document
 from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView
-from rushhour.simulator.runs import describe_run
 from rushhour.simulator.stack.redis_server import DEFAULT_PORT
 from rushhour.simulator.stack.resume import check_same
 from rushhour.simulator.stack.stack import Stack, open_stack
@@ -50,7 +49,7 @@ def up(settings: Settings, output: Output, *, stay: bool, restart: bool) -> None
 
 def _run(settings: Settings, output: Output, *, stay: bool, restart: bool) -> None:
     existing = None if restart else _run_on_given_redis(settings)
-    run = describe_run(settings, locate_or_download(settings, output, existing))
+    run = wanted_run(settings, output, existing)
     if existing is not None:
         check_same(existing, run, "rushhour up")
     with (

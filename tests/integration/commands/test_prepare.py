@@ -307,6 +307,20 @@ def test_synthetic_trips_do_not_replace_a_run_of_real_ones(
     assert run_id(client) == first
 
 
+@pytest.mark.parametrize(
+    ("name", "warned"), [("RUSHHOUR_DATA", False), ("RUSHHOUR_DATA_DIR", True)]
+)
+def test_a_file_that_is_not_the_official_one_of_its_name_gets_a_warning(
+    prepare: Prepare, file: Path, name: str, warned: bool
+) -> None:
+    """A flipped bit may leave a file that can be read."""
+    official = file.rename(file.with_name("green_tripdata_2024-10.parquet"))
+    place = official if name == "RUSHHOUR_DATA" else official.parent
+    done = prepare(**{"RUSHHOUR_DATA": "", name: str(place)})
+    assert done.code == 0
+    assert done.stderr.startswith(f"{official} is not the official file (sha256 ") == warned
+
+
 # Kafka lost what the run needs.
 
 

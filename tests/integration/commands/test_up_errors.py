@@ -77,7 +77,7 @@ def test_a_second_run_does_not_share_the_state_directory_while_the_first_one_dow
         messages.append((ended.code, ended.one_line()))
         raise DataError("the download failed")
 
-    monkeypatch.setattr(up, "locate_or_download", download)
+    monkeypatch.setattr(up, "wanted_run", download)
     cli(rushhour, *up_args(two_days, "max"))
 
     ((code, message),) = messages
