@@ -38,7 +38,7 @@ from rushhour.core.run import SYNTHETIC, RunInfo
 from rushhour.core.topics import TRIPS
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT
 from rushhour.runtime.dead_letters import DeadLetters
-from rushhour.runtime.kafka import end_offsets
+from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.records import RunRecords
 from rushhour.simulator.stack.child_process import ChildProcess

@@ -10,8 +10,8 @@ from rushhour.core.events import AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE
+from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.failpoints import reach
-from rushhour.runtime.kafka import BatchProducer
 from rushhour.runtime.monitor import Health
 
 E = TypeVar("E", HourlyRides, Prediction, AlertEvent)

@@ -8,8 +8,8 @@ from producers.numbering import PartitionTrips
 from rushhour.core.hours import floor_hour
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
+from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.failpoints import reach
-from rushhour.runtime.kafka import BatchProducer
 from rushhour.runtime.monitor import Health
 
 

@@ -22,10 +22,10 @@ from rushhour.core.topics import DEAD_LETTERS
 from rushhour.runtime.kafka import (
     check_messages,
     consumer_config,
-    end_offsets,
     message_position,
     producer_config,
 )
+from rushhour.runtime.kafka_topics import end_offsets
 
 Reason = Literal["undecodable", "out_of_bounds", "wrong_partition", "skipped"]
 

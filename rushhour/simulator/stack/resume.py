@@ -11,7 +11,7 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.labels import run_label
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import DEAD_LETTERS, TOPICS
-from rushhour.runtime.kafka import offset_ranges
+from rushhour.runtime.kafka_topics import offset_ranges
 from rushhour.runtime.lease import wait_until_alone
 from rushhour.simulator.stack.setup import TAKEN_OVER, execute
 from rushhour.storage.clock import is_finished

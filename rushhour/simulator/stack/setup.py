@@ -12,7 +12,7 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TOPICS, ZONE_TOPICS
 from rushhour.runtime.failpoints import reach
-from rushhour.runtime.kafka import Offsets, end_offsets, ensure_topics
+from rushhour.runtime.kafka_topics import Offsets, end_offsets, ensure_topics
 from rushhour.runtime.lease import wait_until_alone
 from rushhour.runtime.redis_client import write_hash
 from rushhour.storage.runs import save_run

@@ -16,7 +16,8 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, PREDICTIONS, TOPICS, TRIPS
 from rushhour.runtime import lease
-from rushhour.runtime.kafka import BatchProducer, end_offsets
+from rushhour.runtime.batch_producer import BatchProducer
+from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_offsets, load_run

@@ -9,8 +9,8 @@ import redis
 from rushhour.core import keys
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import DEAD_LETTERS, TRIPS
+from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.dead_letters import DeadLetters
-from rushhour.runtime.kafka import BatchProducer
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_run
 from rushhour.storage.skips import RecordPosition, load_skips

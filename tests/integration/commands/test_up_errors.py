@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from rushhour.core.errors import DataError
-from rushhour.runtime import kafka
+from rushhour.runtime import kafka_topics
 from rushhour.simulator.commands import up
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_run, save_run
@@ -59,7 +59,7 @@ def test_a_redis_that_cannot_be_reached_ends_the_run_at_once(
 def test_a_kafka_that_cannot_be_reached_ends_the_run_in_bounded_time(
     cli: Cli, rushhour: Rushhour, two_days: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)  # 10 s are the same, but longer
+    monkeypatch.setattr(kafka_topics, "_METADATA_TIMEOUT_S", 0.5)  # 10 s are the same, but longer
     started = time.monotonic()
     ended = cli(rushhour, *up_args(two_days, "max", "--kafka", "127.0.0.1:1", "-q"))
     assert time.monotonic() - started < 10.0

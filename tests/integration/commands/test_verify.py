@@ -17,8 +17,8 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.models import SERVED
 from rushhour.core.topics import DEAD_LETTERS
 from rushhour.core.version import VERSION
-from rushhour.runtime import kafka
-from rushhour.runtime.kafka import BatchProducer
+from rushhour.runtime import kafka_topics
+from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.evaluation import verify as verify_module
 from rushhour.simulator.evaluation.offline import replay
@@ -424,7 +424,7 @@ def test_offsets_are_compared_with_kafka(
 def test_without_an_answer_of_kafka_the_rest_is_verified(
     saved_copy: SavedCopy, two_days: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(kafka_topics, "_METADATA_TIMEOUT_S", 0.5)
     cluster = KafkaCluster("127.0.0.1:1")
     with saved_copy() as (_, client):
         checks = list(verify(client, load_run(client), two_days, cluster))

@@ -6,7 +6,7 @@ import pytest
 
 from rushhour.core import keys
 from rushhour.core.topics import ALERTS, DEAD_LETTERS, HOURLY_RIDES, PREDICTIONS
-from rushhour.runtime.kafka import end_offsets
+from rushhour.runtime.kafka_topics import end_offsets
 from tests.fixtures.consumers import HOURS, ConsumerRunner, after, until
 from tests.fixtures.redis_server import contents
 

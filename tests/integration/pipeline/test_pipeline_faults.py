@@ -18,7 +18,7 @@ from rushhour.core.clock import Command
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_IDS
-from rushhour.runtime.kafka import end_offsets
+from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.simulator.commands.controls import send_command
 from rushhour.simulator.stack import process_specs as specs_module
 from rushhour.simulator.stack import stack as stack_module

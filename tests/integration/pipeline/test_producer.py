@@ -17,7 +17,8 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TRIPS
 from rushhour.runtime.fence import Fence
-from rushhour.runtime.kafka import assigned_consumer, end_offsets
+from rushhour.runtime.kafka import assigned_consumer
+from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.stack.redis_server import EmbeddedRedis

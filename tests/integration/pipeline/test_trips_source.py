@@ -15,7 +15,7 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TRIPS, partition_of
 from rushhour.core.zones import ZONE_IDS
-from rushhour.runtime.kafka import BatchProducer
+from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.records import RunRecords
 from tests.fixtures.rejects import Rejected

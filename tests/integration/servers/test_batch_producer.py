@@ -15,8 +15,10 @@ import pytest
 from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS
-from rushhour.runtime import kafka
-from rushhour.runtime.kafka import BatchProducer, end_offsets
+from rushhour.runtime import batch_producer
+from rushhour.runtime.batch_producer import BatchProducer
+from rushhour.runtime.kafka import producer_config
+from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.monitor import Health
 from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.simulator.stack.ports import free_ports
@@ -35,9 +37,11 @@ def settings_of_clients(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that changes settings of every producer."""
 
     def change(**changes: object) -> None:
-        config = kafka.producer_config
+        config = producer_config  # before it is replaced
         renamed = {name.replace("_", "."): value for name, value in changes.items()}
-        monkeypatch.setattr(kafka, "producer_config", lambda cluster: config(cluster) | renamed)
+        monkeypatch.setattr(
+            batch_producer, "producer_config", lambda cluster: config(cluster) | renamed
+        )
 
     return change
 

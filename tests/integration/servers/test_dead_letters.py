@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import DEAD_LETTERS, TRIPS
 from rushhour.runtime import dead_letters
+from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.dead_letters import DeadLetter, DeadLetters
-from rushhour.runtime.kafka import BatchProducer
 from rushhour.storage.skips import RecordPosition, add_skip, load_skips
 from tests.fixtures.kafka_messages import read_messages
 

@@ -12,14 +12,10 @@ import pytest
 from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import HOURLY_RIDES, TOPICS, TRIPS
-from rushhour.runtime import kafka
-from rushhour.runtime.kafka import (
-    BatchProducer,
-    check_messages,
-    end_offsets,
-    ensure_topics,
-    next_offset,
-)
+from rushhour.runtime import batch_producer, kafka_topics
+from rushhour.runtime.batch_producer import BatchProducer
+from rushhour.runtime.kafka import check_messages, next_offset, producer_config
+from rushhour.runtime.kafka_topics import end_offsets, ensure_topics
 from rushhour.simulator.stack.ports import free_ports
 from tests.fixtures.kafka_messages import read_messages
 
@@ -67,9 +63,9 @@ def test_messages_of_a_partition_are_read_in_order_with_consecutive_offsets(brok
 def test_a_batch_larger_than_the_queue_of_the_client_arrives_completely(
     broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = kafka.producer_config
+    config = producer_config
     monkeypatch.setattr(
-        kafka,
+        batch_producer,
         "producer_config",
         lambda bootstrap: config(bootstrap) | {"queue.buffering.max.messages": 50},
     )
@@ -139,7 +135,7 @@ class LateAdmin:
 
 def test_topics_are_created_once_the_broker_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
     admin = LateAdmin({})
-    monkeypatch.setattr(kafka, "AdminClient", lambda _: admin)
+    monkeypatch.setattr(kafka_topics, "AdminClient", lambda _: admin)
 
     ensure_topics(KafkaCluster("127.0.0.1:1"), 4)
 
@@ -148,7 +144,7 @@ def test_topics_are_created_once_the_broker_knows_them(monkeypatch: pytest.Monke
 
 
 def test_an_unreachable_broker_is_an_error_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(kafka_topics, "_METADATA_TIMEOUT_S", 0.5)
     bootstrap = f"127.0.0.1:{free_ports(1)[0]}"
     started = time.monotonic()
 
@@ -159,9 +155,11 @@ def test_an_unreachable_broker_is_an_error_in_bounded_time(monkeypatch: pytest.M
 
 
 def test_an_undelivered_message_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = kafka.producer_config
+    config = producer_config
     monkeypatch.setattr(
-        kafka, "producer_config", lambda bootstrap: config(bootstrap) | {"message.timeout.ms": 300}
+        batch_producer,
+        "producer_config",
+        lambda bootstrap: config(bootstrap) | {"message.timeout.ms": 300},
     )
     producer = BatchProducer(KafkaCluster(f"127.0.0.1:{free_ports(1)[0]}"))
     producer.send(TRIPS, 0, messages(b"a"))

@@ -9,8 +9,8 @@ import pytest
 from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TOPICS
-from rushhour.runtime import kafka
-from rushhour.runtime.kafka import end_offsets, ensure_topics
+from rushhour.runtime import kafka_topics
+from rushhour.runtime.kafka_topics import end_offsets, ensure_topics
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from tests.fixtures.command import Rushhour
@@ -38,7 +38,7 @@ def variables(conf: Mapping[str, str]) -> dict[str, str]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test waits long for a refusal."""
-    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 5.0)
+    monkeypatch.setattr(kafka_topics, "_METADATA_TIMEOUT_S", 5.0)
     yield
 
 

@@ -15,8 +15,8 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIPS
 from rushhour.core.version import VERSION
-from rushhour.runtime import kafka
-from rushhour.runtime.kafka import BatchProducer
+from rushhour.runtime import kafka_topics
+from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack import setup
 from rushhour.simulator.stack.ports import free_ports
@@ -132,7 +132,7 @@ def test_without_kafka_the_last_run_is_unchanged(
     monkeypatch: pytest.MonkeyPatch,
     create: bool,
 ) -> None:
-    monkeypatch.setattr(kafka, "_METADATA_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(kafka_topics, "_METADATA_TIMEOUT_S", 0.5)
     for key in OF_RUSHHOUR:
         client.set(key, "old")
 

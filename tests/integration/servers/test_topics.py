@@ -9,7 +9,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TOPICS
-from rushhour.runtime.kafka import end_offsets, ensure_topics
+from rushhour.runtime.kafka_topics import end_offsets, ensure_topics
 from tests.fixtures.kafka_server import KafkaServer
 
 pytestmark = pytest.mark.kafka

@@ -18,7 +18,7 @@ from rushhour.core.topics import (
     TOPICS,
     ZONE_TOPICS,
 )
-from rushhour.runtime.kafka import Offsets, end_offsets
+from rushhour.runtime.kafka_topics import Offsets, end_offsets
 from rushhour.simulator.evaluation.verification.check import Check, Differences, whole_number
 from rushhour.simulator.evaluation.verification.snapshot import Snapshot
 from rushhour.storage.skips import load_skips

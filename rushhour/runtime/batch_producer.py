@@ -1,0 +1,112 @@
+"""The producer of every process: batches of messages that wait for Kafka as long as it takes."""
+
+from typing import Any
+
+import confluent_kafka as ck
+
+from rushhour.core.errors import KafkaFailure
+from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.runtime.kafka import kafka_failures, message_position, producer_config
+from rushhour.runtime.kafka_watch import KafkaWatch
+from rushhour.runtime.monitor import Health
+
+_QUEUE_FULL_WAIT_S = 0.01
+_FLUSH_WAIT_S = 1.0
+
+
+class BatchProducer:
+    """Sends batches of messages; a message waits for Kafka as long as it takes.
+
+    A failed delivery raises on the next call. While the process waits for something else, the
+    heartbeats of `health` poll the producer, so that a failure is heard of.
+
+    Raises
+    ------
+    KafkaFailure
+        If Kafka cannot be reached with these settings at all.
+    """
+
+    def __init__(self, cluster: KafkaCluster, health: Health | None = None) -> None:
+        self._cluster = cluster
+        self._health = health or Health()
+        self._watch = KafkaWatch(cluster, self._health)
+        self._on_delivery = _DeliveryReports(self._watch)
+        with kafka_failures(cluster):
+            self._producer = ck.Producer(producer_config(cluster) | self._watch.callbacks())
+        self._health.poll_with_beats(self)
+
+    def send(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:
+        """Queue messages ({"key": ..., "value": ...}) for one partition, in order.
+
+        Blocks while the queue of the client is full.
+
+        Raises
+        ------
+        KafkaFailure
+            If Kafka has no such partition, a message is refused, or an earlier one could not be
+            delivered.
+        """
+        name = self._cluster.topic(topic)
+        rest = messages
+        while rest:
+            with kafka_failures(self._cluster):
+                queued = self._producer.produce_batch(
+                    name, rest, partition=partition, on_delivery=self._on_delivery
+                )
+            rest = rest[queued:]
+            for message in rest:  # the first is refused, or all wait for space in the queue
+                error = message.pop("_error", None)
+                if error is not None and error.code() != ck.KafkaError._QUEUE_FULL:
+                    raise KafkaFailure(
+                        f"Kafka at {self._cluster}: topic '{name}' partition {partition}: "
+                        f"{error.str()}"
+                    )
+            self._poll(_QUEUE_FULL_WAIT_S if rest else 0.0)
+            if rest:
+                self._health.beat()
+
+    def poll(self) -> None:
+        """Hear of deliveries and of the state of Kafka, without waiting.
+
+        Raises
+        ------
+        KafkaFailure
+            If a message could not be delivered.
+        """
+        self._poll(0.0)
+
+    def flush(self) -> None:
+        """Wait until every queued message is on the broker, as long as it takes.
+
+        Raises
+        ------
+        KafkaFailure
+            If a message could not be delivered.
+        """
+        waiting = True
+        while waiting:
+            with kafka_failures(self._cluster):
+                waiting = self._producer.flush(_FLUSH_WAIT_S) > 0
+            self._raise_failure()
+            if waiting:
+                self._health.beat()
+
+    def _poll(self, seconds: float) -> None:
+        with kafka_failures(self._cluster):
+            self._producer.poll(seconds)
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._watch.failure is not None:
+            raise KafkaFailure(self._watch.failure)
+
+
+class _DeliveryReports:
+    """Hears of failed deliveries. Does not know the producer: it ends with its last reference."""
+
+    def __init__(self, watch: KafkaWatch) -> None:
+        self._watch = watch
+
+    def __call__(self, error: ck.KafkaError | None, message: ck.Message) -> None:
+        if error is not None:
+            self._watch.failure = f"{message_position(message)}: not delivered: {error.str()}"
