@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from rushhour.core.topics import DEAD_LETTERS, TRIPS
+from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.dead_letters import RejectedRecord, read_dead_letters
-from rushhour.runtime.kafka import BatchProducer
 from rushhour.simulator.evaluation.verify import verify
 from rushhour.simulator.stack.process_specs import process_specs, start_process
 from rushhour.simulator.stack.stack import Stack
