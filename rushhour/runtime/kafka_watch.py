@@ -19,6 +19,7 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.runtime.monitor import Health
 
 KAFKA_UP = Gauge("rushhour_kafka_up", "Whether Kafka answers every client of this process")
+KAFKA_UP.set(math.nan)  # a process without work has no client
 
 _INTERVAL_MS = 1000
 # A connection may be opened anew, as after a time without requests: that is no outage.

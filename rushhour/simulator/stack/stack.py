@@ -118,6 +118,7 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
         broker: ChildProcess | None = None
         redis_address = settings.redis_address
         if settings.kafka is None:
+            settings = settings.model_copy(update={"kafka_conf": {}})  # that of another Kafka
             broker = ChildProcess.python(
                 "broker",
                 "rushhour.simulator.stack.broker",

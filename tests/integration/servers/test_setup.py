@@ -17,11 +17,13 @@ from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TOPICS, TRIP
 from rushhour.core.version import VERSION
 from rushhour.runtime import kafka_topics
 from rushhour.runtime.batch_producer import BatchProducer
+from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack import setup
 from rushhour.simulator.stack.ports import free_ports
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.stack.setup import prepare
+from rushhour.simulator.stack.stack import open_stack
 from rushhour.storage.clock import (
     first_open_hour,
     is_finished,
@@ -30,6 +32,7 @@ from rushhour.storage.clock import (
     save_status,
 )
 from rushhour.storage.runs import find_run, join_run, load_offsets, load_run, save_run
+from tests.fixtures.settings import SettingsFactory
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 NEW = RunInfo("new", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 3_600_000)
@@ -329,3 +332,13 @@ def test_a_run_is_over_once_its_last_hour_is_closed(client: redis.Redis) -> None
             ((first_open_hour(client, run) - START) // 3_600_000, is_finished(client, run))
         )
     assert found == [(0, False), (1, False), (2, True)]
+
+
+def test_the_embedded_broker_is_reached_without_the_properties_of_another_kafka(
+    settings: SettingsFactory, redis_server: EmbeddedRedis
+) -> None:
+    ours = settings(redis=redis_server.url, kafka_conf={"security.protocol": "SASL_SSL"})
+    with open_stack(ours, ours.state_dir) as stack:
+        assert stack.kafka.conf == {}
+        assert end_offsets(stack.kafka, [TRIPS])[TRIPS] == dict.fromkeys(range(4), 0)
+        assert stack.settings.kafka_conf == {}
