@@ -44,7 +44,7 @@ def connect(
     answer_s
         How long an answer is waited for.
     reconnect
-        Connect again without a word when a connection was lost. A process that relies on what it
+        Repeat a command whose connection was lost, on a new one. A process that relies on what it
         has written must not: the server may have lost it.
 
     Raises

@@ -122,6 +122,29 @@ def test_a_process_of_the_same_host_name_and_id_elsewhere_is_not_taken_for_dead(
             assert held_by_me(client)
 
 
+def test_a_lease_that_another_takes_from_the_dead_meanwhile_stays_with_it(
+    redis_server: EmbeddedRedis,
+    client: redis.Redis,
+    quick: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other one comes between the look at the owner and the attempt to take its place."""
+    dead = f"{ME}{lease_module._machine()}-0123456789ab"
+    is_dead = lease_module._is_dead
+
+    def late(owner: str) -> bool:
+        found = is_dead(owner)
+        if owner == dead:
+            client.set(KEY, ELSEWHERE)
+        return found
+
+    client.set(KEY, dead)
+    monkeypatch.setattr(lease_module, "_is_dead", late)
+    with pytest.raises(StackError, match="stop it first"), lease_of(redis_server):
+        pytest.fail("both hold the lease")
+    assert client.get(KEY) == ELSEWHERE
+
+
 @pytest.mark.parametrize("owner", ["text", "a:b", "a:b:c", "::", "h:99999999999999999999:x"])
 def test_a_foreign_owner_is_not_taken_for_dead(
     redis_server: EmbeddedRedis, client: redis.Redis, quick: None, owner: str
