@@ -83,9 +83,12 @@ def main(
         raise typer.Exit(UsageError.exit_code)
 
 
+# A command for Redis has arguments such as -1, which are no flags.
+_CONTEXTS = {look.redis: {"ignore_unknown_options": True}}
+
 for _functions in _SECTIONS.values():
     for _function in _functions:
-        app.command()(_function)
+        app.command(context_settings=_CONTEXTS.get(_function))(_function)
 
 
 def run() -> NoReturn:

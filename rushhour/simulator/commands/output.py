@@ -85,6 +85,11 @@ class Output:
                 raise ClosedPipeError from None
             raise UsageError(f"cannot write to stdout: {error.strerror}") from None
 
+    def lines(self, lines: "Iterable[str]") -> None:
+        """Print lines of text as they are."""
+        for line in lines:
+            self.results.print(line, soft_wrap=True)
+
     def note(self, text: str, style: str | None = None) -> None:
         """Print a note; it is one line where no terminal wraps it."""
         self.notes.print(text, style=style, soft_wrap=not self.notes.is_tty)

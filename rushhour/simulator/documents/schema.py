@@ -1,7 +1,7 @@
 """The document that each command prints with `--json`; docs/reference.md is generated from here."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -202,6 +202,12 @@ class Served(Document, frozen=True, kw_only=True):
 
     location: Location
     redis_url: Annotated[str, Meta(description="URL of the Redis, without its password")]
+
+
+class Reply(Document, frozen=True, kw_only=True):
+    """`rushhour redis COMMAND --json`: one object."""
+
+    reply: Annotated[Any, Meta(description="what Redis answers; a hash is an object")]
 
 
 class Report(Document, frozen=True, kw_only=True):

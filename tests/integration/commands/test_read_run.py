@@ -278,3 +278,22 @@ def test_a_mistake_about_a_saved_run_is_one_line(
     ended = cli(after_run, *args)
     assert message in ended.one_line()
     assert ended.code == code
+
+
+# Any command of Redis, on machines without redis-cli.
+
+
+def test_a_command_for_redis_prints_what_redis_cli_prints(cli: Cli, after_run: Rushhour) -> None:
+    name = cli(after_run, "redis", "HMGET", "zone:132", "name", "no-such-field")
+    assert (name.code, name.stdout, name.stderr) == (0, "JFK Airport\n\n", "")
+    best = cli(after_run, "redis", "ZRANGE", "board:rides", "-1", "-1")
+    assert best.stdout.strip().isdecimal()
+    assert document(cli(after_run, "redis", "--json", "HMGET", "zone:132", "name")) == {
+        "reply": ["JFK Airport"]
+    }
+
+
+def test_a_command_that_redis_refuses_is_an_error_of_usage(cli: Cli, after_run: Rushhour) -> None:
+    refused = cli(after_run, "redis", "NONSENSE")
+    assert refused.code == 2
+    assert "Redis refuses 'NONSENSE': " in refused.one_line()

@@ -118,8 +118,18 @@ def verify(
 
 
 @with_settings(*STORED_RUN, "redis_port")
-def redis(settings: Settings, output: Output) -> None:
-    """Serve the Redis of the saved run until Ctrl-C."""
-    from rushhour.simulator.commands.serve import serve
+def redis(
+    settings: Settings,
+    output: Output,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(help="a command to send, such as HGETALL city", metavar="[COMMAND]..."),
+    ] = None,
+) -> None:
+    """Send a command to the Redis of a run, or serve a saved run until Ctrl-C."""
+    from rushhour.simulator.commands.serve import send, serve
 
-    serve(settings, output)
+    if command:
+        send(settings, output, command)
+    else:
+        serve(settings, output)
