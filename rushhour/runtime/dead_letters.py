@@ -36,7 +36,7 @@ NOT_COPIED = Counter(
 )
 
 _LOGGED = 100  # records of one reason that are logged; the rest are counted and copied
-_CLOSE_S = 5.0
+_CLOSE_S = 2.0
 _READ_S = 30.0
 _MAX_DETAIL = 500  # characters
 # Copies wait for Kafka in memory of their own. What exceeds it is not copied: nothing waits.

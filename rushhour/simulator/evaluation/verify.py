@@ -9,12 +9,14 @@ how a figure is written as text are shared with it; so are the forecasters thems
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import redis
 
 from dataflows.forecasting.forecasters import model_names
 from producers.parquet import content_of
+from rushhour.core import keys
 from rushhour.core.errors import VerificationError
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
@@ -52,6 +54,9 @@ def verify(
         If the models of the run are not those of this installation.
     """
     _check_models(run)
+    damage: Any = client.hget(keys.RUN, keys.DAMAGE)
+    if damage is not None:
+        yield Check("every transaction was written as a whole", "fail", damage)
     snapshot = Snapshot.read(client, run)
     hours = snapshot.hours
     yield _progress(run, hours)

@@ -345,6 +345,7 @@ CASES: list[tuple[Tamper, set[str]]] = [
     (new("zone:999"), {UNKNOWN}),
     (hset("sim:run", "rows", 9), {FILE}),
     (hset("sim:run", "sha256", "0"), {FILE}),
+    (hset("sim:run", "damage", "WRONGTYPE"), {"every transaction was written as a whole"}),
 ]
 
 
@@ -362,7 +363,7 @@ def test_what_is_wrong_with_a_run_is_found(
 
 def test_every_key_of_a_run_has_a_case(saved_copy: SavedCopy) -> None:
     """A key that a later change adds must get a check."""
-    without_check = {"sim:commands", "sim:duplicates", "sim:skipped"}
+    without_check = {"sim:commands", "sim:duplicates", "sim:recovery", "sim:skipped"}
     with saved_copy() as (_, client):
         written = {first_words(str(key)) for key in client.scan_iter()}
     covered = {first_words(key) for key in COVERED}

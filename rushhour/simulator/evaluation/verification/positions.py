@@ -132,14 +132,14 @@ def _check_clock(snapshot: Snapshot, total: int) -> Check:
     name = "the clock agrees with the closed hours"
     now, sent = whole_number(clock.get("now_ts")), whole_number(clock.get("trips"))
     state = clock.get("state", "missing")
-    detail = f"{state} at {clock.get('now', '-')}, {clock.get('trips', '-')} trips sent"
     if now is None or sent is None or state not in get_args(State):
         return Check.of(name, False, f"{keys.CLOCK} holds no clock: {dict(clock)}")
+    detail = f"{state} at {clock.get('now', '-')}, {sent:,} trips sent"
     if not run.start_ts <= now <= run.end_ts:
         return Check.of(name, False, f"{detail}: not in the hours of the run")
     if state == "finished":
         passed = now == run.end_ts and sent == total
-        return Check.of(name, passed, f"{detail}, of {total} in the file")
+        return Check.of(name, passed, f"{detail}, of {total:,} in the file")
     if snapshot.hours == run.hours:
         return Check(name, "note", f"{detail}: the producer ended before it wrote its end")
     return Check.of(name, passed=True, detail=detail)

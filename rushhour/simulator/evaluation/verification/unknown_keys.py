@@ -54,5 +54,5 @@ def check_unknown_keys(
     return Check.of(
         "there are no keys of other runs",
         not unknown,
-        f"{len(known):,} keys are of this run, {len(unknown)} of another{named}",
+        f"{len(known):,} keys may be there, {len(unknown)} others are{named}",
     )
