@@ -42,6 +42,9 @@ class Terminated(BaseException):
     """The process received SIGTERM."""
 
 
+_INTERRUPTS = (KeyboardInterrupt, Terminated)
+
+
 class _Ending:
     """Ends the process: at a signal, or because another thread found a reason."""
 
@@ -95,10 +98,12 @@ def run_process(name: str, work: Callable[[], None]) -> NoReturn:
     set_up_logging(name)
     try:
         work()
-    except (KeyboardInterrupt, Terminated):
+    except _INTERRUPTS:
         sys.exit(_ending.exit_code)
     except BaseException as error:
-        if _ending.exit_code != INTERRUPTED:  # libraries such as Bytewax replace `Terminated`
+        # Libraries such as Bytewax replace what a signal raises.
+        interrupted = any(isinstance(each, _INTERRUPTS) for each in causes(error))
+        if interrupted or _ending.exit_code != INTERRUPTED:
             sys.exit(_ending.exit_code)
         if not isinstance(error, Exception):
             raise

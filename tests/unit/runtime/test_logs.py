@@ -111,6 +111,9 @@ def test_sigterm_and_ctrl_c_end_a_process_without_a_message(
 ) -> None:
     assert end(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 130
     assert end(fail(KeyboardInterrupt())) == 130
+    replaced = RuntimeError("signal received")  # as Bytewax does
+    replaced.__cause__ = KeyboardInterrupt()
+    assert end(fail(replaced)) == 130
     assert capfd.readouterr() == ("", "")
 
 
