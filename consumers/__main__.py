@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 def main(settings: Settings, health: Health, fence: Fence) -> None:
     """Write Redis until the last hour of this consumer's partitions is written."""
     kafka, redis_address = settings.servers("consumer")
-    client = connect(redis_address, reconnect=False)
+    client = connect(redis_address, once=True)
     with redis_failures(redis_address), ExitStack() as at_end:
         run = join_run(client)
         export_run(client, run)

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 def main(settings: Settings, health: Health, fence: Fence) -> None:
     """Replay the run in Redis to its end."""
     kafka, redis_address = settings.servers("producer")
-    client = connect(redis_address, reconnect=False)
+    client = connect(redis_address, once=True)
     with redis_failures(redis_address):
         run = join_run(client)
         trips = load_trips(run)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
+from weakref import WeakSet
 
 import redis
 from redis.backoff import NoBackoff
@@ -29,6 +30,7 @@ def connect(
     *,
     answer_s: float = _ANSWER_S,
     reconnect: bool = True,
+    once: bool = False,
 ) -> redis.Redis:
     """Return a client of the server at an address or a URL, after a first ping.
 
@@ -44,8 +46,10 @@ def connect(
     answer_s
         How long an answer is waited for.
     reconnect
-        Repeat a command whose connection was lost, on a new one. A process that relies on what it
-        has written must not: the server may have lost it.
+        Repeat a command whose connection was lost, on a new one.
+    once
+        Make each connection once: one that was lost raises at its next use, even if it was idle.
+        For a process that relies on what it has written: the server may have lost it.
 
     Raises
     ------
@@ -56,7 +60,11 @@ def connect(
     """
     address = server if isinstance(server, RedisAddress) else RedisAddress(server, key_prefix)
     check_redis_url(address.url)
-    options: dict[str, Any] = {} if reconnect else {"retry": Retry(NoBackoff(), 0)}
+    options: dict[str, Any] = {}
+    if once or not reconnect:
+        options["retry"] = Retry(NoBackoff(), 0)
+    if once:
+        options["redis_connect_func"] = _ConnectOnce()
     with redis_failures(address):
         client = client_of(
             address,
@@ -75,6 +83,22 @@ def connect(
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_POLL_S)
+
+
+class _ConnectOnce:
+    """Refuses to open a connection again.
+
+    The pool of the client does so by itself when it finds one closed that was idle.
+    """
+
+    def __init__(self) -> None:
+        self._known: WeakSet[redis.Connection] = WeakSet()
+
+    def __call__(self, connection: redis.Connection) -> None:
+        if connection in self._known:
+            raise redis.ConnectionError("the connection was lost")
+        self._known.add(connection)
+        connection.on_connect()  # type: ignore[no-untyped-call]
 
 
 def read_hash(client: redis.Redis, key: str) -> dict[str, str]:
