@@ -3,10 +3,13 @@
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import confluent_kafka as ck
+import redis
 
 from rushhour.core import keys
 from tests.chaos.comparison import Contents, differences, differences_so_far
@@ -215,24 +218,26 @@ class World:
     def _strike(self, step: Step, process: str) -> None:
         target = process if step.target == SAME else step.target
         self._count_at_work(1)
-        ending: Ending | None = None
-        try:
-            ending = FAULTS[step.fault].act(self, target)
-        except Exception as error:
-            self.violations.append(f"the fault {step.fault} failed: {error!r}")
-        if ending is None:
-            self._count_at_work(-1)
-        else:
+        ending = self._try(step, lambda: FAULTS[step.fault].act(self, target))
+        if isinstance(ending, Ending):
             threading.Thread(target=self._end, args=(step, ending), daemon=True).start()
+        else:
+            self._count_at_work(-1)
 
     def _end(self, step: Step, ending: Ending) -> None:
         time.sleep(ending.seconds)
+        self._try(step, ending.act)
+        self._count_at_work(-1)
+
+    def _try(self, step: Step, act: Callable[[], object]) -> object:
+        """Begin or end a fault, in a thread from which nobody would hear of an error."""
         try:
-            ending.act()
+            return act()
+        except (redis.RedisError, ck.KafkaException) as error:
+            self.notes.append(f"{step.fault}: {error!r}: another fault is at work")
         except Exception as error:
-            self.violations.append(f"the fault {step.fault} did not end: {error!r}")
-        finally:
-            self._count_at_work(-1)
+            self.violations.append(f"the fault {step.fault} failed: {error!r}")
+        return None
 
     def _count_at_work(self, change: int) -> None:
         with self._lock:
@@ -248,7 +253,7 @@ class World:
             self._dumped_hour = hour_ts
         try:
             self._dumps.append(self.pipeline.redis.save())
-        except Exception as error:
+        except redis.RedisError as error:  # another fault is at work
             self.notes.append(f"Redis could not be saved: {error!r}")
 
 
