@@ -130,13 +130,10 @@ def _enter(
     _, redis_address = settings.servers("dataflow")
     client = stack.enter_context(closing(connect(redis_address)))
 
-    def wait_on() -> bool:
-        health.beat()
-        return not is_finished(client, run)
-
+    health.rest()  # while it waits; and a process without a partition of `trips` has no heartbeats
     cluster = Cluster(client, fence, run, process, directory, plan)
     with redis_failures(redis_address):
-        membership = cluster.enter(wait_on)
+        membership = cluster.enter(lambda: not is_finished(client, run))
     stack.enter_context(cluster.watch(client, membership, end_process))
     return membership.store
 

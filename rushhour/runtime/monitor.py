@@ -77,6 +77,10 @@ class Health:
             for polled in tuple(self._polled):
                 polled.poll()
 
+    def rest(self) -> None:
+        """Expect no heartbeat until the next one."""
+        self._last = None
+
     def done(self) -> None:
         """Record that the work is done: no further heartbeat is expected, nothing is needed."""
         self._last = None
