@@ -96,12 +96,21 @@ def kill(stack: Stack, name: str, closed: int = 16) -> None:
 
 def restart(stack: Stack, *names: str, **changes: object) -> None:
     """Start processes that have ended, with the settings of the pipeline or changed ones."""
+    for spec in specs_of(stack, **changes):
+        if spec.name in names:
+            start_again(stack, spec)
+
+
+def specs_of(stack: Stack, **changes: object) -> list[ProcessSpec]:
+    """Return the processes of the pipeline; those of a cluster get new addresses in each call."""
     servers = {"kafka": stack.kafka.bootstrap, "redis": stack.redis_address.url}
     settings = stack.settings.model_copy(update=servers | changes)
-    for spec in process_specs(settings, load_run(stack.client)):
-        if spec.name in names:
-            again = replace(spec, name=f"{spec.name}-again")
-            stack.processes[spec.name] = start_process(again, stack.directory)
+    return process_specs(settings, load_run(stack.client))
+
+
+def start_again(stack: Stack, spec: ProcessSpec) -> None:
+    again = replace(spec, name=f"{spec.name}-again")
+    stack.processes[spec.name] = start_process(again, stack.directory)
 
 
 @pytest.mark.also_on_kafka
@@ -292,7 +301,7 @@ def test_a_recovery_store_that_is_put_back_from_a_copy_leaves_the_same_redis(
         name = "dataflow" if dataflows == 1 else f"dataflow-{process}"
         # Held, so that the copy is of one moment.
         os.kill(stack.processes[name].pid, signal.SIGSTOP)
-        copy = shutil.copytree(own, recovery / "copy")
+        copy = Path(shutil.copytree(own, recovery / "copies" / "of" / own.name))
         os.kill(stack.processes[name].pid, signal.SIGCONT)
         names = kill_all(stack, recovery, dataflows)
         shutil.rmtree(own)
@@ -305,27 +314,29 @@ def test_a_recovery_store_that_is_put_back_from_a_copy_leaves_the_same_redis(
     assert_same(found, undisturbed)
 
 
-@pytest.mark.parametrize("restarted", [0, 1])
+@pytest.mark.parametrize("replaced", [0, 1])
 @pytest.mark.also_on_kafka
 def test_a_cluster_ends_and_resumes_when_a_second_process_takes_the_place_of_a_frozen_one(
     pipeline: PipelineRunner,
     trip_file: Path,
     undisturbed: RunResult,
     recovery: Path,
-    restarted: int,
+    replaced: int,
 ) -> None:
     def disturb(stack: Stack) -> None:
         wait_until(lambda: any(stored(recovery, 2).values()), "a snapshot exists")
         wait_until(lambda: hours_closed(stack) >= 8, "8 hours are closed")
-        frozen = stack.processes[f"dataflow-{restarted}"]
+        specs = {spec.name: spec for spec in specs_of(stack)}
+        frozen, other = (stack.processes[f"dataflow-{i}"] for i in (replaced, 1 - replaced))
         os.kill(frozen.pid, signal.SIGSTOP)
-        other = stack.processes[f"dataflow-{1 - restarted}"]
-        restart(stack, f"dataflow-{restarted}")
-        assert other.wait(30.0)
-        assert other.exit_code == 6
-        restart(stack, f"dataflow-{1 - restarted}")
-        wait_until(lambda: hours_closed(stack) >= 16, "the new processes work", 40.0)
-        os.kill(frozen.pid, signal.SIGCONT)
+        try:
+            start_again(stack, specs[frozen.name])
+            assert other.wait(30.0)
+            assert other.exit_code == 6
+            start_again(stack, specs[other.name])
+            wait_until(lambda: hours_closed(stack) >= 16, "the new processes work", 40.0)
+        finally:
+            os.kill(frozen.pid, signal.SIGCONT)
         assert frozen.wait(30.0)
         assert frozen.exit_code == 6
 
