@@ -81,8 +81,9 @@ def sent_commands(source: str) -> Iterator[str]:
             continue
         method, owner = node.func.attr, node.func.value
         name = getattr(owner, "attr", getattr(owner, "id", ""))
-        if method == "execute_command" and isinstance(node.args[0], ast.Constant):
-            yield str(node.args[0].value)
+        if method == "execute_command":
+            if isinstance(node.args[0], ast.Constant):  # else it is the user's
+                yield str(node.args[0].value)
         elif _CLIENT.fullmatch(name):
             if method in _SENT_BY:
                 yield from _SENT_BY[method]
