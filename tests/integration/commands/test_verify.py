@@ -335,6 +335,8 @@ CASES: list[tuple[Tamper, set[str]]] = [
     (hset("sim:offsets", "alerts:3", "x"), {OFFSETS}),
     (hset("sim:offsets", "rides:3", 5), {OFFSETS}),
     (hdel("sim:offsets", "trips:2"), {OFFSETS}),
+    (hdel("sim:offsets", "predictions:1"), {OFFSETS}),
+    (hset("sim:offsets", "predictions:99999999", 1), {OFFSETS}),
     (hset("sim:clock", "trips", 9), {CLOCK}),
     (hset("sim:clock", "now_ts", 1), {CLOCK}),
     (delete("sim:clock"), {CLOCK}),

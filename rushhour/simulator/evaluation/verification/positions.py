@@ -77,22 +77,16 @@ def _check_offsets(snapshot: Snapshot, ends: Offsets | None) -> Check:
     least = _least(snapshot)
     for topic in TOPICS:
         known = found.get(topic, {})
-        partitions = range(max(known, default=0) + 1)
-        for partition in partitions:
+        due = set(range(len(known)) if ends is None else ends[topic])
+        if known.keys() != due or not known:
+            offsets.add(f"{keys.OFFSETS} has partitions {sorted(known)} of {topic}")
+        for partition, offset in known.items():
             offsets.compared += 1
-            field = keys.offset_field(topic, partition)
-            if partition not in known:
-                offsets.add(f"{keys.OFFSETS} has no {field}")
-            elif known[partition] < least.get((topic, partition), 0):
-                offsets.add(
-                    f"{field} is {known[partition]}, less than the {least[topic, partition]} "
-                    "events of the closed hours"
-                )
-            elif ends is not None and known[partition] > ends[topic].get(partition, 0):
-                offsets.add(
-                    f"{field} is {known[partition]}, more than Kafka has: "
-                    f"{ends[topic].get(partition, 0)}"
-                )
+            field, events = keys.offset_field(topic, partition), least.get((topic, partition), 0)
+            if offset < events:
+                offsets.add(f"{field} is {offset}, less than the {events} events of closed hours")
+            elif ends is not None and offset > ends[topic].get(partition, offset):
+                offsets.add(f"{field} is {offset}, and Kafka ends at {ends[topic][partition]}")
     counts = {len(found.get(topic, {})) for topic in ZONE_TOPICS}
     if len(counts) > 1:
         offsets.add(f"topics that are joined have different numbers of partitions: {counts}")

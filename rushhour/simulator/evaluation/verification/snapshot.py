@@ -12,7 +12,7 @@ from rushhour.core import keys
 from rushhour.core.arrays import Counts
 from rushhour.core.hours import HOUR_MS, parse_label
 from rushhour.core.run import RunInfo
-from rushhour.core.topics import PREDICTIONS
+from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.simulator.evaluation.verification.check import whole_number
 from rushhour.storage.columns import zones_of
@@ -92,8 +92,8 @@ class Snapshot:
     @property
     def partitions(self) -> dict[int, list[int]]:
         """The partitions that have zones, and the indexes of the zones of each."""
-        topic = f"{PREDICTIONS}:"
-        count = sum(field.startswith(topic) for field in self.hashes[keys.OFFSETS])
+        topics = [field.rpartition(":")[0] for field in self.hashes[keys.OFFSETS]]
+        count = median_low([topics.count(topic) for topic in ZONE_TOPICS])  # of three equal ones
         found = {
             partition: np.flatnonzero(zones_of(partition, count)).tolist()
             for partition in range(count)
