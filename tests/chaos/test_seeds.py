@@ -1,4 +1,4 @@
-"""Twelve seeds, which hold every fault, and some of them on a real Kafka. `make chaos` runs more."""
+"""Twelve seeds, which hold every fault, and some on a real Kafka. `make chaos` runs more."""
 
 import os
 from pathlib import Path
