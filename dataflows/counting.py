@@ -42,9 +42,9 @@ class PartitionCounter:
     something is missing. A tick closes hours only if the trips before it are those that the
     producer had, by number and checksum.
 
-    `watermark` is the last tick, the start of the run before the first one. `trips` is the number
-    of trips counted, `total` the sum of their hashes. The fields are the whole state; `snapshot`
-    copies it.
+    `watermark` is the last tick, the start of the run before the first one, and `verified` its
+    offset. `trips` is the number of trips counted, `total` the sum of their hashes. The fields are
+    the whole state; `snapshot` copies it.
     """
 
     partition: int
@@ -52,6 +52,7 @@ class PartitionCounter:
     opened: bool = False
     trips: int = 0
     total: int = 0
+    verified: int = -1
     duplicates: int = 0
     open_hours: dict[int, Counts] = field(default_factory=dict)
 
@@ -126,15 +127,17 @@ class PartitionCounter:
     def _verify(self, batch: TripBatch, index: int, tick: Tick) -> None:
         """Check that the trips counted are those that the producer has sent before a tick."""
         if tick.trips != self.trips:
-            what = f"{tick.trips} trips were sent before it, {self.trips} have come"
+            what = f"{tick.trips} trips were sent before it, {self.trips} have come, "
         elif tick.checksum != tick_checksum(self.total, tick.sim_ts):
-            what = "its checksum is not that of the trips that have come before it"
+            what = "its checksum is not that of the trips that have come before it, "
         else:
+            self.verified = batch.offset_of_tick(index)
             return
         raise _stream_error(
             batch,
             batch.offset_of_tick(index),
-            f"tick for {clock_label(tick.sim_ts)}: {what}",
+            f"tick for {clock_label(tick.sim_ts)}: {what}and only those up to offset "
+            f"{self.verified} were right",
         )
 
     def _close_until(self, sim_ts: int, closed: dict[int, Counts]) -> None:

@@ -432,6 +432,19 @@ def test_a_trip_after_its_closing_tick_is_an_error(together: bool) -> None:
     assert caught.value.exit_code == 4
 
 
+def test_a_wrong_checksum_names_the_offsets_between_which_the_fault_is() -> None:
+    trips = [Trip(i, START + i, 1) for i in range(3)]
+    forged = Trip(1, START + 1, 2)
+    last = tick_after(trips, START + HOUR_MS)
+    events: list[TripEvent] = [tick_after([], START), trips[0], forged, trips[2], last]
+    with pytest.raises(EventError) as caught:
+        PartitionCounter(3, START).update(TripBatch.of(3, events, range(40, 45)))
+    assert str(caught.value).startswith(
+        "topic 'trips' partition 3 offset 44: tick for 2024-10-01 01:00: its checksum is not that "
+        "of the trips that have come before it, and only those up to offset 40 were right: records"
+    )
+
+
 def test_a_trip_at_the_tick_is_in_time() -> None:
     counter = PartitionCounter(0, START)
     trips = [Trip(0, START + HOUR_MS, 1)]
