@@ -5,6 +5,7 @@ file.
 """
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ THREE_DAYS_HOURS = 72
 MID_RUN = 12
 CLUSTER = ("--profile", "cluster")
 SHARED = {"DATAFLOWS": "3", "CONSUMERS": "2"}
+AWAY_S = 60.0
 PATIENCE_S = 240.0  # a busy machine may be slow
 
 
@@ -117,6 +119,29 @@ def test_a_container_killed_in_mid_run_changes_nothing(
         lambda: compose.hours_closed() == THREE_DAYS_HOURS, "the run is finished", PATIENCE_S
     )
     assert contents(compose.client()) == three_days
+
+
+def test_servers_that_are_away_change_nothing_and_the_next_run_needs_no_restart(
+    compose: Compose, three_days: dict[str, object]
+) -> None:
+    """Longer than ten restarts would last. The processes stay up when they are done."""
+    compose.down()
+    variables = THREE_DAYS | {"SPEED": "6h/s"}
+    compose("up", "-d", **variables)
+    wait_until(lambda: compose.hours_closed() >= MID_RUN, "the run has begun", PATIENCE_S)
+    compose("stop", "redis", "kafka", **variables)
+    time.sleep(AWAY_S)
+    compose("start", "redis", "kafka", **variables)
+    wait_until(
+        lambda: compose.hours_closed() == THREE_DAYS_HOURS, "the run is finished", PATIENCE_S
+    )
+    assert contents(compose.client()) == three_days
+
+    def in_new_run() -> bool:
+        return 0 < compose.hours_closed() < THREE_DAYS_HOURS
+
+    compose("run", "--rm", "-T", "prepare", "rushhour", "prepare", "--new", **variables)
+    wait_until(in_new_run, "the processes have joined the new run", PATIENCE_S)
 
 
 def test_a_run_is_controlled_and_monitored_from_outside(compose: Compose) -> None:
