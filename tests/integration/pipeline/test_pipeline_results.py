@@ -259,7 +259,7 @@ def test_redis_holds_these_keys_and_no_others_as_plain_structures(
     result: RunResult, recount: Recount
 ) -> None:
     labels = [recount.label(hour) for hour in range(recount.hours)]
-    of_this_run = {"sim:clock", "sim:run", "sim:offsets", "sim:closed"}
+    of_this_run = {"sim:clock", "sim:run", "sim:offsets", "sim:closed", "sim:recovery"}
     hashes = of_this_run | {"city", "quality", "coverage"}
     hashes |= {f"zone:{zone}" for zone in ZONE_IDS} | {f"model:{name}" for name in MODELS}
     hashes |= {f"alerts:{recount.label(hour)}" for hour in range(192) if recount.alerts_of(hour)}
