@@ -48,17 +48,18 @@ def test_a_process_is_not_given_up_while_a_fault_is_at_work(tmp_path: Path) -> N
 
 
 def test_a_killed_process_is_started_again_and_a_replaced_one_is_not(tmp_path: Path) -> None:
+    def runs_after(ends: int) -> int | None:
+        step(found)
+        return found.pid_of("consumer-0") if len(found.ends) == ends else None
+
     found = supervisor(tmp_path, STAYS)
-    first = found.pid_of("consumer-0")
-    assert first is not None
+    first = wait_until(lambda: runs_after(0), "it runs")
     found.signal(first, signal.SIGKILL)
-    second = wait_until(lambda: (step(found), found.pid_of("consumer-0"))[1], "it runs again")
-    assert second != first
+    second = wait_until(lambda: runs_after(1), "it runs again")
     found.replace("consumer-0")
-    third = found.pid_of("consumer-0")
     found.signal(second, signal.SIGKILL)
-    wait_until(lambda: (step(found), len(found.ends) == 2)[1], "the replaced one has ended")
-    assert found.pid_of("consumer-0") == third
+    third = wait_until(lambda: runs_after(2), "the replaced one has ended")
+    assert len({first, second, third}) == 3
     assert found.name_of(first) == found.name_of(second) == "consumer-0"
     found.kill()
 
