@@ -162,7 +162,7 @@ def _kafka_frozen(world: "World", _target: str) -> Ending:
 
 def _kafka_lost(world: "World", _target: str) -> None:
     world.broker.lose()
-    world.pipeline.point_to_broker()
+    world.point_to_broker()
 
 
 def _stores_deleted(world: "World", process: str, *, every: bool) -> None:

@@ -138,6 +138,11 @@ class World:
         """Return the data of Redis as it was some hours ago."""
         return self._dumps[-2] if len(self._dumps) > 1 else self._dumps[-1]
 
+    def point_to_broker(self) -> None:
+        """Let the runs find the broker where it is now."""
+        for pipeline in filter(None, (self.pipeline, self._second)):
+            pipeline.point_to_broker()
+
     def other_trip_file(self) -> Path:
         """Write a trip file of the same month with other trips."""
         rows = random_trips(days=2, count=700)
@@ -166,7 +171,9 @@ class World:
     def _run_second(self, second: Pipeline) -> None:
         finished, stopped = self._supervise(second)
         if not finished:
-            self.violations.append(f"the second run did not finish: {stopped or 'stuck'}")
+            outcome: Outcome = "stuck" if stopped is None else "stopped"
+            problems = judge(outcome, stopped, self._nemesis.fired, [])
+            self.violations += [f"the second run: {problem}" for problem in problems]
             return
         verified = second.verify()
         if verified.code != 0:
