@@ -223,9 +223,11 @@ def end_process(error: RushhourError) -> None:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes, the last one raised first."""
+    """Yield an error and its causes, the last one raised first; each once, for one may recur."""
     current: BaseException | None = error
-    while current is not None:
+    seen: set[int] = set()
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
         yield current
         current = current.__cause__ or current.__context__
 

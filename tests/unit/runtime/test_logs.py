@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rushhour.core.errors import DataError, KafkaFailure
+from rushhour.core.errors import DataError, EventError, KafkaFailure
 from rushhour.runtime import process
 from rushhour.runtime.logs import message_of, set_up_logging
 from rushhour.runtime.process import run_process
@@ -136,3 +136,22 @@ def test_a_process_that_has_done_its_work_ends_with_0() -> None:
 )
 def test_the_message_of_a_line_is_found_in_any_format(line: str, message: str) -> None:
     assert message_of(line, "consumer") == message_of(line, "consumer-1") == message
+
+
+def test_an_error_that_is_raised_again_because_of_itself_is_reported(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Bytewax wraps the error of a step; the step's own error is raised instead of that."""
+
+    def work() -> None:
+        failure = EventError("topic 'trips' partition 3: a gap")
+        try:
+            try:
+                raise failure
+            except EventError as error:
+                raise RuntimeError("a step failed") from error
+        except RuntimeError:
+            raise failure from None
+
+    assert end(work) == EventError.exit_code
+    assert capfd.readouterr().err == "consumer: topic 'trips' partition 3: a gap\n"
