@@ -24,7 +24,7 @@ up: $(VENV)/.installed
 	@$(BIN)/rushhour up $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly" $(ARGS)
 
 fast: check
 	$(BIN)/python -m pytest -q -n $(JOBS) rushhour producers dataflows consumers tests/unit $(ARGS)

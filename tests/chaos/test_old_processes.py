@@ -18,6 +18,8 @@ from tests.chaos.servers import Broker
 from tests.chaos.world import Reference
 from tests.fixtures.waiting import wait_until
 
+pytestmark = pytest.mark.nightly
+
 PROCESSES = ("producer-0", "dataflow-0", "consumer-0")
 Start = Callable[..., Pipeline]
 

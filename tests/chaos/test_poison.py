@@ -13,6 +13,8 @@ from tests.chaos.scenarios import (
 from tests.chaos.schedule import Step
 from tests.chaos.verdict import Outcome
 
+pytestmark = pytest.mark.nightly
+
 
 def on_all_topics(fault: str) -> list[Step]:
     """A fault on each topic, at an hour of its own."""

@@ -11,6 +11,8 @@ from tests.chaos.scenarios import (
 )
 from tests.chaos.schedule import SAME, Step, Trigger
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.mark.parametrize("lost", ["dataflow-0", "dataflow-1"])
 def test_one_lost_store_of_a_cluster_does_not_change_the_forecasts(

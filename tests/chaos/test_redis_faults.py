@@ -12,6 +12,8 @@ from tests.chaos.scenarios import (
 )
 from tests.chaos.schedule import Step, Trigger
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.mark.parametrize(
     "trigger",
