@@ -225,7 +225,6 @@ def test_a_dataflow_killed_and_restarted_leaves_the_same_redis(
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-@pytest.mark.also_on_kafka
 def test_a_cluster_ends_when_one_is_killed_and_resumes_when_all_restart(
     pipeline: PipelineRunner,
     trip_file: Path,
@@ -262,7 +261,6 @@ def kill_all(stack: Stack, recovery: Path, dataflows: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("dataflows", "lost"), [(1, {0}), (2, {0}), (2, {1}), (2, {0, 1})])
-@pytest.mark.also_on_kafka
 def test_a_dataflow_that_lost_recovery_stores_starts_anew(
     pipeline: PipelineRunner,
     trip_file: Path,
@@ -284,7 +282,6 @@ def test_a_dataflow_that_lost_recovery_stores_starts_anew(
 
 
 @pytest.mark.parametrize(("dataflows", "process"), [(1, 0), (2, 0), (2, 1)])
-@pytest.mark.also_on_kafka
 def test_a_recovery_store_that_is_put_back_from_a_copy_leaves_the_same_redis(
     pipeline: PipelineRunner,
     trip_file: Path,
@@ -315,7 +312,6 @@ def test_a_recovery_store_that_is_put_back_from_a_copy_leaves_the_same_redis(
 
 
 @pytest.mark.parametrize("replaced", [0, 1])
-@pytest.mark.also_on_kafka
 def test_a_cluster_ends_and_resumes_when_a_second_process_takes_the_place_of_a_frozen_one(
     pipeline: PipelineRunner,
     trip_file: Path,
