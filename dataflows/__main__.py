@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 from bytewax.dataflow import Dataflow
@@ -20,7 +21,7 @@ from dataflows.failure import first_failure
 from dataflows.flow import build_flow
 from dataflows.metrics import total
 from dataflows.recovery import EPOCH, Store, open_store, plan_of
-from dataflows.sink import ZoneEventsSink
+from dataflows.sink import ZoneEventsPartition, ZoneEventsSink
 from dataflows.source import TripsSource
 from rushhour.core.codec import Codec, alert_codec, prediction_codec, rides_codec
 from rushhour.core.errors import RushhourError, StackError, UsageError
@@ -89,7 +90,9 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         len(start),
         run.start_ts,
         {
-            topic: ZoneEventsSink(kafka, topic, sizes[topic], codec(run.run_id), health)
+            topic: ZoneEventsSink(
+                partial(ZoneEventsPartition, kafka, topic, sizes[topic], codec(run.run_id), health)
+            )
             for topic, codec in _CODECS.items()
         },
         [zones_of(partition, sizes[ALERTS]) for partition in range(sizes[ALERTS])],

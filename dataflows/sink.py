@@ -1,5 +1,6 @@
 """The Kafka sink: the events of one hour of all zones, in one batch per partition."""
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -86,19 +87,8 @@ class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
     It has one writer in the whole cluster, so that hours stay in order on every partition.
     """
 
-    def __init__(
-        self,
-        cluster: KafkaCluster,
-        topic: str,
-        partitions: int,
-        codec: Codec[E],
-        health: Health | None = None,
-    ) -> None:
-        self._cluster = cluster
-        self._health = health
-        self._topic = topic
-        self._partitions = partitions
-        self._codec: Codec[E] = codec
+    def __init__(self, open_writer: Callable[[], ZoneEventsPartition[E]]) -> None:
+        self._open_writer: Callable[[], ZoneEventsPartition[E]] = open_writer
 
     def list_parts(self) -> list[str]:
         """Return the name of the only writer."""
@@ -106,6 +96,4 @@ class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> ZoneEventsPartition[E]:
         """Open the writer."""
-        return ZoneEventsPartition(
-            self._cluster, self._topic, self._partitions, self._codec, self._health
-        )
+        return self._open_writer()

@@ -24,6 +24,7 @@ def disturb(reference: Reference, tmp_path: Path) -> Disturb:
     def disturb(*steps: Step, dataflows: int = 1, consumers: int = 1) -> Report:
         report = run(tmp_path / "run", Schedule(steps, dataflows, consumers), reference)
         assert report.passed, report.explain()
+        assert not report.notes, report.explain()  # else the fault may not have happened
         assert len(report.fired) == len(steps)
         return report
 

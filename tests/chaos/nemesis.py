@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 
+from rushhour.core.hours import HOUR_MS
 from tests.chaos.control import Event
 from tests.chaos.faults import FAULTS, ROOMS, Fault
 from tests.chaos.pipeline import PREPARE, Plan, room_of
@@ -97,7 +98,7 @@ class Nemesis:
         return found
 
     def _hour(self, event: Event) -> int | None:
-        return None if event.hour is None else (event.hour - self._start_ts) // 3_600_000
+        return None if event.hour is None else (event.hour - self._start_ts) // HOUR_MS
 
 
 def _is_due(trigger: Trigger, room: str, event: Event, count: int, hour: int | None) -> bool:

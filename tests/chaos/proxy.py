@@ -66,11 +66,6 @@ class Proxy:
         """`host:port` for clients."""
         return f"{HOST}:{self.port}"
 
-    @property
-    def mode(self) -> Mode:
-        """What happens to bytes at the moment."""
-        return self._mode
-
     def switch(self, mode: Mode) -> None:
         """Change the mode. Leaving `half-open` or `mute` closes connections: bytes are missing."""
         self._loop.call(self._switch(mode))

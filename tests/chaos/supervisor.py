@@ -22,8 +22,11 @@ _DEFECT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
-    """A process that ends again and again with one exit code; `line` is the last of its log."""
+class End:
+    """How one incarnation of a process ended, and the last line of its log.
+
+    A code below 0 is a signal.
+    """
 
     process: str
     code: int
@@ -31,15 +34,6 @@ class Stopped:
 
     def __str__(self) -> str:
         return f"{self.process} stopped with exit code {self.code}: {self.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How one incarnation of a process ended. A code below 0 is a signal."""
-
-    process: str
-    code: int
-    line: str
 
 
 @dataclass(slots=True)
@@ -116,7 +110,7 @@ class Supervisor:
                 member.replaced.append(member.current)
             self._start(member)
 
-    def step(self, *, progress: bool, quiet: bool) -> Stopped | None:
+    def step(self, *, progress: bool, quiet: bool) -> End | None:
         """Take note of what ended, and start it again.
 
         Parameters
@@ -128,7 +122,7 @@ class Supervisor:
 
         Returns
         -------
-        Stopped or None
+        End or None
             The process that will not get any further.
         """
         with self._lock:
@@ -174,13 +168,13 @@ class Supervisor:
         """Return the logs of all incarnations."""
         return sorted(self._directory.glob("*.log"))
 
-    def _cause_of(self, stopped: Stopped) -> Stopped:
+    def _cause_of(self, stopped: End) -> End:
         """Return the process that keeps a stopped one from working: another one of its cluster."""
         if stopped.code != StackError.exit_code:
             return stopped
         for end in reversed(self.ends):
             if end.code > 0 and end.code not in (stopped.code, INTERRUPTED):
-                return Stopped(end.process, end.code, end.line)
+                return end
         return stopped
 
     def _start(self, member: _Member) -> None:
@@ -190,7 +184,7 @@ class Supervisor:
         member.done = False
         self._names[member.current.pid] = member.name
 
-    def _step(self, member: _Member) -> Stopped | None:
+    def _step(self, member: _Member) -> End | None:
         current = member.current
         if current is None:
             if not member.done and time.monotonic() >= member.restart_at:
@@ -207,7 +201,7 @@ class Supervisor:
         member.last_code = code
         member.ends_in_a_row += 1
         if code > 0 and code != INTERRUPTED and member.ends_in_a_row >= _ENDS:
-            return Stopped(member.name, code, current.last_message())
+            return self.ends[-1]
         delay = min(_FIRST_DELAY_S * 2 ** (member.ends_in_a_row - 1), _LONGEST_DELAY_S)
         member.restart_at = time.monotonic() + delay
         return None

@@ -11,7 +11,7 @@ from rushhour.core.hours import HOUR_MS, hour_label
 from tests.chaos.control import Event
 from tests.chaos.invariants import Sample, Watch, holes, went_back
 from tests.chaos.schedule import Step, Trigger
-from tests.chaos.supervisor import End, Stopped
+from tests.chaos.supervisor import End
 from tests.chaos.verdict import defects, judge, tracebacks
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
@@ -102,14 +102,14 @@ def test_a_run_that_finished_different_is_never_allowed() -> None:
 
 
 def test_a_run_may_stop_where_its_fault_allows_it() -> None:
-    stopped = Stopped("consumer-0", 5, "this Redis holds no run")
+    stopped = End("consumer-0", 5, "this Redis holds no run")
     assert judge("stopped", stopped, [replace(STEP, fault="redis.empty")], []) == []
     (problem,) = judge("stopped", stopped, [STEP], [])
     assert "none of the faults allows it" in problem
 
 
 def test_a_defect_is_never_allowed() -> None:
-    stopped = Stopped("consumer-0", 1, "unexpected KeyError")
+    stopped = End("consumer-0", 1, "unexpected KeyError")
     (problem,) = judge("stopped", stopped, [replace(STEP, fault="redis.empty")], [])
     assert "not a documented exit code" in problem
     ends = [End("consumer-0", code, "") for code in (0, 4, 5, 6, 130, -9, -15)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rushhour.core.hours import HOUR_MS
 from rushhour.storage.clock import last_hour_closed
 from tests.chaos.comparison import Contents, differences
 from tests.chaos.control import Event
@@ -57,7 +58,7 @@ def start(reference: Reference, tmp_path: Path) -> Iterator[Start]:
 
 def hours_closed(pipeline: Pipeline) -> int:
     closed = last_hour_closed(pipeline.redis.client)
-    return 0 if closed is None else (closed - pipeline.plan.start_ts) // 3_600_000 + 1
+    return 0 if closed is None else (closed - pipeline.plan.start_ts) // HOUR_MS + 1
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_process_of_an_old_run_that_wakes_up_does_not_touch_the_new_one(
             pipeline.supervisor.signal(event.pid, signal.SIGSTOP)
             frozen.set()
 
-    middle = Plan(reference.trip_file).start_ts + 12 * 3_600_000
+    middle = Plan(reference.trip_file).start_ts + 12 * HOUR_MS
     pipeline = start(freeze)
     assert frozen.wait(60.0)
     for other in PROCESSES:

@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.__main__ import run
 from tests.chaos.faults import FAULTS, Ending, Fault
 from tests.chaos.schedule import Schedule, Step, Trigger
-from tests.chaos.supervisor import Stopped, Supervisor
+from tests.chaos.supervisor import End, Supervisor
 from tests.chaos.world import Reference, World
 from tests.fixtures.waiting import wait_until
 
@@ -23,7 +23,7 @@ def supervisor(directory: Path, module: str) -> Supervisor:
     return found
 
 
-def step(found: Supervisor, *, quiet: bool = True) -> Stopped | None:
+def step(found: Supervisor, *, quiet: bool = True) -> End | None:
     return found.step(progress=False, quiet=quiet)
 
 

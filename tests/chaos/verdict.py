@@ -14,7 +14,7 @@ from rushhour.core.errors import (
 )
 from tests.chaos.faults import FAULTS
 from tests.chaos.schedule import Schedule, Step
-from tests.chaos.supervisor import End, Stopped, is_defect
+from tests.chaos.supervisor import End, is_defect
 
 Outcome = Literal["equal", "stopped", "different", "stuck"]
 
@@ -37,6 +37,8 @@ class Report:
         Why it has failed; empty if all is well.
     fired
         The steps whose triggers were reached.
+    notes
+        Faults that could not do what they are for, such as while another one is at work.
     """
 
     schedule: Schedule
@@ -44,8 +46,9 @@ class Report:
     problems: tuple[str, ...]
     fired: tuple[Step, ...]
     seconds: float
-    stopped: Stopped | None = None
+    stopped: End | None = None
     ends: tuple[End, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -80,13 +83,15 @@ class Report:
                 *fired,
                 "ends:",
                 *ends,
+                "notes:",
+                *(f"  {note}" for note in self.notes),
             ]
         )
 
 
 def judge(
     outcome: Outcome,
-    stopped: Stopped | None,
+    stopped: End | None,
     fired: Sequence[Step],
     differences: Sequence[str],
 ) -> list[str]:

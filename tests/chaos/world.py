@@ -12,6 +12,7 @@ import confluent_kafka as ck
 import redis
 
 from rushhour.core import keys
+from rushhour.core.hours import HOUR_MS
 from tests.chaos.comparison import Contents, differences, differences_so_far
 from tests.chaos.control import Event
 from tests.chaos.faults import FAULTS, Ending
@@ -20,7 +21,7 @@ from tests.chaos.pipeline import Pipeline, Plan
 from tests.chaos.proxy import Loop
 from tests.chaos.schedule import SAME, Schedule, Step
 from tests.chaos.servers import Broker
-from tests.chaos.supervisor import Stopped
+from tests.chaos.supervisor import End
 from tests.chaos.verdict import Outcome, Report, defects, judge, tracebacks
 from tests.fixtures.pipeline import random_trips
 from tests.fixtures.trips import write_trips
@@ -28,7 +29,6 @@ from tests.fixtures.trips import write_trips
 _POLL_S = 0.05
 _STUCK_S = 90.0
 _DUMP_EACH_HOURS = 3
-_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,6 @@ class World:
         self.notes: list[str] = []
         self._reference = reference
         self._directory = directory
-        self._nemesis: Nemesis
         self._at_work = 0
         self._lock = threading.Lock()
         self._dumps: list[Path] = []
@@ -91,14 +90,14 @@ class World:
         """Run to the end, and judge."""
         begin = time.monotonic()
         ends = self.pipeline.prepare("--new")
-        stopped: Stopped | None = None
+        stopped: End | None = None
         finished = False
         if ends[-1].code == 0:
             self._dumps.append(self.pipeline.redis.save())
             self.pipeline.supervisor.start()
             finished, stopped = self._supervise(self.pipeline)
         else:
-            stopped = Stopped(ends[-1].process, ends[-1].code, ends[-1].line)
+            stopped = ends[-1]
         if self._second_thread is not None:
             self._second_thread.join()
         outcome: Outcome = "stopped" if stopped is not None else "equal" if finished else "stuck"
@@ -124,6 +123,7 @@ class World:
             time.monotonic() - begin,
             stopped,
             tuple(ends),
+            tuple(self.notes),
         )
 
     def close(self) -> None:
@@ -179,7 +179,7 @@ class World:
         if verified.code != 0:
             self.violations.append(f"the second run is wrong: {verified.line}")
 
-    def _supervise(self, pipeline: Pipeline) -> tuple[bool, Stopped | None]:
+    def _supervise(self, pipeline: Pipeline) -> tuple[bool, End | None]:
         """Restart what ends until the run is finished, stopped or stuck."""
         last_progress, moved_at = pipeline.watch.progress(), time.monotonic()
         while time.monotonic() - moved_at < _STUCK_S:
@@ -255,7 +255,7 @@ class World:
         if not any(step.fault == "redis.older" for step in self.schedule.steps):
             return
         with self._lock:
-            if hour_ts < self._dumped_hour + _DUMP_EACH_HOURS * _HOUR_MS:
+            if hour_ts < self._dumped_hour + _DUMP_EACH_HOURS * HOUR_MS:
                 return
             self._dumped_hour = hour_ts
         try:

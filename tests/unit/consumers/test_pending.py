@@ -397,16 +397,16 @@ def test_two_dataflows_at_once_change_nothing(chance: random.Random) -> None:
     first, second = written(), written(first=chance.randint(0, HOURS))
     both: Topics = {}
     for topic, events in first.items():
-        again, done = second[topic], 0
+        again = second[topic]
         # The second starts once the first has written the hours before, and may overtake it.
         begin = len(events) - len(again)
         both[topic] = events[:begin]
         rest = events[begin:]
         while rest or again:
             source = rest if rest and (not again or chance.random() < 0.5) else again
-            done = chance.randint(1, 4)
-            both[topic] += source[:done]
-            del source[:done]
+            count = chance.randint(1, 4)
+            both[topic] += source[:count]
+            del source[:count]
     pending = new_pending(both)
     updates: list[HourUpdate] = []
     for batch in batches(both, start_of(both), chance):
