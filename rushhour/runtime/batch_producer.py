@@ -53,10 +53,11 @@ class BatchProducer:
                 queued = self._producer.produce_batch(
                     name, rest, partition=partition, on_delivery=self._on_delivery
                 )
-            rest = rest[queued:]
-            for message in rest:  # the first is refused, or all wait for space in the queue
-                error = message.pop("_error", None)
-                if error is not None and error.code() != ck.KafkaError._QUEUE_FULL:
+            # Any message may be refused, also one before others that were queued.
+            rest = [m for m in rest if "_error" in m] if queued < len(rest) else []
+            for message in rest:
+                error = message.pop("_error")
+                if error.code() != ck.KafkaError._QUEUE_FULL:
                     raise KafkaFailure(
                         f"Kafka at {self._cluster}: topic '{name}' partition {partition}: "
                         f"{error.str()}"

@@ -72,6 +72,12 @@ def test_a_message_that_is_too_large_is_an_error(broker: str) -> None:
         producer.send(TRIPS, 0, messages(b"a", b"x" * 2_000_000))
 
 
+def test_a_refused_message_between_others_is_an_error_too(broker: str) -> None:
+    producer = BatchProducer(KafkaCluster(broker))
+    with pytest.raises(KafkaFailure, match=r"topic 'trips' partition 0: .*too large"):
+        producer.send(TRIPS, 0, messages(b"a", b"x" * 2_000_000, b"c"))
+
+
 def test_a_failed_delivery_is_heard_of_while_the_process_waits(
     settings_of_clients: Callable[..., None],
 ) -> None:
