@@ -83,9 +83,10 @@ class RunCollector(Collector):
             "When the process took its lease",
             labels=["process"],
         )
-        for process in self._run.processes:
-            epoch = cast(str | None, self._client.get(keys.epoch(process)))
-            if epoch is not None:
+        processes = self._run.processes
+        epochs = cast(list[str | None], self._client.mget(list(map(keys.epoch, processes))))
+        for process, epoch in zip(processes, epochs, strict=True):
+            if epoch is not None and epoch.isdecimal():
                 family.add_metric([process], int(epoch) / SECOND_MS)
         return family
 

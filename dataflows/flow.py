@@ -96,6 +96,7 @@ class JoinLogic(StatefulBatchLogic[PartitionProgress, CityHour, HourJoiner]):
     def __init__(self, joiner: HourJoiner) -> None:
         self._joiner = joiner
 
+    @noted
     def on_batch(self, values: list[PartitionProgress]) -> tuple[Iterable[CityHour], bool]:
         """Add the progress of partitions."""
         return [hour for value in values for hour in self._joiner.update(value)], self.RETAIN
@@ -113,6 +114,7 @@ class ForecastLogic(StatefulBatchLogic[CityHour, ForecastStep, ForecastEngine]):
         self._day = DayLog()
         self._failure_log = FailureLog()
 
+    @noted
     def on_batch(self, values: list[CityHour]) -> tuple[Iterable[ForecastStep], bool]:
         """Learn and forecast, hour by hour."""
         steps = [self._update(hour) for hour in values]

@@ -94,6 +94,7 @@ class ZoneEventsSink(FixedPartitionedSink[list[E], None], Generic[E]):
         """Return the name of the only writer."""
         return [_ONE_WRITER]
 
+    @noted
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> ZoneEventsPartition[E]:
         """Open the writer."""
         return self._open_writer()

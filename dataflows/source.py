@@ -141,6 +141,7 @@ class TripsSource(FixedPartitionedSource[TripBatch, Position]):
         """Return the partitions' numbers."""
         return [str(partition) for partition in sorted(self._offsets)]
 
+    @noted
     def build_part(
         self, step_id: str, for_part: str, resume_state: Position | None
     ) -> TripsPartition:

@@ -53,6 +53,23 @@ def content_of(path: Path, dataset: str) -> FileContent:
             return FileContent(parquet.metadata.num_rows, size, sha256)
 
 
+def check_columns(path: Path, dataset: str) -> None:
+    """Check the columns of a TLC file of this dataset, without reading its rows.
+
+    Raises
+    ------
+    DataError
+        If the file is of another kind, or cannot be read.
+    """
+    with (
+        _file_errors(path),
+        path.open("rb") as file,
+        parquet_errors(path),
+        pq.ParquetFile(file) as parquet,
+    ):
+        _check_schema(path, parquet.schema_arrow, dataset)
+
+
 def read_columns(path: Path, dataset: str, sha256: str | None, use: Callable[[Any, Any], _T]) -> _T:
     """Return what `use` makes of the pickup times and zones of a TLC file, two Arrow columns.
 

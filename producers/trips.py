@@ -27,7 +27,7 @@ _TICKS_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TripTable:
-    """The selected trips of a month. The index of a trip is its `seq`.
+    """The selected trips of a month.
 
     `pickup_ts` is epoch milliseconds, ascending; `zone` is 1 to 265. `rows` is the number of rows
     read, `rejected` the number of rows rejected for each of `REASONS`.

@@ -18,7 +18,9 @@ from rushhour.core.events import (
     Prediction,
     TripEvent,
 )
+from rushhour.core.foreign import shown
 
+_SHOWN = 160  # characters of a damaged record in an error
 E = TypeVar("E")
 
 
@@ -200,8 +202,5 @@ def _explain(error: msgspec.MsgspecError) -> str:
     return text
 
 
-def _shorten(value: bytes | None, limit: int = 160) -> str:
-    if value is None:
-        return "an empty message"
-    text = value.decode("utf-8", "replace")
-    return text if len(text) <= limit else text[:limit] + "..."
+def _shorten(value: bytes | None) -> str:
+    return "an empty message" if value is None else shown(value.decode("utf-8", "replace"), _SHOWN)

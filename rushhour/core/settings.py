@@ -22,7 +22,7 @@ from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, hour_label, parse_from, parse_month, parse_until
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.redis_address import RedisAddress, check_key_prefix
-from rushhour.core.redis_url import check_redis_url, mask_password
+from rushhour.core.redis_url import MASK, check_redis_url, mask_password
 from rushhour.core.speed import Speed
 from rushhour.core.surges import check_begin, format_surges, parse_surges
 
@@ -40,7 +40,6 @@ Processes = Annotated[int, Field(ge=1, le=MAX_PROCESSES)]
 
 # Properties of librdkafka whose values are not shown.
 _SECRET = re.compile("password|secret|token|key|credential|passphrase|pem|oauthbearer.config")
-_MASK = "***"
 _TOPIC_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,50}")
 
 
@@ -381,7 +380,7 @@ def _text(value: object) -> str:
         return str(value).lower()
     if isinstance(value, dict):
         return ", ".join(
-            f"{name}={_MASK if _SECRET.search(name) else mask_password(text)}"
+            f"{name}={MASK if _SECRET.search(name) else mask_password(text)}"
             for name, text in value.items()
         )
     return "" if value is None else str(value)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import redis
 
@@ -35,6 +35,7 @@ _NEXT_RUN_S = 2.0  # between two looks for another run
 
 _log = logging.getLogger(__name__)
 
+E = TypeVar("E", bound=BaseException)
 Main = Callable[[Settings, Health, Fence], None]
 
 
@@ -107,7 +108,7 @@ def run_process(name: str, work: Callable[[], None]) -> NoReturn:
             sys.exit(_ending.exit_code)
         if not isinstance(error, Exception):
             raise
-        user_error = _find_user_error(error)
+        user_error = _cause(error, RushhourError)
         if user_error is None:
             _log.exception("unexpected %s: %s", type(error).__name__, error)
             sys.exit(_DEFECT)
@@ -175,8 +176,8 @@ def _run_through_outages(
             if isinstance(error, StaleState) and stale < _MAX_STALE:
                 stale += 1
                 _log.warning("%s: resuming from what Redis holds", error)
-            elif is_outage(_redis_error(error)):
-                state.lost(_redis_error(error) or error)
+            elif is_outage(cause := _cause(error, redis.RedisError)):
+                state.lost(cause or error)
             else:
                 raise
         gc.collect()  # clients of the last call may hold buffers
@@ -232,11 +233,6 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _find_user_error(error: BaseException) -> RushhourError | None:
-    """Return the `RushhourError` among the causes: libraries such as Bytewax wrap it."""
-    return next((cause for cause in causes(error) if isinstance(cause, RushhourError)), None)
-
-
-def _redis_error(error: BaseException) -> redis.RedisError | None:
-    """Return the error of the Redis client among the causes of a failure."""
-    return next((cause for cause in causes(error) if isinstance(cause, redis.RedisError)), None)
+def _cause(error: BaseException, kind: type[E]) -> E | None:
+    """Return the first of the causes that is of a kind: libraries such as Bytewax wrap errors."""
+    return next((cause for cause in causes(error) if isinstance(cause, kind)), None)

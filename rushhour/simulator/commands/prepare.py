@@ -49,10 +49,11 @@ def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
             check_same(existing, wanted, "rushhour prepare")
             run = resume(client, cluster, existing, wanted)
         partitions = len(load_offsets(client, TRIPS))
+        hours_closed = RunView.read(client).hours_closed
         prepared = schema.Prepared(
             run=run_document(run),
-            state=_state(client, run),
-            hours_closed=RunView.read(client).hours_closed,
+            state=_state(client, run, hours_closed),
+            hours_closed=hours_closed,
             partitions=partitions,
         )
     if output.as_json:
@@ -63,10 +64,10 @@ def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
         output.warn(f"the topics exist with {partitions} partitions, and keep them")
 
 
-def _state(client: redis.Redis, run: RunInfo) -> State:
+def _state(client: redis.Redis, run: RunInfo, hours_closed: int) -> State:
     if is_finished(client, run):
         return "finished"
-    return "resumed" if RunView.read(client).hours_closed else "new"
+    return "resumed" if hours_closed else "new"
 
 
 def _lines(run: RunInfo, prepared: schema.Prepared) -> list[str]:

@@ -1,8 +1,6 @@
 """The document about a rejected record."""
 
-from datetime import UTC, datetime
-
-from rushhour.core.hours import SECOND_MS
+from rushhour.core.hours import to_datetime
 from rushhour.runtime.dead_letters import RejectedRecord
 from rushhour.simulator.documents import schema
 
@@ -14,7 +12,7 @@ def dead_letter_document(record: RejectedRecord) -> schema.DeadLetter:
         topic=letter.topic,
         partition=letter.partition,
         offset=letter.offset,
-        time=datetime.fromtimestamp(letter.timestamp / SECOND_MS, UTC),
+        time=to_datetime(letter.timestamp),
         reason=letter.reason,
         detail=letter.detail,
         process=letter.process,

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from producers.datasets import ZONE_COLUMN, pickup_column
-from producers.parquet import content_of, parquet_errors
+from producers.parquet import check_columns, parquet_errors
 from producers.synthetic import synthetic_trips
 from rushhour.core.errors import DataError
 from rushhour.core.events import EARLIEST_MS, LATEST_MS
@@ -189,7 +189,7 @@ def _refuse(
 
 
 def _trips(file: Path, dataset: str) -> Table:
-    content_of(file, dataset)
+    check_columns(file, dataset)
     pickup = pickup_column(dataset)
     with parquet_errors(file):
         frame = pd.read_parquet(

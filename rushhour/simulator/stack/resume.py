@@ -13,7 +13,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.topics import DEAD_LETTERS, TOPICS
 from rushhour.runtime.kafka_topics import offset_ranges
 from rushhour.runtime.lease import wait_until_alone
-from rushhour.simulator.stack.setup import TAKEN_OVER, execute
+from rushhour.simulator.stack.setup import change
 from rushhour.storage.clock import is_finished
 from rushhour.storage.runs import START_OVER, load_offsets, save_run
 
@@ -61,13 +61,12 @@ def resume(
             wait_until_alone(client)
         except StackError:
             return existing
-        with client.pipeline() as pipe:
-            pipe.watch(keys.RUN)  # type: ignore[no-untyped-call]
-            if pipe.hget(keys.RUN, "run_id") != run.run_id:
-                raise StackError(TAKEN_OVER)
-            pipe.multi()
-            save_run(pipe, run)
-            execute(pipe)
+        change(
+            client,
+            keys.RUN,
+            lambda pipe: pipe.hget(keys.RUN, "run_id") == run.run_id,
+            lambda pipe: save_run(pipe, run),
+        )
     return run
 
 

@@ -17,7 +17,7 @@ from rushhour.runtime.lease import wait_until_alone
 from rushhour.runtime.redis_client import write_hash
 from rushhour.storage.runs import save_run
 
-TAKEN_OVER = (
+_TAKEN_OVER = (
     "another `rushhour prepare` or `rushhour up` prepares a run on this Redis: this one has stopped"
 )
 _SCAN_COUNT = 1000
@@ -101,14 +101,12 @@ class _Preparation:
 
     def begin(self, *, over: bool) -> None:
         """Delete the description of the earlier run: from here on there is no run."""
-        with self._client.pipeline() as pipe:
-            pipe.watch(keys.RUN)  # type: ignore[no-untyped-call]
-            if not over and pipe.exists(keys.RUN):
-                raise StackError(TAKEN_OVER)
-            pipe.multi()
+
+        def write(pipe: Pipeline) -> None:
             pipe.set(keys.PREPARING, self._token)
             pipe.delete(keys.RUN)
-            execute(pipe)
+
+        change(self._client, keys.RUN, lambda pipe: over or not pipe.exists(keys.RUN), write)
 
     def clear(self) -> None:
         """Delete all other keys of rushhour, and no others."""
@@ -137,24 +135,39 @@ class _Preparation:
         self._transaction(lambda pipe: pipe.unlink(*found))
 
     def _transaction(self, queue: Callable[[Pipeline], object]) -> None:
-        with self._client.pipeline() as pipe:
-            pipe.watch(keys.PREPARING)  # type: ignore[no-untyped-call]
-            if pipe.get(keys.PREPARING) != self._token:
-                raise StackError(TAKEN_OVER)
-            pipe.multi()
-            queue(pipe)
-            execute(pipe)
+        change(
+            self._client,
+            keys.PREPARING,
+            lambda pipe: pipe.get(keys.PREPARING) == self._token,
+            queue,
+        )
 
 
-def execute(pipe: Pipeline) -> None:
-    """Execute a transaction.
+def change(
+    client: redis.Redis,
+    key: str,
+    holds: Callable[[Pipeline], bool],
+    queue: Callable[[Pipeline], object],
+) -> None:
+    """Run a transaction if a condition on a key holds, until which the key must not change.
 
     Raises
     ------
     StackError
-        If a watched key has changed.
+        If another process has changed the key.
+    redis.RedisError
+        If Redis fails.
     """
-    try:
-        pipe.execute()
-    except redis.WatchError:
-        raise StackError(TAKEN_OVER) from None
+    with client.pipeline() as pipe:
+        pipe.watch(key)  # type: ignore[no-untyped-call]
+        if not holds(pipe):
+            raise StackError(_TAKEN_OVER)
+        pipe.multi()
+        queue(pipe)
+        try:
+            pipe.execute()
+        except redis.WatchError as error:
+            # The client raises it for a lost connection as well.
+            if isinstance(error.__context__, redis.RedisError):
+                raise error.__context__ from None
+            raise StackError(_TAKEN_OVER) from None

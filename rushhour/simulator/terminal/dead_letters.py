@@ -1,12 +1,11 @@
 """What `rushhour dead-letters` shows."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from rushhour.core.hours import SECOND_MS
+from rushhour.core.hours import to_datetime
 from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
 from rushhour.runtime.dead_letters import RejectedRecord
@@ -41,7 +40,7 @@ def dead_letters_screen(
             str(letter.partition),
             str(letter.offset),
             letter.reason,
-            f"{datetime.fromtimestamp(letter.timestamp / SECOND_MS, UTC):%Y-%m-%d %H:%M:%S}",
+            f"{to_datetime(letter.timestamp):%Y-%m-%d %H:%M:%S}",
             _cell(record.key),
             _cell(record.value),
         )

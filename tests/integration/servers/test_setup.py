@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis.client import Pipeline
 from redis.connection import AbstractConnection
 
 from rushhour.core import keys
@@ -278,6 +279,19 @@ def test_a_run_that_another_prepare_has_written_meanwhile_is_kept(
 def test_a_run_is_read_back_as_it_was_saved(client: redis.Redis, run: RunInfo) -> None:
     save_run(client, run)
     assert load_run(client) == run
+
+
+def test_a_connection_that_is_lost_is_no_other_prepare(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client raises a `WatchError` for it, as for a key that has changed."""
+
+    def lose(self: Pipeline, *_: object) -> None:
+        raise redis.ConnectionError("Connection closed by server.")
+
+    monkeypatch.setattr(Pipeline, "_execute_transaction", lose)
+    with pytest.raises(redis.ConnectionError, match="closed by server"):
+        setup.change(client, keys.RUN, lambda _: True, lambda pipe: pipe.delete(keys.RUN))
 
 
 def test_a_process_of_another_version_does_not_join_a_run(client: redis.Redis) -> None:

@@ -1,10 +1,14 @@
 """Which error a dataflow process reports, whatever Bytewax makes of it."""
 
+import numpy as np
 import pytest
 
 from dataflows import __main__ as main
 from dataflows import failure
+from dataflows.counting import HourJoiner, PartitionProgress
+from dataflows.flow import JoinLogic
 from rushhour.core.errors import EventError, RushhourError, StackError
+from rushhour.core.hours import HOUR_MS
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from tests.fixtures.settings import SettingsFactory
@@ -38,6 +42,15 @@ def test_the_error_of_a_step_is_reported_instead_of_a_panic(second: Settings) ->
     with pytest.raises(EventError):
         step()
     assert reported(PanicException("MergeQueue poisoned."), second) is error
+
+
+def test_states_of_different_times_are_reported_instead_of_a_panic(second: Settings) -> None:
+    """What the stores of a cluster are checked for, after they were restored from copies."""
+    logic = JoinLogic(HourJoiner(partitions=1, next_hour=7 * HOUR_MS))
+    with pytest.raises(StackError):
+        logic.on_batch([PartitionProgress(0, 5 * HOUR_MS, {4 * HOUR_MS: np.zeros(265, np.int64)})])
+    found = reported(PanicException("MergeQueue poisoned."), second)
+    assert "recovery" in str(found)
 
 
 def test_a_step_that_works_returns_what_it_returned() -> None:

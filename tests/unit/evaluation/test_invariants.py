@@ -11,13 +11,12 @@ from rushhour.core.run import RunInfo
 from rushhour.simulator.evaluation.verification.invariants import (
     Invariants,
     Sample,
-    processes_of,
 )
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
 RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + 48 * HOUR, consumers=2)
-NAMES = processes_of(RUN)
+NAMES = RUN.processes
 
 
 def entry(index: int) -> str:

@@ -45,8 +45,8 @@ class FakeRedis:
         fields += [score_field(score, window) for score in scores for window in WINDOWS]
         return dict.fromkeys(fields, "1")
 
-    def get(self, _key: str) -> str:
-        return "1727740800000"
+    def mget(self, keys: list[str]) -> list[str]:
+        return ["1727740800000"] * len(keys)
 
     def hget(self, *_: str) -> str:
         return "0"

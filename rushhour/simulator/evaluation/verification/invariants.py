@@ -49,7 +49,7 @@ class Sample:
     @classmethod
     def read(cls, client: redis.Redis, run: RunInfo, last_entry: str) -> "Sample":
         """Read Redis in one transaction, and `city:hourly` from `last_entry` on."""
-        processes = processes_of(run)
+        processes = run.processes
         pipe = client.pipeline(transaction=True)
         pipe.hget(keys.RUN, "run_id")
         pipe.time()
@@ -82,15 +82,6 @@ class Sample:
                 for process, epoch in zip(processes, held[1::2], strict=True)
             },
         )
-
-
-def processes_of(run: RunInfo) -> list[str]:
-    """Return the names of the processes of a run."""
-    return [
-        "producer-0",
-        *(f"dataflow-{number}" for number in range(run.dataflows)),
-        *(f"consumer-{number}" for number in range(run.consumers)),
-    ]
 
 
 class Invariants:

@@ -120,9 +120,9 @@ class Snapshot:
 
     def closed_by_zone(self) -> Counts:
         """Return how many hours each zone has closed: `int64[zones]`."""
-        closed = np.full(ZONE_COUNT, self.hours, np.int64)
+        closed, zones_by_partition = np.full(ZONE_COUNT, self.hours, np.int64), self.partitions
         for partition, hours in self.closed_by_partition().items():
-            closed[self.partitions[partition]] = hours
+            closed[zones_by_partition[partition]] = hours
         return closed
 
     def _hour(self, entry_id: str) -> int | None:
