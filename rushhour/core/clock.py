@@ -50,6 +50,7 @@ class Command:
 _ENTRY_ID = re.compile(r"\d+-\d+", re.ASCII)
 
 State = Literal["starting", "running", "throttled", "paused", "stopped", "finished"]
+ENDED: frozenset[str] = frozenset[State]({"stopped", "finished"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class ClockStatus:
     command_error: str = ""
     speed_setting: str = ""
     heartbeat_ts: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the producer is done with the run."""
+        return self.state in ENDED
 
     def to_fields(self) -> dict[str, str | int]:
         """Return the status as the fields of a hash."""

@@ -16,7 +16,6 @@ from rushhour.storage.runs import load_run
 WORST_ZONES = 5
 # The producer reports ten times a second. Hosts may disagree about the time by less than this.
 SILENT_AFTER_S = 10.0
-_ENDED = ("stopped", "finished")
 _REJECTED = "rejected:"
 
 
@@ -103,7 +102,7 @@ class RunView:
         None while it reports, and once its work is over. It is silent if it has died or hangs, or
         waits for Kafka at the end of the run.
         """
-        if self.clock is None or self.clock.state in _ENDED:
+        if self.clock is None or self.clock.has_ended:
             return None
         silent_s = (self.read_ts - self.clock.heartbeat_ts) / SECOND_MS
         return silent_s if silent_s > SILENT_AFTER_S else None

@@ -40,7 +40,7 @@ def send_command(client: redis.Redis, command: Command) -> ClockStatus:
         If the replay refused the command.
     """
     status = load_status(client)
-    if status is not None and status.state in {"finished", "stopped"}:
+    if status is not None and status.has_ended:
         raise RedisFailure(f"the replay has {status.state}: there is no clock left to command")
     fields: dict[Any, Any] = dict(command.to_fields())
     command_id = cast(str, client.xadd(keys.COMMANDS, fields, maxlen=_KEEP))

@@ -16,7 +16,7 @@ from rushhour.simulator.documents.run import closed_hour_document
 from rushhour.simulator.evaluation.live import read_run
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView
-from rushhour.simulator.stack.open_run import OpenRun, open_live_run
+from rushhour.simulator.stack.open_run import OpenRun, follow_run
 from rushhour.simulator.terminal import report
 from rushhour.simulator.terminal.live import open_view
 from rushhour.storage.clock import is_finished, load_status
@@ -37,20 +37,29 @@ def watch(settings: Settings, output: Output, *, from_start: bool) -> None:
     KeyboardInterrupt
         If the user has seen enough. The run is not affected.
     """
-    with deferred() as interrupts, open_live_run(settings) as opened:
-        if output.as_json:
-            run = load_run(opened.client)
-            last_id = _BEFORE_ALL if from_start else _last_id(opened.client)
-            for fields in closed_hours(opened.client, run, last_id, interrupts):
-                output.document(closed_hour_document(run, fields))
-        else:
+    last_id: str | None = _BEFORE_ALL if from_start else None
+
+    def show(opened: OpenRun) -> None:
+        nonlocal last_id
+        if not output.as_json:
             _show(opened, output, interrupts)
+            return
+        run = load_run(opened.client)
+        last_id = last_id or _last_id(opened.client)
+        for entry_id, fields in closed_hours(opened.client, run, last_id, interrupts):
+            output.document(closed_hour_document(run, fields))
+            last_id = entry_id
+
+    with deferred() as interrupts:
+        follow_run(settings, show)
 
 
 def closed_hours(
     client: redis.Redis, run: RunInfo, last_id: str, interrupts: Interrupts
-) -> Iterator[dict[str, str]]:
+) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the entries of `city:hourly` after `last_id`, as they come, until the run ends.
+
+    Each is an id and its fields.
 
     Raises
     ------
@@ -63,7 +72,7 @@ def closed_hours(
         replies = cast(Any, client.xread({keys.CITY_HOURLY: last_id}, block=block))
         entries = [entry for _, found in replies for entry in found]
         for entry_id, fields in entries:
-            yield fields
+            yield entry_id, fields
             last_id = entry_id
         interrupts.check()
         if has_ended and not entries:

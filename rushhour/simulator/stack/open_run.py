@@ -2,11 +2,11 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import redis
 
@@ -16,10 +16,12 @@ from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_server import DUMP, EmbeddedRedis, port_for_clients
 from rushhour.simulator.stack.session import Session
+from rushhour.storage.clock import load_status
 
 _HINT = "start one with `rushhour up`, or pass its Redis URL as --redis"
 
 Kind = Literal["live", "saved", "given"]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +102,27 @@ def open_live_run(settings: Settings) -> Iterator[OpenRun]:
             raise RedisFailure(f"no run is live: {_HINT}")
     with open_run(settings) as opened:
         yield opened
+
+
+def follow_run(settings: Settings, follow: Callable[[OpenRun], _T]) -> _T:
+    """Call `follow` with a run whose Redis is up; again, with the saved run, if that one ends.
+
+    At the end of an embedded run its Redis is saved and stopped, often before a reader has seen
+    the last hours.
+
+    Raises
+    ------
+    RedisFailure
+        If no run is live, or its Redis fails before the run has ended.
+    """
+    with open_live_run(settings) as live:
+        try:
+            return follow(live)
+        except redis.ConnectionError:
+            if live.kind != "live":
+                raise
+            with open_run(settings) as saved:
+                status = load_status(saved.client)
+                if saved.kind != "saved" or status is None or not status.has_ended:
+                    raise
+                return follow(saved)

@@ -45,6 +45,9 @@ class FullRedis:
     def get(self, _: str) -> str:
         return "1727740800000"
 
+    def mget(self, names: list[str]) -> list[str]:
+        return ["1"] * len(names)
+
     def xrevrange(self, *_: str, count: int) -> list[tuple[str, dict[str, str]]]:
         return [("3600000-0", {})]
 

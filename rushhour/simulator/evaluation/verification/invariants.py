@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import redis
 
 from rushhour.core import keys
+from rushhour.core.clock import ENDED
 from rushhour.core.hours import HOUR_MS, SECOND_MS, clock_label, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_IDS
@@ -16,7 +17,6 @@ from rushhour.simulator.evaluation.verification.check import Check, Differences,
 _FRESH_MS = 10 * SECOND_MS
 # A process that ends is started again within a few seconds, by those who start them again.
 _ABSENT_MS = int(3 * LEASE_S * SECOND_MS)
-_ENDED = ("finished", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Invariants:
     """
 
     def __init__(self, run: RunInfo, ahead_hours: int) -> None:
-        self._run = run
+        self.run = run
         self._ahead_ms = ahead_hours * HOUR_MS
         self._before: Sample | None = None
         self._absent_since: dict[str, int] = {}
@@ -124,7 +124,7 @@ class Invariants:
     @property
     def last_entry(self) -> str:
         """Id of the last entry of `city:hourly` that is known; the smallest id before the first."""
-        last = self._run.start_ts + (self._hours - 1) * HOUR_MS
+        last = self.run.start_ts + (self._hours - 1) * HOUR_MS
         return f"{last}-0" if self._hours else "-"
 
     def add(self, sample: Sample) -> None:
@@ -157,7 +157,7 @@ class Invariants:
         return Check(
             "the run was watched",
             "ok",
-            f"{self._samples} samples in {seconds:.1f} s, {self._hours} of {self._run.hours} hours "
+            f"{self._samples} samples in {seconds:.1f} s, {self._hours} of {self.run.hours} hours "
             "are closed",
         )
 
@@ -177,17 +177,17 @@ class Invariants:
         first = max(self._hours - 1, 0)  # the first one has been seen, unless nothing has
         for index, entry_id in enumerate(sample.entries, first):
             found.compared += 1
-            expected = f"{self._run.start_ts + index * HOUR_MS}-0"
-            if entry_id != expected or index >= self._run.hours:
+            expected = f"{self.run.start_ts + index * HOUR_MS}-0"
+            if entry_id != expected or index >= self.run.hours:
                 found.add(f"{keys.CITY_HOURLY} has {entry_id} where {expected} belongs")
                 break
         hours = first + len(sample.entries)
         if hours < self._hours:
-            label = hour_label(self._run.start_ts + (self._hours - 1) * HOUR_MS)
+            label = hour_label(self.run.start_ts + (self._hours - 1) * HOUR_MS)
             self._found["closed hours never go back"].add(f"{keys.CITY_HOURLY} has lost {label}")
         elif sample.length != hours:
             found.add(f"{keys.CITY_HOURLY} has {sample.length} entries instead of {hours}")
-        self._hours = min(hours, self._run.hours)
+        self._hours = min(hours, self.run.hours)
 
     def _scores(self, sample: Sample) -> None:
         found = self._found["every closed hour is scored"]
@@ -205,11 +205,11 @@ class Invariants:
         lead = self._found["the producer keeps its lead"]
         reports = self._found["the producer reports"]
         lead.compared += 1
-        closed_until = self._run.start_ts + self._hours * HOUR_MS
+        closed_until = self.run.start_ts + self._hours * HOUR_MS
         if now - closed_until > self._ahead_ms:
             until = clock_label(closed_until)
             lead.add(f"it is at {clock_label(now)}, and hours are closed until {until}")
-        if sample.clock.get("state") not in _ENDED:
+        if sample.clock.get("state") not in ENDED:
             reports.compared += 1
             if sample.now_ms - beat > _FRESH_MS:
                 reports.add(f"{keys.CLOCK} is {(sample.now_ms - beat) / SECOND_MS:.0f} s old")
@@ -217,7 +217,7 @@ class Invariants:
     def _leases(self, before: Sample, sample: Sample) -> None:
         owners = self._found["each lease has one owner"]
         present = self._found["every process is there"]
-        over = sample.clock.get("state") in _ENDED
+        over = sample.clock.get("state") in ENDED
         for process, owner in sample.leases.items():
             owners.compared += 1
             old, new = before.epochs[process], sample.epochs[process]
