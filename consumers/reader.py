@@ -1,5 +1,6 @@
 """The Kafka edge: reads `hourly_rides`, `predictions` and `alerts` into pending hours."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -56,14 +57,16 @@ class EventsReader:
         """
         messages = self._poll()
         check_messages(messages)
+        by_topic = defaultdict(list)
+        for message in messages:
+            by_topic[message.topic()].append(message)
         feeds: tuple[tuple[str, RecordReader[Any], Callable[[int, int, Any], None]], ...] = (
             (HOURLY_RIDES, self._rides, assigned.add_rides),
             (PREDICTIONS, self._predictions, assigned.add_prediction),
             (ALERTS, self._alerts, assigned.add_alert),
         )
         for topic, records, add in feeds:
-            name = self._cluster.topic(topic)
-            of_topic = [message for message in messages if message.topic() == name]
+            of_topic = by_topic[self._cluster.topic(topic)]
             self._feed(topic, of_topic, records, add)
             last = {message.partition() or 0: message.offset() or 0 for message in of_topic}
             for partition, offset in last.items():  # what was passed over counts as read
