@@ -171,7 +171,8 @@ def own_features(start_ts: int, rides: Floats) -> Floats:
     history = RideHistory()
     rows = []
     for i, hour in enumerate(rides.astype(np.int64)):
-        rows.append(history.features(start_ts + i * HOUR_MS).to_numpy(np.float64))
+        x = history.features(start_ts + i * HOUR_MS)
+        rows.append(x.matrix(list(x)))
         history.append(hour)
     return np.concatenate((np.stack(rows), calendar(start_ts, len(rides))), axis=2)
 

@@ -30,9 +30,9 @@ from rushhour.runtime.records import RecordPosition
 EPOCH = timedelta(seconds=limit("dataflow.epoch.seconds", 5.0))
 
 # Increase it whenever a class that is pickled into a snapshot changes its fields or their meaning.
-STATE_VERSION = 1
+STATE_VERSION = 2
 # Their objects are pickled too, or they pickle.
-_PICKLED_BY = ("bytewax", "numpy", "pandas", "river")
+_PICKLED_BY = ("bytewax", "numpy", "river")
 
 # The session of a store that no cluster has begun to work with.
 NEW = "new"

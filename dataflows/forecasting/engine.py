@@ -9,10 +9,9 @@ A model that fails does not stop the engine: see `dataflows.forecasting.guard`.
 import copy
 
 import numpy as np
-import pandas as pd
 
 from dataflows.forecasting.drift import DriftDetector
-from dataflows.forecasting.features import RideHistory
+from dataflows.forecasting.features import Features, RideHistory
 from dataflows.forecasting.forecasters import baselines, learners
 from dataflows.forecasting.guard import GuardedForecasters, ModelFailure, prediction_or_mean
 from dataflows.forecasting.intervals import ConformalIntervals
@@ -51,7 +50,7 @@ class ForecastEngine:
         self._mixture = Mixture(len(tuple(self._learners)))
         self._intervals = ConformalIntervals()
         self._drift = DriftDetector()
-        self._logged: tuple[pd.DataFrame, Forecast] | None = None
+        self._logged: tuple[Features, Forecast] | None = None
         self._failures: list[ModelFailure] = []
 
     @property
@@ -117,7 +116,7 @@ class ForecastEngine:
         """Return a copy of the state, independent of later calls."""
         return copy.deepcopy(self)
 
-    def _learn(self, x: pd.DataFrame, forecast: Forecast, rides: Counts) -> Floats:
+    def _learn(self, x: Features, forecast: Forecast, rides: Counts) -> Floats:
         for forecasters in (self._learners, self._baselines):
             forecasters.learn(forecast.hour_ts, x, rides, self._failures)
         learned = np.stack([forecast.by_model[learner.name] for learner in self._learners])
@@ -125,7 +124,7 @@ class ForecastEngine:
         self._intervals.update(forecast.hour_ts, rides, forecast.served)
         return np.round(self._drift.update(rides, forecast.served), DECIMALS)
 
-    def _predict(self, hour_ts: int, x: pd.DataFrame) -> Forecast:
+    def _predict(self, hour_ts: int, x: Features) -> Forecast:
         # Rounded before they are mixed, so that the mixture can be recomputed from the events.
         learned = self._learners.predict(hour_ts, x, self._failures)
         repeated = self._baselines.predict(hour_ts, x, self._failures)

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from dataflows.forecasting.features import SEASONAL_MEAN
+from dataflows.forecasting.features import SEASONAL_MEAN, Features
 from dataflows.forecasting.forecasters.base import Forecaster
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import hour_label
@@ -57,9 +56,7 @@ class GuardedForecasters:
         """Iterate over the forecasters."""
         return iter(self._forecasters)
 
-    def predict(
-        self, hour_ts: int, x: pd.DataFrame, failures: list[ModelFailure]
-    ) -> dict[str, Floats]:
+    def predict(self, hour_ts: int, x: Features, failures: list[ModelFailure]) -> dict[str, Floats]:
         """Return the predictions of each, by its name; append the failures to `failures`."""
         found = {}
         for forecaster in self:
@@ -77,9 +74,7 @@ class GuardedForecasters:
         self._before = {}
         return found
 
-    def learn(
-        self, hour_ts: int, x: pd.DataFrame, rides: Counts, failures: list[ModelFailure]
-    ) -> None:
+    def learn(self, hour_ts: int, x: Features, rides: Counts, failures: list[ModelFailure]) -> None:
         """Let each learn an hour; append the failures to `failures`."""
         for forecaster in self:
             others = {id(other): other for other in self if other is not forecaster}
@@ -103,7 +98,7 @@ class GuardedForecasters:
 def prediction_or_mean(
     model: str,
     hour_ts: int,
-    x: pd.DataFrame,
+    x: Features,
     predict: Callable[[], Floats],
     failures: list[ModelFailure],
     *,
@@ -126,12 +121,12 @@ def prediction_or_mean(
     return seasonal_mean(x)
 
 
-def seasonal_mean(x: pd.DataFrame) -> Floats:
+def seasonal_mean(x: Features) -> Floats:
     """Return what stands in for a prediction: the mean of the same hour in past weeks.
 
     Before the first week is over it is that of past days, then the last hour; it is always known.
     """
-    return _rounded(np.square(x[SEASONAL_MEAN].to_numpy(np.float64)))
+    return _rounded(np.square(x[SEASONAL_MEAN]))
 
 
 def _rounded(values: Floats) -> Floats:

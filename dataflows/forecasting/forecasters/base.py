@@ -4,10 +4,10 @@ import copy
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
-from river import compose, linear_model
+from river.linear_model.bayesian_lin_reg import BayesianLinearRegression
 
-from dataflows.forecasting import features
+from dataflows.forecasting.features import MODEL_FEATURES, SEASONAL_MEAN, Features
+from dataflows.forecasting.river_rows import coefficients, learn_rows
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.zones import ZONE_COUNT
 
@@ -25,18 +25,18 @@ class Forecaster(Protocol):
     def name(self) -> str:
         """Name of the model in events and Redis keys: lower-case words joined by `_`."""
 
-    def predict_many(self, x: pd.DataFrame) -> Floats:
+    def predict_many(self, x: Features) -> Floats:
         """Return predicted rides, `float64[zones]`; NaN without enough history.
 
-        `x` has one row per zone and the columns of `RideHistory.features`.
+        `x` is what `RideHistory.features` returns.
         """
 
-    def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:
+    def learn_many(self, x: Features, rides: Counts) -> None:
         """Learn the rides of an hour, `int64[zones]`, from the features of its forecast."""
 
 
 class RootCountRegression:
-    """A River pipeline over all zones: Bayesian linear regression of the square root of rides.
+    """A regression of River over all zones: Bayesian, linear, of the square root of rides.
 
     It forgets exponentially, which lets it follow the season. River forgets the prior along with
     the data, and would eventually invert a matrix that has no information on features that were
@@ -51,47 +51,35 @@ class RootCountRegression:
     """
 
     _PRIOR_PRECISION = 0.5
-    _ROWS_PER_HOUR = ZONE_COUNT + len(features.MODEL_FEATURES)
+    _ROWS_PER_HOUR = ZONE_COUNT + len(MODEL_FEATURES)
 
     def __init__(self, forgetting_factor: float) -> None:
         # River forgets with each row, hence the root.
-        regression = linear_model.BayesianLinearRegression(
+        self._model = BayesianLinearRegression(
             smoothing=forgetting_factor ** (1 / self._ROWS_PER_HOUR)
         )
-        select = compose.FuncTransformer(_model_features)  # type: ignore[arg-type]  # typed for dicts
-        self._pipeline = select | regression
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "RootCountRegression":
-        """Return a copy that shares the pipeline, which is replaced and never changed."""
+        """Return a copy that shares the model, which is replaced and never changed."""
         return copy.copy(self)
 
-    def predict_many(self, x: pd.DataFrame) -> Floats:
+    def predict_many(self, x: Features) -> Floats:
         """Return predicted square roots of rides, possibly negative."""
-        return np.asarray(self._pipeline.predict_many(x), dtype=np.float64)
+        predicted: Floats = x.matrix(MODEL_FEATURES) @ coefficients(self._model, MODEL_FEATURES)
+        return predicted
 
-    def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:
+    def learn_many(self, x: Features, rides: Counts) -> None:
         """Learn one hour of all zones. A row of weight w counts w times."""
-        seasonal_mean = np.maximum(x[features.SEASONAL_MEAN].to_numpy(), _MIN_SEASONAL_MEAN)
-        root_weight = seasonal_mean ** (_WEIGHT_POWER / 2)
-        selected = _model_features(x)
-        weighted = selected.to_numpy() * root_weight[:, np.newaxis]
-        prior = np.sqrt(self._PRIOR_PRECISION) * np.eye(selected.shape[1])
-        rows = pd.DataFrame(np.vstack((prior, weighted)), columns=selected.columns)
+        root_weight = np.maximum(x[SEASONAL_MEAN], _MIN_SEASONAL_MEAN) ** (_WEIGHT_POWER / 2)
+        prior = np.sqrt(self._PRIOR_PRECISION) * np.eye(len(MODEL_FEATURES))
+        weighted = x.matrix(MODEL_FEATURES) * root_weight[:, np.newaxis]
+        rows = np.asfortranarray(np.vstack((prior, weighted)))
         root_counts = np.concatenate((np.zeros(len(prior)), np.sqrt(rides) * root_weight))
-        pipeline = copy.deepcopy(self._pipeline)
-        pipeline.learn_many(rows, pd.Series(root_counts))
-        self._pipeline = pipeline
+        model = copy.deepcopy(self._model)
+        learn_rows(model, MODEL_FEATURES, rows, root_counts)
+        self._model = model
 
 
 def to_rides(root_counts: Floats) -> Floats:
     """Return the rides of predicted root counts, never negative."""
     return np.square(np.maximum(root_counts, 0.0))
-
-
-def _model_features(x: pd.DataFrame) -> pd.DataFrame:
-    """Select the model's columns, which come first, in their order.
-
-    `compose.Select` keeps its columns in a set, so their order, and with it the last digits of
-    every prediction, would differ from process to process.
-    """
-    return x.iloc[:, : len(features.MODEL_FEATURES)]

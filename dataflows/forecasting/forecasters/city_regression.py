@@ -1,8 +1,8 @@
 """One regression for all zones."""
 
 import numpy as np
-import pandas as pd
 
+from dataflows.forecasting.features import Features
 from dataflows.forecasting.forecasters.base import RootCountRegression, to_rides
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.zones import ZONE_COUNT
@@ -31,15 +31,15 @@ class CityRegression:
         self.hours = 0
         self.residual: Floats = np.zeros(ZONE_COUNT)
 
-    def predict_many(self, x: pd.DataFrame) -> Floats:
+    def predict_many(self, x: Features) -> Floats:
         """Return predicted rides of all zones, never negative."""
         return to_rides(self.predict_root_counts(x))
 
-    def predict_root_counts(self, x: pd.DataFrame) -> Floats:
+    def predict_root_counts(self, x: Features) -> Floats:
         """Return predicted root counts of all zones, possibly negative."""
         return self._regression.predict_many(x)
 
-    def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:
+    def learn_many(self, x: Features, rides: Counts) -> None:
         """Learn one hour of all zones."""
         self.residual = np.sqrt(rides) - self._regression.predict_many(x)
         self._regression.learn_many(x, rides)

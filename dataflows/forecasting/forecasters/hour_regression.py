@@ -1,8 +1,6 @@
 """One regression for each time of day."""
 
-import pandas as pd
-
-from dataflows.forecasting import features
+from dataflows.forecasting.features import HOUR_OF_DAY, Features
 from dataflows.forecasting.forecasters.base import RootCountRegression, to_rides
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOURS_PER_DAY
@@ -24,13 +22,13 @@ class HourRegression:
             for _ in range(HOURS_PER_DAY // self._HOURS_EACH)
         ]
 
-    def predict_many(self, x: pd.DataFrame) -> Floats:
+    def predict_many(self, x: Features) -> Floats:
         """Return predicted rides of all zones, never negative."""
         return to_rides(self._of(x).predict_many(x))
 
-    def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:
+    def learn_many(self, x: Features, rides: Counts) -> None:
         """Learn one hour of all zones."""
         self._of(x).learn_many(x, rides)
 
-    def _of(self, x: pd.DataFrame) -> RootCountRegression:
-        return self._regressions[int(x[features.HOUR_OF_DAY].iloc[0]) // self._HOURS_EACH]
+    def _of(self, x: Features) -> RootCountRegression:
+        return self._regressions[int(x[HOUR_OF_DAY][0]) // self._HOURS_EACH]

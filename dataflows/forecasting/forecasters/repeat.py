@@ -1,8 +1,6 @@
 """Baselines: forecasts without a model."""
 
-import numpy as np
-import pandas as pd
-
+from dataflows.forecasting.features import Features
 from rushhour.core.arrays import Counts, Floats
 
 
@@ -21,9 +19,9 @@ class Repeat:
         self.name = name
         self._column = column
 
-    def predict_many(self, x: pd.DataFrame) -> Floats:
+    def predict_many(self, x: Features) -> Floats:
         """Return the rides of the past hour; NaN where the history does not reach back to it."""
-        return x[self._column].to_numpy(np.float64)
+        return x[self._column]
 
-    def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:
+    def learn_many(self, x: Features, rides: Counts) -> None:
         """Do nothing: the features already hold the past."""

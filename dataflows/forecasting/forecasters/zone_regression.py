@@ -1,9 +1,8 @@
 """One regression for each zone, of the residuals of the city's regression."""
 
 import numpy as np
-import pandas as pd
 
-from dataflows.forecasting import features
+from dataflows.forecasting.features import ZONE_FEATURES, Features
 from dataflows.forecasting.forecasters.base import to_rides
 from dataflows.forecasting.forecasters.city_regression import CityRegression
 from rushhour.core.arrays import Counts, Floats
@@ -30,19 +29,19 @@ class ZoneRegression:
     _RIDGE = 20.0
 
     def __init__(self, city: CityRegression) -> None:
-        count = len(features.ZONE_FEATURES)
+        count = len(ZONE_FEATURES)
         self._city = city
         self._hours = city.hours
         self._gram = np.zeros((ZONE_COUNT, count, count))
         self._moment = np.zeros((ZONE_COUNT, count))
         self._weights: Floats = np.zeros((ZONE_COUNT, count))
 
-    def predict_many(self, x: pd.DataFrame) -> Floats:
+    def predict_many(self, x: Features) -> Floats:
         """Return predicted rides of all zones, never negative."""
         correction = (_zone_features(x) * self._weights).sum(axis=1)
         return to_rides(self._city.predict_root_counts(x) + correction)
 
-    def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:
+    def learn_many(self, x: Features, rides: Counts) -> None:
         """Learn the residuals of one hour, which the city's regression has just learned.
 
         Raises
@@ -63,5 +62,5 @@ class ZoneRegression:
         self._weights = np.asarray(solved[..., 0], np.float64)
 
 
-def _zone_features(x: pd.DataFrame) -> Floats:
-    return x[list(features.ZONE_FEATURES)].to_numpy(np.float64)
+def _zone_features(x: Features) -> Floats:
+    return x.matrix(ZONE_FEATURES)

@@ -11,6 +11,7 @@ from dataflows.forecasting.features import (
     RIDES_LAST_WEEK,
     RIDES_YESTERDAY,
     ZONE_FEATURES,
+    Features,
     RideHistory,
 )
 from rushhour.core.hours import HOUR_MS, hour_of_week
@@ -41,21 +42,26 @@ def squares(hours: int, power: int = 1) -> RideHistory:
     return history_of(np.repeat(column[:, None], ZONE_COUNT, axis=1))
 
 
+def table(x: Features) -> Floats:
+    return x.matrix(list(x))
+
+
 def table_of(rides: Counts, first: int = 0) -> Floats:
     """The features of each hour from `first` on, and of the hour after the last."""
     history = history_of(rides[:first])
-    out = [history.features(START + first * HOUR_MS).to_numpy()]
+    out = [table(history.features(START + first * HOUR_MS))]
     for i, hour in enumerate(rides[first:], first + 1):
         history.append(hour)
-        out.append(history.features(START + i * HOUR_MS).to_numpy())
+        out.append(table(history.features(START + i * HOUR_MS)))
     return np.stack(out)
 
 
 def features_at(history: RideHistory, hour_ts: int) -> dict[str, float]:
     """The features of a zone of a history that is the same for all zones."""
-    table = history.features(hour_ts).round(8)
-    assert (table.nunique(dropna=False) == 1).all()
-    return {str(name): float(value) for name, value in table.iloc[0].items()}
+    x = history.features(hour_ts)
+    rows = table(x).round(8)
+    assert np.array_equal(rows, rows[[0] * ZONE_COUNT], equal_nan=True)
+    return dict(zip(x, rows[0].tolist(), strict=True))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.data())
@@ -86,12 +92,12 @@ def test_features_have_their_columns_and_no_gap_at_any_length() -> None:
     history = RideHistory()
     for hours, rides in enumerate(poisson(MEMORY + 30, 8)):
         if min(abs(hours - edge) for edge in around) <= 2:
-            table = history.features(START + hours * HOUR_MS)
-            assert list(table.columns) == [*MODEL_FEATURES, "residual_1", HOUR_OF_DAY, *RAW]
-            assert set(ZONE_FEATURES) <= set(table.columns)
-            assert set(table[HOUR_OF_DAY]) == {hours % 24}
-            assert len(table) == ZONE_COUNT
-            assert np.isfinite(table[list(MODEL_FEATURES)].to_numpy()).all()
+            x = history.features(START + hours * HOUR_MS)
+            assert list(x) == [*MODEL_FEATURES, "residual_1", HOUR_OF_DAY, *RAW]
+            assert set(ZONE_FEATURES) <= set(x)
+            assert set(x[HOUR_OF_DAY].tolist()) == {hours % 24}
+            assert x.matrix(MODEL_FEATURES).shape == (ZONE_COUNT, len(MODEL_FEATURES))
+            assert np.isfinite(x.matrix(MODEL_FEATURES)).all()
             assert len(history) == min(hours, MEMORY)
         history.append(rides)
 
@@ -104,7 +110,7 @@ def test_the_raw_counts_are_those_of_their_hour_or_nan(column: str, back: int) -
     rides[:, 4] = 10**12  # root and square must not lose a digit
     history = RideHistory()
     for i in range(172):
-        values = history.features(START + i * HOUR_MS)[column].to_numpy()
+        values = history.features(START + i * HOUR_MS)[column]
         if i < back:
             assert np.isnan(values).all()
         else:
@@ -201,10 +207,10 @@ def test_the_citys_residual_is_the_weighted_mean_times_each_zones_mean() -> None
     rides = np.zeros((400, ZONE_COUNT), np.int64)
     rides[:, 0], rides[:, 1] = 100, 400  # root counts 10 and 20; all other zones are empty
     rides[-1, 0] = 169  # the residual of zone 1 is 3
-    table = history_of(rides).features(START)
+    x = history_of(rides).features(START)
     mean = np.sqrt(rides[-168:]).mean(axis=0)
     expected = mean[0] * 3 / (mean[0] + 20) * mean
-    assert table["city_residual"].to_numpy() == pytest.approx(expected)
+    assert x["city_residual"] == pytest.approx(expected)
 
 
 def city_like(hours: int, seed: int) -> Counts:
@@ -222,9 +228,7 @@ def test_no_feature_is_a_combination_of_others() -> None:
     for i in range(hours):
         history.append(rides[i])
         if i >= 700:
-            rows.append(
-                history.features(START + (i + 1) * HOUR_MS)[list(MODEL_FEATURES)].to_numpy()
-            )
+            rows.append(history.features(START + (i + 1) * HOUR_MS).matrix(MODEL_FEATURES))
     stacked = np.concatenate(rows)
     scaled = stacked / np.linalg.norm(stacked, axis=0)
     assert np.linalg.matrix_rank(scaled) == len(MODEL_FEATURES)

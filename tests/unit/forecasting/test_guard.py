@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +16,7 @@ from dataflows.counting import CityHour
 from dataflows.flow import ForecastLogic
 from dataflows.forecasting import engine as engine_module
 from dataflows.forecasting.engine import ForecastEngine
-from dataflows.forecasting.features import HOUR_OF_DAY
+from dataflows.forecasting.features import HOUR_OF_DAY, Features
 from dataflows.forecasting.forecasters import learners
 from dataflows.forecasting.forecasters.city_regression import CityRegression
 from dataflows.forecasting.forecasters.zone_regression import ZoneRegression
@@ -59,8 +58,8 @@ FAULTS: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def hour_of(x: pd.DataFrame) -> int:
-    return int(x[HOUR_OF_DAY].iloc[0])
+def hour_of(x: Features) -> int:
+    return int(x[HOUR_OF_DAY][0])
 
 
 @dataclass
@@ -73,12 +72,12 @@ class Fragile:
     learned: list[int] = field(default_factory=list)  # hours
     half_learned: bool = False
 
-    def predict_many(self, x: pd.DataFrame) -> Floats:
-        values = np.full(len(x), float(np.mean(self.learned or [0])))
+    def predict_many(self, x: Features) -> Floats:
+        values = np.full(ZONE_COUNT, float(np.mean(self.learned or [0])))
         fault = self.fail_to_predict.get(hour_of(x))
         return values if fault is None else FAULTS[fault](values)
 
-    def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:
+    def learn_many(self, x: Features, rides: Counts) -> None:
         self.half_learned = True
         if hour_of(x) in self.fail_to_learn:
             raise ValueError("no")
@@ -154,10 +153,10 @@ def test_a_state_that_cannot_predict_is_left_behind(monkeypatch: pytest.MonkeyPa
     """An hour that spoils the state of the city's regression, and so that of the zones'."""
     learn = CityRegression.learn_many
 
-    def spoiled(self: CityRegression, x: pd.DataFrame, rides: Counts) -> None:
+    def spoiled(self: CityRegression, x: Features, rides: Counts) -> None:
         learn(self, x, rides)
         if np.array_equal(rides, RIDES[5]):
-            self._regression._pipeline["BayesianLinearRegression"]._eta_arr[:] = np.nan
+            self._regression._model._eta_arr[:] = np.nan
 
     monkeypatch.setattr(CityRegression, "learn_many", spoiled)
     engine = ForecastEngine()
@@ -175,7 +174,7 @@ def test_a_city_regression_that_fails_to_learn_stops_that_of_the_zones_for_one_h
 ) -> None:
     learn = CityRegression.learn_many
 
-    def fails(self: CityRegression, x: pd.DataFrame, rides: Counts) -> None:
+    def fails(self: CityRegression, x: Features, rides: Counts) -> None:
         if np.array_equal(rides, RIDES[5]):
             raise np.linalg.LinAlgError("Singular matrix")
         learn(self, x, rides)
@@ -221,9 +220,9 @@ def test_intervals_stay_valid_whatever_the_models_may_predict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Wild(Fragile):
-        def predict_many(self, x: pd.DataFrame) -> Floats:
+        def predict_many(self, x: Features) -> Floats:
             chance = np.random.default_rng(len(self.learned))
-            return chance.choice([0.0, 1e-4, 1.0, MAX_RIDES], len(x))
+            return chance.choice([0.0, 1e-4, 1.0, MAX_RIDES], ZONE_COUNT)
 
     monkeypatch.setattr(engine_module, "learners", lambda: (Wild("a"), Wild("b")))
     engine = ForecastEngine()
@@ -270,7 +269,7 @@ def test_what_depends_on_the_machine_is_not_a_failure_of_the_model(
     monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     class Starved(Fragile):
-        def learn_many(self, x: pd.DataFrame, rides: Counts) -> None:
+        def learn_many(self, x: Features, rides: Counts) -> None:
             raise error
 
     use(monkeypatch, Starved())
