@@ -1,7 +1,7 @@
 """Drift: zones whose rides have moved away from their predictions."""
 
 import numpy as np
-from river import drift
+from river.drift.page_hinkley import PageHinkley
 
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOURS_PER_DAY
@@ -28,7 +28,7 @@ class DriftDetector:
 
     def __init__(self) -> None:
         self._detectors = [
-            drift.PageHinkley(delta=self._TOLERANCE, threshold=self._THRESHOLD, alpha=1.0)
+            PageHinkley(delta=self._TOLERANCE, threshold=self._THRESHOLD, alpha=1.0)
             for _ in range(ZONE_COUNT)
         ]
         self._hours = 0
