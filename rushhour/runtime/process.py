@@ -32,6 +32,9 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.1, 5.0  # between two attempts to reach a lost
 _STABLE_S = 60.0  # after so long without a fault, the next one is the first again
 _MAX_STALE = 3
 _NEXT_RUN_S = 2.0  # between two looks for another run
+# New objects between two searches for garbage. Python's 700 are soon reached: a batch of messages
+# has thousands, which are in use and would be searched again and again.
+_NEW_OBJECTS = 50_000
 
 _log = logging.getLogger(__name__)
 
@@ -128,6 +131,7 @@ def run_pipeline_process(name: str, main: Main) -> NoReturn:
     """
 
     def work() -> None:
+        search_garbage_seldom()
         settings = Settings.load()
         health = Health()
         _, redis_address = settings.servers(name)
@@ -147,6 +151,15 @@ def run_pipeline_process(name: str, main: Main) -> NoReturn:
         run_process(name, work)
     except SystemExit as end:
         _leave(int(end.code or 0))
+
+
+def search_garbage_seldom() -> None:
+    """Let Python search for cyclic garbage seldom, and never among what exists already.
+
+    What has been imported stays. Objects without cycles are freed at once, as ever.
+    """
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _wait_for_another_run(address: RedisAddress, run_id: str) -> None:
