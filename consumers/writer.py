@@ -7,8 +7,8 @@ same hour twice leaves the same Redis.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Any
+from itertools import compress
+from typing import Any, TypeVar
 
 import numpy as np
 import redis
@@ -22,13 +22,19 @@ from rushhour.core import keys
 from rushhour.core.arrays import ZoneMask
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
-from rushhour.core.zones import ZONE_COUNT, zones
+from rushhour.core.zones import ZONE_COUNT, ZONE_IDS, zones
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import READ_FENCE, Condition, Fence, StaleState
 from rushhour.runtime.lua import Script
 from rushhour.runtime.redis_client import read_hash, write_hash
-from rushhour.storage.columns import all_zones, rows, to_counts, to_values
+from rushhour.storage.columns import all_zones, rows, to_counts, to_texts
+from rushhour.storage.hash_rows import HashRows
 from rushhour.storage.hour_tables import HourTables
+
+V = TypeVar("V")
+
+_FIELDS = tuple(map(str, ZONE_IDS))
+_ZONE_KEYS = tuple(map(keys.zone, ZONE_IDS))
 
 # Offsets (ARGV[1] of the fields that follow) and closed hours (the rest).
 _READ_WRITTEN = Script(
@@ -176,19 +182,18 @@ def _queue_zones(pipe: Pipeline) -> None:
 
 
 def _queue_updates(pipe: Pipeline, updates: Sequence[HourUpdate], scores: ZoneScores) -> None:
+    hashes = HashRows()
     for update in updates:
-        _write_forecast(pipe, update.forecast, update.zones)
-        if update.closed is not None:
-            _write_closed(pipe, update.closed, update.zones)
-    latest = _ZoneFields()
+        _put_tables(hashes, update)
     for update, which in _latest_of_each(updates):
-        latest.put(_next_fields(update.forecast), which)
+        columns = _next_fields(update.forecast)
         if update.closed is not None:
-            columns = _latest_fields(update.closed) | scores.fields(update.closed.hour_ts)
-            latest.put(columns, which)
+            columns |= _latest_fields(update.closed) | scores.fields(update.closed.hour_ts)
             _zadd(pipe, keys.BOARD_RIDES, columns["rides"], which)
             _zadd(pipe, keys.BOARD_MAE, columns[score_field("mae", HOURS_PER_DAY)], which)
-    latest.write(pipe)
+        rows = list(zip(*columns.values(), strict=True))
+        hashes.put(_of(_ZONE_KEYS, which), list(columns), _of(rows, which))
+    hashes.queue(pipe)
 
 
 def read_closed(client: redis.Redis) -> dict[int, int]:
@@ -198,23 +203,6 @@ def read_closed(client: redis.Redis) -> dict[int, int]:
 
 def _as_closed(fields: Mapping[str, str]) -> dict[int, int]:
     return {int(partition): int(hour) for partition, hour in fields.items()}
-
-
-class _ZoneFields:
-    """What one transaction changes in the hash of each zone: one command per zone."""
-
-    def __init__(self) -> None:
-        self._flat: dict[int, list[Any]] = {}
-
-    def put(self, columns: Mapping[str, list[Any]], zones: ZoneMask) -> None:
-        """Add fields of the given zones; a column has one value for every zone."""
-        flat = (each for name, column in columns.items() for each in (repeat(name), column))
-        for zone, fields in rows(zip(*flat, strict=False), zones):  # `repeat` has no end
-            self._flat.setdefault(zone, []).extend(fields)
-
-    def write(self, pipe: Pipeline) -> None:
-        for zone, fields in self._flat.items():
-            pipe.execute_command("HSET", keys.zone(zone), *fields)  # type: ignore[no-untyped-call]
 
 
 def _latest_of_each(updates: Sequence[HourUpdate]) -> Iterator[tuple[HourUpdate, ZoneMask]]:
@@ -227,7 +215,21 @@ def _latest_of_each(updates: Sequence[HourUpdate]) -> Iterator[tuple[HourUpdate,
             yield update, which
 
 
-def _write_forecast(pipe: Pipeline, forecast: Forecast, zones: ZoneMask) -> None:
+def _put_tables(hashes: HashRows, update: HourUpdate) -> None:
+    """Put the tables of the hours of an update: hashes zone -> value."""
+    tables = _forecast_tables(update.forecast)
+    if update.closed is not None:
+        tables |= _closed_tables(update.closed)
+        alerted = update.zones & ~np.isnan(update.closed.alerts)
+        key = keys.hour_alerts(hour_label(update.closed.hour_ts))
+        changes = to_texts(update.closed.alerts)
+        hashes.put([key], _of(_FIELDS, alerted), [_of(changes, alerted)])
+    rows = [_of(column, update.zones) for column in tables.values()]
+    hashes.put(list(tables), _of(_FIELDS, update.zones), rows)
+
+
+def _forecast_tables(forecast: Forecast) -> dict[str, list[str]]:
+    """Return the tables of a forecast: key -> one value per zone."""
     label = hour_label(forecast.hour_ts)
     columns = {keys.lower(label): forecast.lower, keys.upper(label): forecast.upper}
     for name, predicted in forecast.by_model.items():
@@ -235,52 +237,51 @@ def _write_forecast(pipe: Pipeline, forecast: Forecast, zones: ZoneMask) -> None
             columns[keys.predictions(label)] = predicted
         elif not np.isnan(predicted).all():
             columns[keys.model_predictions(name, label)] = predicted
-    for key, column in columns.items():
-        _write_table(pipe, key, to_values(column), zones)
+    return {key: to_texts(column) for key, column in columns.items()}
 
 
-def _write_closed(pipe: Pipeline, hour: HourTables, zones: ZoneMask) -> None:
+def _closed_tables(hour: HourTables) -> dict[str, list[str]]:
+    """Return the tables of a closed hour: key -> one value per zone."""
     label = hour_label(hour.hour_ts)
-    _write_table(pipe, keys.rides(label), to_counts(hour.rides), zones)
-    _write_table(pipe, keys.errors(label), _errors(hour), zones)
-    alerted = zones & ~np.isnan(hour.alerts)
-    if alerted.any():
-        _write_table(pipe, keys.hour_alerts(label), to_values(hour.alerts), alerted)
+    return {keys.rides(label): _rides(hour), keys.errors(label): _errors(hour)}
 
 
-def _latest_fields(hour: HourTables) -> dict[str, list[Any]]:
+def _latest_fields(hour: HourTables) -> dict[str, list[str]]:
     """Return what a zone shows of its latest closed hour: field -> one value per zone."""
     return {
         "hour": [hour_label(hour.hour_ts)] * ZONE_COUNT,
-        "rides": to_counts(hour.rides),
-        "prediction": to_values(hour.forecast.served),
-        "lower": to_values(hour.forecast.lower),
-        "upper": to_values(hour.forecast.upper),
+        "rides": _rides(hour),
+        "prediction": to_texts(hour.forecast.served),
+        "lower": to_texts(hour.forecast.lower),
+        "upper": to_texts(hour.forecast.upper),
         "error": _errors(hour),
     }
 
 
-def _next_fields(forecast: Forecast) -> dict[str, list[Any]]:
+def _next_fields(forecast: Forecast) -> dict[str, list[str]]:
     """Return what a zone shows of its next hour: field -> one value per zone."""
     return {
         "next_hour": [hour_label(forecast.hour_ts)] * ZONE_COUNT,
-        "next_prediction": to_values(forecast.served),
-        "next_lower": to_values(forecast.lower),
-        "next_upper": to_values(forecast.upper),
+        "next_prediction": to_texts(forecast.served),
+        "next_lower": to_texts(forecast.lower),
+        "next_upper": to_texts(forecast.upper),
     }
 
 
-def _errors(hour: HourTables) -> list[Any]:
-    return to_values(hour.forecast.served - hour.rides)
+def _rides(hour: HourTables) -> list[str]:
+    return list(map(str, to_counts(hour.rides)))
 
 
-def _write_table(pipe: Pipeline, key: str, values: list[Any], zones: ZoneMask) -> None:
-    """Set a hash zone -> value; `values` has one value for every zone."""
-    flat = [item for pair in rows(values, zones) for item in pair]
-    pipe.execute_command("HSET", key, *flat)  # type: ignore[no-untyped-call]
+def _errors(hour: HourTables) -> list[str]:
+    return to_texts(hour.forecast.served - hour.rides)
 
 
-def _zadd(pipe: Pipeline, key: str, values: list[Any], zones: ZoneMask) -> None:
+def _of(values: Sequence[V], zones: ZoneMask) -> list[V]:
+    """Return the values of some zones; `values` has one value for every zone."""
+    return list(compress(values, zones.tolist()))
+
+
+def _zadd(pipe: Pipeline, key: str, values: list[str], zones: ZoneMask) -> None:
     members = [
         item
         for zone, value in rows(values, zones)

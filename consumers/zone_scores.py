@@ -1,7 +1,6 @@
 """Scores of the served model in each zone, over the last 24 h and 168 h."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from rushhour.core.zones import ZONE_COUNT
 from rushhour.scoring.coverage import is_covered
 from rushhour.scoring.errors import ErrorSums, errors_of
 from rushhour.scoring.ratios import ratio
-from rushhour.storage.columns import to_values, unknown
+from rushhour.storage.columns import to_texts, unknown
 from rushhour.storage.hour_tables import HourTables
 
 _SERVED, _REFERENCE = 0, 1
@@ -53,12 +52,12 @@ class ZoneScores:
         self._covered[slot, zones] = (covered == 1)[zones]
         self._has_interval[slot, zones] = ~np.isnan(covered)[zones]
 
-    def fields(self, last_hour: int) -> dict[str, list[Any]]:
+    def fields(self, last_hour: int) -> dict[str, list[str]]:
         """Return the scores as Redis holds them: field -> one value per zone.
 
         They are valid for the zones whose last hour is `last_hour` (epoch ms).
         """
-        out: dict[str, list[Any]] = {}
+        out: dict[str, list[str]] = {}
         for window in WINDOWS:
             slots = slots_of(window, last_hour)
             sums = ErrorSums.of(
@@ -68,8 +67,8 @@ class ZoneScores:
                 self._known[_REFERENCE][slots],
             ).sum(axis=0)
             for name in ERROR_SCORES:
-                out[score_field(name, window)] = to_values(getattr(sums, name))
+                out[score_field(name, window)] = to_texts(getattr(sums, name))
             covered, pairs = self._covered[slots], self._has_interval[slots]
             share = ratio(covered.sum(axis=0), pairs.sum(axis=0))
-            out[score_field(COVERAGE, window)] = to_values(share)
+            out[score_field(COVERAGE, window)] = to_texts(share)
         return out

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
+from redis.client import Pipeline
 
 
 class Script:
@@ -22,3 +23,12 @@ class Script:
             return client.evalsha(self._sha, len(keys), *keys, *arguments)
         except redis.exceptions.NoScriptError:
             return client.eval(self._text, len(keys), *keys, *arguments)
+
+    def queue(
+        self, pipe: Pipeline, keys: Sequence[str], arguments: Sequence[str | int | bytes] = ()
+    ) -> None:
+        """Queue the script in a transaction.
+
+        Its text is sent, because a hash that Redis has forgotten would fail in the midst of it.
+        """
+        pipe.eval(self._text, len(keys), *keys, *arguments)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from rushhour.core.arrays import Floats, ZoneMask
@@ -38,6 +39,17 @@ def to_values(column: Floats) -> list[Any]:
     """Return a column as Redis holds it, one value per zone: rounded, `NOT_KNOWN` for NaN."""
     values = (np.round(column, DECIMALS) + 0.0).tolist()
     return [value if value == value else NOT_KNOWN for value in values]  # noqa: PLR0124
+
+
+def to_texts(column: Floats) -> list[str]:
+    """Return the text of `to_values`: a column as Redis holds it, one text per zone.
+
+    >>> to_texts(np.array([0.25, np.nan, -0.00001, 2.0, 1e17]))
+    ['0.25', 'n/a', '0.0', '2.0', '1e+17']
+    """
+    # Several times faster than `str` of each value. NaN is null, and exponents have no sign.
+    text = msgspec.json.encode((np.round(column, DECIMALS) + 0.0).tolist())[1:-1].decode()
+    return text.replace("null", NOT_KNOWN).replace("e", "e+").split(",")
 
 
 def to_counts(column: Floats) -> list[int]:
