@@ -1,7 +1,7 @@
 # The two commands of the README: `make up` and `make test`. Each does its own set-up.
 # ARGS go to the command: make up ARGS="--speed max --dataset green"
 # JOBS is the number of processes that run tests: make test JOBS=0 for one, without pytest-xdist
-.PHONY: help up test fast check chaos accuracy lock clean
+.PHONY: help up test fast check chaos accuracy bench lock clean
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
@@ -17,6 +17,7 @@ help:
 	@echo 'make check     ruff, mypy and the import rules'
 	@echo 'make chaos     disturb runs: SEEDS=500 START=0, or SEED=17 for one again'
 	@echo 'make accuracy  measure the forecasts beside baselines and LightGBM'
+	@echo 'make bench     measure rushhour beside other stream processors on a real Kafka'
 	@echo 'make lock      write the lock files from pyproject.toml'
 	@echo 'make clean     delete what make made'
 
@@ -42,6 +43,9 @@ chaos: $(VENV)/.installed-dev
 accuracy: $(VENV)/.installed-bench
 	@$(BIN)/python benchmarks/accuracy.py $(ARGS)
 
+bench: $(VENV)/.installed
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
+
 lock: $(VENV)/.installed-dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url $(ARGS) pyproject.toml -o requirements.lock
@@ -53,7 +57,7 @@ lock: $(VENV)/.installed-dev
 		--no-emit-index-url --group build -o requirements-build.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 
 $(VENV)/bin/python:
 	@python=$$(tools/find-python) && echo "setting up $(VENV) with $$python (once)" && \

@@ -1,0 +1,1 @@
+"""`make bench`: the same count of trips by several stream processors, on one broker."""
