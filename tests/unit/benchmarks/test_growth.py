@@ -1,5 +1,6 @@
 """The sizes, tables and picture of benchmarks/growth.py."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -68,4 +69,4 @@ def test_a_factor_is_a_surge_of_every_zone_from_the_first_hour() -> None:
     flags = up_flags("yellow:10")
     surges = parse_surges(flags[flags.index("--surge") + 1])
     assert [surge.zone for surge in surges] == list(ZONE_IDS)
-    assert {(surge.factor, surge.from_ts) for surge in surges} == {(10, 1_727_740_800_000)}
+    assert {(surge.factor, surge.from_ts) for surge in surges} == {(Decimal(10), 1_727_740_800_000)}
