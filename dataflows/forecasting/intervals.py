@@ -5,11 +5,10 @@ the interval is as wide as was necessary for predictions of that size in the las
 makes no assumption about the distribution of rides.
 """
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
+from dataflows.forecasting.score_window import ScoreWindow
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK
 from rushhour.core.models import NOMINAL_COVERAGE
@@ -30,7 +29,6 @@ _TAIL = (1.0 - NOMINAL_COVERAGE) / 2
 _POISSON_SQUARE = 0.25
 _INITIAL_SCORE = 1.64
 _MAX_SQUARE = 36 * _POISSON_SQUARE  # a single extreme hour says little about a zone
-_NO_GROUP = _GROUPS  # of hours not yet seen
 
 
 class ConformalIntervals:
@@ -54,8 +52,7 @@ class ConformalIntervals:
     def __init__(self) -> None:
         self._squares = np.zeros(ZONE_COUNT)
         self._hours = np.zeros(ZONE_COUNT)
-        self._scores = np.zeros((_WINDOW_HOURS, ZONE_COUNT))
-        self._groups = np.full((_WINDOW_HOURS, ZONE_COUNT), _NO_GROUP, np.uint8)
+        self._scores = ScoreWindow(_WINDOW_HOURS, _GROUPS)
 
     def predict(self, hour_ts: int, predicted: Floats) -> tuple[Floats, Floats]:
         """Return the lower and the upper ends, `float64[zones]` each, both included.
@@ -69,12 +66,12 @@ class ConformalIntervals:
         predicted
             Predicted rides, `float64[zones]`.
         """
-        low, high = self._quantiles()
         groups = _groups_of(predicted)
+        low, high = (ends[groups] for ends in self._quantiles())
         fraction = _fractions(hour_ts)
         centre, spread = np.sqrt(predicted + 0.5), self._spread(predicted)
-        lower = np.ceil(np.square(np.maximum(centre + low[groups] * spread, 0.0)) - fraction)
-        upper = np.floor(np.square(np.maximum(centre + high[groups] * spread, 0.0)) - fraction)
+        lower = np.ceil(np.square(np.maximum(centre + low * spread, 0.0)) - fraction)
+        upper = np.floor(np.square(np.maximum(centre + high * spread, 0.0)) - fraction)
         lower = np.maximum(lower, 0.0)
         empty = lower > upper
         return (
@@ -85,9 +82,8 @@ class ConformalIntervals:
     def update(self, hour_ts: int, rides: Counts, predicted: Floats) -> None:
         """Learn the rides and predictions of the hour that starts at `hour_ts` (epoch ms)."""
         error = np.sqrt(rides + _fractions(hour_ts)) - np.sqrt(predicted + 0.5)
-        slot = hour_ts // HOUR_MS % _WINDOW_HOURS
-        self._scores[slot] = error / self._spread(predicted)
-        self._groups[slot] = _groups_of(predicted)
+        scores = error / self._spread(predicted)
+        self._scores.replace(hour_ts // HOUR_MS, _groups_of(predicted), scores)
         factor, counts = self._SPREAD_FORGETTING_FACTOR, predicted >= self._SPREAD_MIN_DEMAND
         square = np.minimum(np.square(error), _MAX_SQUARE)
         self._squares = np.where(counts, factor * self._squares + square, self._squares)
@@ -102,22 +98,12 @@ class ConformalIntervals:
         return np.where(predicted >= self._SPREAD_MIN_DEMAND, np.sqrt(own / usual), 1.0)
 
     def _quantiles(self) -> tuple[Floats, Floats]:
-        """Return the lower and the upper quantile of the scores of each group.
-
-        With n scores, they are those of rank floor(0.05 * (n + 1)) from below and from above.
-        """
-        order = np.argsort(self._groups, axis=None, kind="stable")
-        scores = self._scores.ravel()[order]
-        starts = np.searchsorted(self._groups.ravel()[order], np.arange(_GROUPS + 1))
-        low = np.full(_GROUPS, -_INITIAL_SCORE)
-        high = np.full(_GROUPS, _INITIAL_SCORE)
-        for group in range(_GROUPS):
-            own = scores[starts[group] : starts[group + 1]]
-            if len(own) >= _MIN_SCORES:
-                own.sort()
-                outside = math.floor(_TAIL * (len(own) + 1))
-                low[group], high[group] = own[outside - 1], own[-outside]
-        return low, high
+        """Return the lower and the upper quantile of the scores of each group."""
+        low, high = self._scores.quantiles(_TAIL, _MIN_SCORES)
+        return (
+            np.where(np.isnan(low), -_INITIAL_SCORE, low),
+            np.where(np.isnan(high), _INITIAL_SCORE, high),
+        )
 
 
 def _groups_of(predicted: Floats) -> npt.NDArray[np.int64]:
