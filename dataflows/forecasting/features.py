@@ -6,13 +6,15 @@ transformation of Poisson, binomial and negative-binomial data", 1948).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
+from dataflows.forecasting.recent_rows import RecentRows
 from dataflows.forecasting.similar_days import DAYS, SimilarDays
 from dataflows.forecasting.subspace import Subspace
 from rushhour.core.arrays import Counts, Floats
-from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, hour_of_week
+from rushhour.core.hours import HOURS_PER_DAY, HOURS_PER_WEEK, hour_of_week
 from rushhour.core.zones import ZONE_COUNT
 
 RIDES_LAST_HOUR = "rides_last_hour"
@@ -99,8 +101,8 @@ class RideHistory:
     """
 
     def __init__(self) -> None:
-        self._root_counts = np.zeros((0, ZONE_COUNT))  # oldest hour first
-        self._residuals = np.zeros((0, ZONE_COUNT))
+        self._root_counts = RecentRows(_HISTORY_HOURS, ZONE_COUNT)
+        self._residuals = RecentRows(_RESIDUAL_HOURS, ZONE_COUNT)
         self._seasonal = np.zeros(ZONE_COUNT)  # seasonal mean of the last hour
         self._subspace = Subspace(_RANK)
         self._similar = SimilarDays()
@@ -108,20 +110,20 @@ class RideHistory:
 
     def __len__(self) -> int:
         """Return the number of hours in the history."""
-        return len(self._root_counts)
+        return len(self._root_counts.rows)
 
     def append(self, rides: Counts) -> None:
         """Add the rides of the next hour, `int64[zones]`."""
         root_count = np.sqrt(rides.astype(np.float64))
         seasonal = self._seasonal_mean()
         residual = root_count - seasonal if len(self) >= HOURS_PER_DAY else np.zeros(ZONE_COUNT)
-        self._root_counts = _push(self._root_counts, root_count, _HISTORY_HOURS)
-        self._residuals = _push(self._residuals, residual, _RESIDUAL_HOURS)
-        self._seasonal = seasonal
-        self._similar.append(self._root_counts)
+        self._root_counts.append(root_count)
+        self._residuals.append(residual)
+        self._seasonal = seasonal.copy()
+        self._similar.append(self._root_counts.rows)
         self._hours += 1
         if self._hours >= _FIRST_FIT_HOURS and self._hours % HOURS_PER_DAY == 0:
-            self._subspace.fit(self._root_counts)
+            self._subspace.fit(self._root_counts.rows)
 
     def features(self, hour_ts: int) -> Features:
         """Return the features of the hour after the last one.
@@ -141,9 +143,9 @@ class RideHistory:
         last = self._lag(1, np.zeros(ZONE_COUNT))
         day_mean = self._mean_of_lags(_PAST_DAYS, last)
         week_mean = self._mean_of_lags(_PAST_WEEKS, day_mean)
-        of_type = _same_day_type_lags(hour_ts)
+        of_type = _same_day_type_lags(hour_of_week(hour_ts))
         type_mean = self._mean_of_lags(of_type, day_mean)
-        usual = _tail_mean(self._root_counts, HOURS_PER_WEEK)
+        usual = _tail_mean(self._root_counts.rows, HOURS_PER_WEEK)
         similar = self._similar.weights()
         similar_days = self._similar_mean(similar, 0, last)
         return Features(
@@ -157,7 +159,7 @@ class RideHistory:
                 "residual_2": self._residual(2),
                 "residual_3": self._residual(3),
                 "residual_yesterday": self._residual(HOURS_PER_DAY),
-                "residual_24h": _tail_mean(self._residuals, HOURS_PER_DAY),
+                "residual_24h": _tail_mean(self._residuals.rows, HOURS_PER_DAY),
                 "city_residual": _weighted_mean(self._residual(1), usual) * usual,
                 "expected_step": week_mean - self._seasonal,
                 "expected_step_day_type": type_mean - self._mean_of_lags(_shift(of_type, 1), last),
@@ -178,39 +180,36 @@ class RideHistory:
         )
 
     def _lag(self, hours: int, otherwise: Floats) -> Floats:
-        return self._root_counts[-hours] if hours <= len(self) else otherwise
+        return self._root_counts.rows[-hours] if hours <= len(self) else otherwise
 
     def _next_day(self, otherwise: Floats) -> Floats:
         """Return the root counts of the next hour, one day earlier."""
         return self._lag(HOURS_PER_DAY - 1, otherwise)
 
     def _residual(self, hours: int) -> Floats:
-        return self._residuals[-hours] if hours <= len(self) else np.zeros(ZONE_COUNT)
+        return self._residuals.rows[-hours] if hours <= len(self) else np.zeros(ZONE_COUNT)
 
     def _rides(self, hours: int) -> Floats:
         root_count = self._lag(hours, np.full(ZONE_COUNT, np.nan))
         return np.round(root_count * root_count)
 
     def _mean_of_lags(self, lags: Iterable[int], otherwise: Floats) -> Floats:
-        known = [self._root_counts[-lag] for lag in lags if lag <= len(self)]
-        return np.mean(known, axis=0) if known else otherwise
+        rows = self._root_counts.rows
+        known = [-lag for lag in lags if lag <= len(rows)]
+        return rows[known].mean(axis=0) if known else otherwise
 
     def _similar_mean(self, weights: Floats, before: int, otherwise: Floats) -> Floats:
         """Return the mean over similar days of the hour that is `before` hours before this one."""
         if not len(weights):
             return otherwise
         lags = HOURS_PER_DAY * np.arange(1, len(weights) + 1) + before
-        mean: Floats = weights @ self._root_counts[-lags]
+        mean: Floats = weights @ self._root_counts.rows[-lags]
         return mean
 
     def _seasonal_mean(self) -> Floats:
         """Return the mean of this hour in past weeks, else in past days, else the last hour."""
         last = self._lag(1, np.zeros(ZONE_COUNT))
         return self._mean_of_lags(_PAST_WEEKS, self._mean_of_lags(_PAST_DAYS, last))
-
-
-def _push(rows: Floats, row: Floats, limit: int) -> Floats:
-    return np.vstack((rows[-limit + 1 :], row))
 
 
 def _tail_mean(rows: Floats, hours: int) -> Floats:
@@ -226,14 +225,15 @@ def _shift(lags: Iterable[int], hours: int) -> list[int]:
     return [lag + hours for lag in lags]
 
 
-def _same_day_type_lags(hour_ts: int) -> list[int]:
-    """Return the lags of this hour on past days of the same type, up to three weeks.
+@cache
+def _same_day_type_lags(hour: int) -> list[int]:
+    """Return the lags of an hour of the week on past days of the same type, up to three weeks.
 
     The types are weekday and weekend (Saturday and Sunday).
     """
-    weekend = _is_weekend(hour_ts)
-    return [lag for lag in _PAST_DAYS_OF_TYPE if _is_weekend(hour_ts - lag * HOUR_MS) == weekend]
+    weekend = _is_weekend(hour)
+    return [lag for lag in _PAST_DAYS_OF_TYPE if _is_weekend(hour - lag) == weekend]
 
 
-def _is_weekend(hour_ts: int) -> bool:
-    return hour_of_week(hour_ts) // HOURS_PER_DAY >= _SATURDAY
+def _is_weekend(hour: int) -> bool:
+    return hour % HOURS_PER_WEEK // HOURS_PER_DAY >= _SATURDAY

@@ -60,24 +60,25 @@ class RootCountRegression:
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "RootCountRegression":
-        """Return a copy that shares the model, which is replaced and never changed."""
-        return copy.copy(self)
+        """Return the regression itself: it never changes."""
+        return self
 
     def predict_many(self, x: Features) -> Floats:
         """Return predicted square roots of rides, possibly negative."""
         predicted: Floats = x.matrix(MODEL_FEATURES) @ coefficients(self._model, MODEL_FEATURES)
         return predicted
 
-    def learn_many(self, x: Features, rides: Counts) -> None:
-        """Learn one hour of all zones. A row of weight w counts w times."""
+    def learned(self, x: Features, rides: Counts) -> "RootCountRegression":
+        """Return a regression that has also learned an hour. A row of weight w counts w times."""
         root_weight = np.maximum(x[SEASONAL_MEAN], _MIN_SEASONAL_MEAN) ** (_WEIGHT_POWER / 2)
         prior = np.sqrt(self._PRIOR_PRECISION) * np.eye(len(MODEL_FEATURES))
         weighted = x.matrix(MODEL_FEATURES) * root_weight[:, np.newaxis]
         rows = np.asfortranarray(np.vstack((prior, weighted)))
         root_counts = np.concatenate((np.zeros(len(prior)), np.sqrt(rides) * root_weight))
-        model = copy.deepcopy(self._model)
-        learn_rows(model, MODEL_FEATURES, rows, root_counts)
-        self._model = model
+        learned = copy.copy(self)
+        learned._model = copy.deepcopy(self._model)
+        learn_rows(learned._model, MODEL_FEATURES, rows, root_counts)
+        return learned
 
 
 def to_rides(root_counts: Floats) -> Floats:

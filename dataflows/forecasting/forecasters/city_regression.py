@@ -42,5 +42,5 @@ class CityRegression:
     def learn_many(self, x: Features, rides: Counts) -> None:
         """Learn one hour of all zones."""
         self.residual = np.sqrt(rides) - self._regression.predict_many(x)
-        self._regression.learn_many(x, rides)
+        self._regression = self._regression.learned(x, rides)
         self.hours += 1

@@ -24,11 +24,12 @@ class HourRegression:
 
     def predict_many(self, x: Features) -> Floats:
         """Return predicted rides of all zones, never negative."""
-        return to_rides(self._of(x).predict_many(x))
+        return to_rides(self._regressions[self._index(x)].predict_many(x))
 
     def learn_many(self, x: Features, rides: Counts) -> None:
         """Learn one hour of all zones."""
-        self._of(x).learn_many(x, rides)
+        index = self._index(x)
+        self._regressions[index] = self._regressions[index].learned(x, rides)
 
-    def _of(self, x: Features) -> RootCountRegression:
-        return self._regressions[int(x[HOUR_OF_DAY][0]) // self._HOURS_EACH]
+    def _index(self, x: Features) -> int:
+        return int(x[HOUR_OF_DAY][0]) // self._HOURS_EACH

@@ -108,7 +108,7 @@ def test_a_regression_stays_well_conditioned_without_any_ride() -> None:
     regression = RootCountRegression(0.8)
     x = changed(features(), **dict.fromkeys(MODEL_FEATURES[1:], 0.0))
     for _ in range(200):  # by then 0.8^200, a part in 10^19, of the first prior is left
-        regression.learn_many(x, np.zeros(ZONE_COUNT, np.int64))
+        regression = regression.learned(x, np.zeros(ZONE_COUNT, np.int64))
     precision = regression._model._ss_arr
     assert np.linalg.cond(precision) < 1e7
     assert regression.predict_many(x) == pytest.approx(0.0, abs=1e-9)
@@ -120,7 +120,7 @@ def test_a_busy_zone_weighs_more_than_a_quiet_one() -> None:
     for seed in range(60):  # rides grow with the last hour in busy zones and shrink in quiet ones
         x = features(seed, **{SEASONAL_MEAN: np.where(busy, 20.0, 5.0)})
         step = np.where(busy, 1, -1) * x["lag_1"]
-        regression.learn_many(x, counts(x[SEASONAL_MEAN] + step))
+        regression = regression.learned(x, counts(x[SEASONAL_MEAN] + step))
     low, high = (
         regression.predict_many(features(99, lag_1=lag, **{SEASONAL_MEAN: 10.0}))
         for lag in (0.0, 10.0)
