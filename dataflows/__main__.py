@@ -17,17 +17,17 @@ from bytewax.dataflow import Dataflow
 from bytewax.run import cli_main
 
 from dataflows.cluster import Cluster, NotNeededError, check_libraries
+from dataflows.events import HourMessages
 from dataflows.failure import first_failure
 from dataflows.flow import build_flow
 from dataflows.metrics import total
 from dataflows.recovery import EPOCH, Store, open_store, plan_of
 from dataflows.sink import ZoneEventsPartition, ZoneEventsSink
 from dataflows.source import TripsSource
-from rushhour.core.codec import Codec, alert_codec, prediction_codec, rides_codec
 from rushhour.core.errors import RushhourError, StackError, UsageError
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
-from rushhour.core.topics import ALERTS, DEAD_LETTERS, HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.core.topics import ALERTS, DEAD_LETTERS, HOURLY_RIDES, PREDICTIONS, TRIPS, Messages
 from rushhour.runtime.dead_letters import DeadLetters
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import Fence
@@ -36,15 +36,14 @@ from rushhour.runtime.process import causes, end_at_once, end_process, run_pipel
 from rushhour.runtime.records import RunRecords
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import is_finished
-from rushhour.storage.columns import zones_of
 from rushhour.storage.runs import join_run, load_offsets
 from rushhour.storage.skips import load_skips
 
-# The codec of each topic that is written.
-_CODECS: dict[str, Callable[[str], Codec[Any]]] = {
-    HOURLY_RIDES: rides_codec,
-    PREDICTIONS: prediction_codec,
-    ALERTS: alert_codec,
+# What is written to each topic.
+_MESSAGES: dict[str, Callable[[HourMessages, Any], Messages]] = {
+    HOURLY_RIDES: HourMessages.rides,
+    PREDICTIONS: HourMessages.predictions,
+    ALERTS: HourMessages.alerts,
 }
 _NO_PORT = "failed to initialize networking"  # what Bytewax says if an address is taken
 _log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             f"dataflow-{settings.process}",
         )
         skipped = [skip for skip in load_skips(client) if skip.topic == TRIPS]
-        sizes = {topic: len(load_offsets(client, topic)) for topic in _CODECS}
+        sizes = {topic: len(load_offsets(client, topic)) for topic in _MESSAGES}
         finished = is_finished(client, run)
         if not finished:
             check_libraries(client, fence)
@@ -91,11 +90,16 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         run.start_ts,
         {
             topic: ZoneEventsSink(
-                partial(ZoneEventsPartition, kafka, topic, sizes[topic], codec(run.run_id), health)
+                partial(
+                    ZoneEventsPartition,
+                    kafka,
+                    topic,
+                    partial(messages, HourMessages(run.run_id, sizes[topic])),
+                    health,
+                )
             )
-            for topic, codec in _CODECS.items()
+            for topic, messages in _MESSAGES.items()
         },
-        [zones_of(partition, sizes[ALERTS]) for partition in range(sizes[ALERTS])],
     )
     with ExitStack() as stack:
         stack.callback(letters.close)

@@ -1,4 +1,4 @@
-"""Events from what the dataflow computes: rides, forecasts and alerts, one hour at a time."""
+"""Messages of what the dataflow computes: rides, forecasts and alerts, one hour at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,15 @@ import numpy as np
 
 from dataflows.counting import CityHour
 from rushhour.core.arrays import Counts, Floats, ZoneMask
-from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
+from rushhour.core.codec import alert_codec
+from rushhour.core.events import Alert, AlertEvent, HourEnd
 from rushhour.core.forecast import Forecast
 from rushhour.core.hour_checksums import checksums, hour_hashes
-from rushhour.core.hours import HOUR_MS, to_datetime
-from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
+from rushhour.core.hours import HOUR_MS
+from rushhour.core.topics import Messages, zone_routes
+from rushhour.core.zone_lines import ZoneLines
+from rushhour.core.zones import FIRST_ZONE
+from rushhour.storage.columns import zones_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,41 +31,50 @@ class ForecastStep:
     forecast: Forecast
 
 
-def rides_events(hour: CityHour) -> list[HourlyRides]:
-    """Return one event per zone of a closed hour; none for the opening of a replay."""
-    if hour.rides is None:
-        return []
-    return [
-        HourlyRides.of(zone, hour.hour_ts, rides)
-        for zone, rides in zip(ZONE_IDS, hour.rides.tolist(), strict=True)
-    ]
+class HourMessages:
+    """Makes messages of an hour: for each partition of a topic those that it gets, in order.
 
+    Parameters
+    ----------
+    run_id
+        The run that the events are of.
+    partitions
+        Number of partitions of the topic.
+    """
 
-def prediction_events(forecast: Forecast) -> list[Prediction]:
-    """Return one event per zone of a forecast of one hour."""
-    served, *others = forecast.by_model
-    hour = to_datetime(forecast.hour_ts)
-    columns = {name: _nan_to_none(forecast.by_model[name]) for name in others}
-    rows = zip(
-        ZONE_IDS,
-        forecast.served.tolist(),
-        forecast.lower.tolist(),
-        forecast.upper.tolist(),
-        strict=True,
-    )
-    return [
-        Prediction(
-            zone,
-            hour,
-            forecast.hour_ts,
-            predicted,
-            lower,
-            upper,
-            served,
-            {name: column[i] for name, column in columns.items()},
-        )
-        for i, (zone, predicted, lower, upper) in enumerate(rows)
-    ]
+    def __init__(self, run_id: str, partitions: int) -> None:
+        self._lines = ZoneLines(run_id)
+        self._codec = alert_codec(run_id)
+        self._routes = zone_routes(partitions)
+        self._zones = [zones_of(partition, partitions) for partition in range(partitions)]
+
+    def rides(self, hour: CityHour) -> Messages:
+        """Return the rides of each zone in a closed hour; none for the opening of a replay."""
+        if hour.rides is None:
+            return [[] for _ in self._zones]
+        return self._of_zones(self._lines.rides(hour.hour_ts, hour.rides))
+
+    def predictions(self, step: ForecastStep) -> Messages:
+        """Return the forecast for each zone."""
+        return self._of_zones(self._lines.predictions(step.forecast))
+
+    def alerts(self, step: ForecastStep) -> Messages:
+        """Return the alerts of the closed hour, and then its end on each partition."""
+        messages: Messages = [[] for _ in self._zones]
+        for event in alert_events(step, self._zones):
+            value = self._codec.encode(event)
+            if isinstance(event, HourEnd):
+                messages[event.partition].append({"value": value})
+            else:
+                partition, key = self._routes[event.pickup_location_id - FIRST_ZONE]
+                messages[partition].append({"key": key, "value": value})
+        return messages
+
+    def _of_zones(self, lines: list[bytes]) -> Messages:
+        messages: Messages = [[] for _ in self._zones]
+        for (partition, key), line in zip(self._routes, lines, strict=True):
+            messages[partition].append({"key": key, "value": line})
+        return messages
 
 
 def alert_events(step: ForecastStep, zones: Sequence[ZoneMask]) -> list[AlertEvent]:
@@ -82,7 +95,3 @@ def alert_events(step: ForecastStep, zones: Sequence[ZoneMask]) -> list[AlertEve
         HourEnd(partition, end_ts, *checksums(hashes, own)) for partition, own in enumerate(zones)
     ]
     return [*alerts, *ends]
-
-
-def _nan_to_none(values: Floats) -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124

@@ -8,7 +8,7 @@ Each step is a thin wrapper of a pure class; any number of workers gives the sam
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import bytewax.operators as op
@@ -25,14 +25,13 @@ from dataflows.counting import (
     PartitionProgress,
     mixed_states,
 )
-from dataflows.events import ForecastStep, alert_events, prediction_events, rides_events
+from dataflows.events import ForecastStep
 from dataflows.failure import noted
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters import model_names
 from dataflows.forecasting.guard import FailureLog
 from dataflows.metrics import DUPLICATE_TRIPS, FORECAST_DURATION, MODEL_FAILURES, TRIPS_COUNTED
 from dataflows.trip_batch import TripBatch
-from rushhour.core.arrays import ZoneMask
 from rushhour.core.hours import DAY_MS, HOUR_MS, to_datetime
 from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
 from rushhour.core.zones import ZONE_COUNT
@@ -169,7 +168,6 @@ def build_flow(
     partitions: int,
     start_ts: int,
     sinks: Mapping[str, Sink[Any]],
-    zones: Sequence[ZoneMask],
 ) -> Dataflow:
     """Return the dataflow.
 
@@ -182,10 +180,8 @@ def build_flow(
     start_ts
         The first hour of the run (epoch ms).
     sinks
-        One sink per topic that is written. They receive pairs of a key and a list: the events of
-        all zones of one hour; for `alerts`, the alerts of the closed hour and then its end.
-    zones
-        The zones of each partition of these topics.
+        One sink per topic that is written. They receive pairs of a key and an hour: a `CityHour`
+        for `hourly_rides`, a `ForecastStep` for `predictions` and `alerts`.
     """
     for model in model_names():
         MODEL_FAILURES.labels(model)  # from 0 on, so that its first failure is an increase
@@ -200,14 +196,7 @@ def build_flow(
     forecasts = op.stateful_batch(
         "forecast", hours, lambda state: ForecastLogic(state or ForecastEngine())
     )
-    events = {
-        HOURLY_RIDES: op.map_value("rides_events", hours, rides_events),
-        PREDICTIONS: op.map_value(
-            "prediction_events", forecasts, lambda step: prediction_events(step.forecast)
-        ),
-        ALERTS: op.map_value("alert_events", forecasts, lambda step: alert_events(step, zones)),
-    }
-    for topic, stream in events.items():
+    for topic, stream in {HOURLY_RIDES: hours, PREDICTIONS: forecasts, ALERTS: forecasts}.items():
         op.output(topic, stream, sinks[topic])
     return flow
 

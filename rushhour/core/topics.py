@@ -33,6 +33,10 @@ def partition_of(zone: int, partitions: int) -> int:
     return (murmur2(zone_key(zone)) & _SIGN_BIT_OFF) % partitions
 
 
+# For each partition of a topic its messages in order, as a Kafka client takes them.
+Messages = list[list[dict[str, bytes]]]
+
+
 def zone_routes(partitions: int) -> list[tuple[int, bytes]]:
     """Return the partition and the key of each zone, in the order of `ZONE_IDS`."""
     return [(partition_of(zone, partitions), zone_key(zone)) for zone in ZONE_IDS]

@@ -1,15 +1,21 @@
+from typing import Any
+
 import numpy as np
 
 from dataflows.counting import CityHour
-from dataflows.events import ForecastStep, alert_events, prediction_events, rides_events
+from dataflows.events import ForecastStep, HourMessages, alert_events
+from rushhour.core.codec import Codec, alert_codec, prediction_codec, rides_codec
 from rushhour.core.events import Alert, HourEnd
 from rushhour.core.forecast import Forecast
 from rushhour.core.hour_checksums import checksums, hour_hashes
 from rushhour.core.hours import HOUR_MS, to_datetime
 from rushhour.core.models import SERVED
-from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
+from rushhour.core.topics import Messages
+from rushhour.core.zones import ZONE_COUNT
 from rushhour.storage.columns import zones_of
+from tests.fixtures.zone_events import prediction_events, rides_events
 
+RUN = "0123456789ab"
 START = 1_727_740_800_000  # 2024-10-01 00:00
 ZONES = [zones_of(partition, 2) for partition in range(2)]
 RIDES = np.arange(ZONE_COUNT, dtype=np.int64)
@@ -18,22 +24,6 @@ RIDES = np.arange(ZONE_COUNT, dtype=np.int64)
 def forecast_of(served: float) -> Forecast:
     column = np.full(ZONE_COUNT, served)
     return Forecast(START, {SERVED: column}, column - 1, column + 1)
-
-
-def test_a_forecast_becomes_one_event_for_each_zone() -> None:
-    served = np.arange(ZONE_COUNT) / 4
-    silent = np.full(ZONE_COUNT, np.nan)
-    silent[1] = 7.0
-    by_model = {SERVED: served, "silent": silent, "loud": served * 2}
-    events = prediction_events(Forecast(START, by_model, served - served, served + 1))
-    assert [event.pickup_location_id for event in events] == list(ZONE_IDS)
-    assert [event.predicted_demand for event in events] == served.tolist()
-    assert {(e.model, e.pickup_ts, e.pickup_hour) for e in events} == {
-        (SERVED, START, to_datetime(START))
-    }
-    assert events[0].other_models == {"silent": None, "loud": 0.0}
-    assert events[1].other_models == {"silent": 7.0, "loud": 0.5}
-    assert [(event.lower, event.upper) for event in events[:2]] == [(0.0, 1.0), (0.0, 1.25)]
 
 
 def test_the_alerts_of_the_closed_hour_come_before_the_end_of_the_hour() -> None:
@@ -59,17 +49,41 @@ def test_the_opening_of_a_replay_has_an_end_on_each_partition() -> None:
     ] == [(0, START), (1, START)]
 
 
-def test_a_closed_hour_becomes_one_event_for_each_zone_zeros_included() -> None:
-    rides = np.zeros(ZONE_COUNT, np.int64)
-    rides[131] = 9
-    events = rides_events(CityHour(START, rides))
-    assert [event.pickup_location_id for event in events] == list(ZONE_IDS)
-    assert [event.rides for event in events] == rides.tolist()
-    assert {type(event.rides) for event in events} == {int}
-    assert {(event.pickup_ts, event.pickup_hour) for event in events} == {
-        (START, to_datetime(START))
-    }
+def decoded(codec: Codec[Any], messages: Messages) -> list[list[Any]]:
+    """The events of each partition; each message has the key of its zone, or none."""
+    events = [[codec.decode(message["value"]) for message in own] for own in messages]
+    for own, found in zip(messages, events, strict=True):
+        for message, event in zip(own, found, strict=True):
+            zone = getattr(event, "pickup_location_id", None)
+            assert message.get("key") == (None if zone is None else str(zone).encode())
+    return events
+
+
+def test_each_partition_gets_the_rides_of_its_zones_zeros_included() -> None:
+    hour = CityHour(START, RIDES % 3)
+    expected = rides_events(START, RIDES % 3)
+    assert decoded(rides_codec(RUN), HourMessages(RUN, 2).rides(hour)) == [
+        [event for event in expected if zones[event.pickup_location_id - 1]] for zones in ZONES
+    ]
 
 
 def test_the_opening_of_a_replay_has_no_rides() -> None:
-    assert rides_events(CityHour(START, None)) == []
+    assert HourMessages(RUN, 3).rides(CityHour(START, None)) == [[], [], []]
+
+
+def test_each_partition_gets_the_forecast_for_its_zones() -> None:
+    step = ForecastStep(None, np.full(ZONE_COUNT, np.nan), forecast_of(3.0))
+    expected = prediction_events(step.forecast)
+    assert decoded(prediction_codec(RUN), HourMessages(RUN, 2).predictions(step)) == [
+        [event for event in expected if zones[event.pickup_location_id - 1]] for zones in ZONES
+    ]
+
+
+def test_each_partition_gets_the_alerts_of_its_zones_and_then_its_end() -> None:
+    step = ForecastStep(RIDES, RIDES / 100 - 1, forecast_of(3.0))
+    events = alert_events(step, ZONES)
+    alerts = [event for event in events if isinstance(event, Alert)]
+    assert decoded(alert_codec(RUN), HourMessages(RUN, 2).alerts(step)) == [
+        [*(a for a in alerts if zones[a.pickup_location_id - 1]), end]
+        for zones, end in zip(ZONES, events[-2:], strict=True)
+    ]

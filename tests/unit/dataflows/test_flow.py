@@ -11,7 +11,7 @@ from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from dataflows.counting import CityHour
-from dataflows.events import ForecastStep, alert_events, prediction_events
+from dataflows.events import ForecastStep, alert_events
 from dataflows.flow import CountLogic, DayLog, ForecastLogic, build_flow
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.trip_batch import TripBatch
@@ -32,6 +32,7 @@ from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.storage.columns import zones_of
 from tests.fixtures.examples import few_examples
 from tests.fixtures.trip_stream import numbered, stream_of, tick_after
+from tests.fixtures.zone_events import prediction_events, rides_events
 
 START = 1_727_740_800_000
 HOURS = 66
@@ -95,26 +96,25 @@ def batches_of(partition: int) -> list[TripBatch]:
 
 
 def outputs_of(workers: int) -> Outputs:
-    rides: list[tuple[str, list[HourlyRides]]] = []
-    predictions: list[tuple[str, list[Prediction]]] = []
-    alerts: list[tuple[str, list[AlertEvent]]] = []
+    hours: list[tuple[str, CityHour]] = []
+    forecasts: list[tuple[str, ForecastStep]] = []
+    drifts: list[tuple[str, ForecastStep]] = []
     source = ListSource([batches_of(partition) for partition in range(PARTITIONS)])
-    sinks: dict[str, list[Any]] = {HOURLY_RIDES: rides, PREDICTIONS: predictions, ALERTS: alerts}
+    sinks: dict[str, list[Any]] = {HOURLY_RIDES: hours, PREDICTIONS: forecasts, ALERTS: drifts}
     flow = build_flow(
         source,
         PARTITIONS,
         START,
         {topic: TestingSink(items) for topic, items in sinks.items()},
-        EVENT_ZONES,
     )
     if workers == 1:
         run_main(flow)  # type: ignore[no-untyped-call]
     else:
         cluster_main(flow, [], 0, worker_count_per_proc=workers)  # type: ignore[no-untyped-call]
     return (
-        [hour for _, hour in rides],
-        [hour for _, hour in predictions],
-        [alert for _, hour in alerts for alert in hour],
+        [[] if hour.rides is None else rides_events(hour.hour_ts, hour.rides) for _, hour in hours],
+        [prediction_events(step.forecast) for _, step in forecasts],
+        [alert for _, step in drifts for alert in alert_events(step, EVENT_ZONES)],
     )
 
 
