@@ -8,9 +8,14 @@ checks the counts. Results are saved after each run: started again, it does what
 """
 
 import argparse
+import fcntl
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import confluent_kafka as ck
 import msgspec
 
 from benchmarks.peers.broker import NoBrokerError, broker
@@ -31,12 +36,15 @@ _NAMES = [contender.name for contender in CONTENDERS]
 def main() -> None:
     """Measure, or draw what was measured."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # stops Kafka, too
     cache: Path = options.cache
     file: Path = options.results or cache / f"results-{options.dataset}.json"
     try:
         results = load(options.drawn_from) if options.drawn_from else _measure(options, file)
-    except (NoBrokerError, RushhourError, OSError, msgspec.DecodeError) as error:
+    except (NoBrokerError, RushhourError, ck.KafkaException, OSError, msgspec.DecodeError) as error:
         sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"bench: stopped; start it again to go on ({file})")
     text = table(results)
     stem = options.drawn_from or file
     stem.with_suffix(".md").write_text(text + "\n", "utf-8")
@@ -57,12 +65,23 @@ def _measure(options: argparse.Namespace, file: Path) -> Results:
     if results.about != now:
         raise RushhourError(f"{file} is of {results.about}, this is {now}: use another --results")
     plan = Plan(options.runs, options.limit, file, cache / "logs", _say)
-    with broker(options.kafka, cache) as kafka_broker:
+    with _alone(cache), broker(options.kafka, cache) as kafka_broker:
         bench = Bench(kafka_broker.bootstrap, month, trip_file, options.dataset, cache)
         prepare(contenders, bench, results, plan)
         results.save(file)
         measure_all(contenders, bench, kafka_broker, results, plan)
     return results
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Hold the cache: two benchmarks would stop each other's Kafka, and disturb each other."""
+    with (cache / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RushhourError(f"another benchmark is under way in {cache}") from None
+        yield
 
 
 def _trip_file(options: argparse.Namespace) -> Path:

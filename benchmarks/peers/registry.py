@@ -67,7 +67,7 @@ class Contender(Protocol):
         """Install what it needs and put its trips on the topic. Raises UnavailableError."""
 
     def command(self, bench: Bench, scratch: Path) -> Command:
-        """Return how to run it once, with an empty directory."""
+        """Return how to run it once, with an empty directory whose name no other run has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ class Counter:
         state = scratch / "state"
         state.mkdir()
         work = Work(
+            scratch.name,
             bench.bootstrap,
             topic.name,
             topic.messages,
@@ -142,7 +143,10 @@ class Counter:
         def wrong() -> str:
             return difference(result, trips.truth)
 
-        return Command(argv, environment, trips.trips, wrong, lambda: None)
+        def clean() -> None:
+            delete_topics(bench.bootstrap, scratch.name)
+
+        return Command(argv, environment, trips.trips, wrong, clean)
 
     def _trips(self, bench: Bench) -> TripSet:
         return first_days(bench.month, self.most_trips or bench.month.trips)
@@ -166,7 +170,7 @@ class WholePipeline:
         """Replay the month once."""
         rushhour = str(Path(sys.executable).with_name("rushhour"))
         state = ["--state-dir", str(scratch / "state")]
-        prefix = f"bench-{scratch.name}."
+        prefix = f"{scratch.name}."
         kafka = ["--kafka", bench.bootstrap, "--topic-prefix", prefix]
         data = ["--data", str(bench.file), "--dataset", bench.dataset]
         run = ["--json", "--quiet", "--exit", "--speed", "max"]

@@ -10,7 +10,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import confluent_kafka as ck
 import numpy as np
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -24,6 +23,7 @@ from rushhour.core.hours import DAY_MS, HOUR_MS, parse_month
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS, zone_routes
 from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
+from rushhour.runtime.kafka_topics import offset_ranges
 from rushhour.simulator.evaluation.counts import count_month
 
 _TIMEOUT_S = 30.0
@@ -85,14 +85,14 @@ def fill(bootstrap: str, trip_set: TripSet, *, ticks: bool) -> Topic:
     hours = (trip_set.end_ts - trip_set.start_ts) // HOUR_MS
     messages = trip_set.trips + PARTITIONS * (hours + 1 if ticks else 1)
     topic = Topic(cluster.topic(TRIPS), messages)
-    if _messages(bootstrap, topic.name) == messages:
+    if _messages(cluster) == messages:
         return topic
     _create(bootstrap, topic.name)
     if ticks:
         _send_with_ticks(cluster, trip_set)
     else:
         _send_trips(cluster, trip_set)
-    if (found := _messages(bootstrap, topic.name)) != messages:
+    if (found := _messages(cluster)) != messages:
         raise RuntimeError(f"{topic.name} has {found} messages instead of {messages}")
     return topic
 
@@ -149,18 +149,6 @@ def delete_topics(bootstrap: str, prefix: str) -> None:
             future.result()
 
 
-def _messages(bootstrap: str, topic: str) -> int:
+def _messages(cluster: KafkaCluster) -> int:
     """Return the number of messages on a topic; 0 if it does not exist."""
-    consumer = ck.Consumer({"bootstrap.servers": bootstrap, "group.id": "bench"})
-    try:
-        if topic not in consumer.list_topics(timeout=_TIMEOUT_S).topics:
-            return 0
-        total = 0
-        for partition in range(PARTITIONS):
-            low, high = consumer.get_watermark_offsets(
-                ck.TopicPartition(topic, partition), timeout=_TIMEOUT_S
-            )
-            total += high - low
-        return total
-    finally:
-        consumer.close()
+    return sum(map(len, offset_ranges(cluster, [TRIPS])[TRIPS].values()))

@@ -23,6 +23,9 @@ class Work:
 
     Parameters
     ----------
+    run
+        A name that no other run has: for consumer groups, and for what a run keeps on Kafka.
+        Topics whose names begin with it are deleted afterwards.
     bootstrap
         Kafka, as `host:port`.
     topic
@@ -41,6 +44,7 @@ class Work:
         An empty directory for state.
     """
 
+    run: str
     bootstrap: str
     topic: str
     messages: int
@@ -54,6 +58,7 @@ class Work:
         """Read the work from the variables that `environment` returns."""
         text = {field.name: os.environ[_variable(field.name)] for field in fields(cls)}
         return cls(
+            run=text["run"],
             bootstrap=text["bootstrap"],
             topic=text["topic"],
             messages=int(text["messages"]),

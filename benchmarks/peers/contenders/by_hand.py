@@ -29,7 +29,7 @@ def main() -> None:
     consumer = ck.Consumer(
         {
             "bootstrap.servers": work.bootstrap,
-            "group.id": "by_hand",
+            "group.id": work.run,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
@@ -56,8 +56,7 @@ def main() -> None:
         within = hour < hours
         place = hour[within] * _ZONES + zone[within]
         counts += np.bincount(place, minlength=counts.size).reshape(counts.shape)
-        for trip, at in zip(trips, hour.tolist(), strict=True):
-            passed[trip.partition()] = at
+        passed |= zip([trip.partition() for trip in trips], hour.tolist(), strict=True)
         while closed < min(*passed.values(), hours):  # no more trips of this hour will follow
             start = work.start_ts + closed * HOUR_MS
             row = counts[closed]

@@ -16,7 +16,7 @@ from benchmarks.peers.work import HOUR_MS, PARTITIONS, Work
 
 work = Work.from_environment()
 app = faust.App(
-    work.topic + "-faust",
+    work.run,
     broker=f"kafka://{work.bootstrap}",
     store="memory://",
     datadir=work.scratch,

@@ -27,7 +27,7 @@ def main() -> None:
     trips = pw.io.kafka.read(
         {
             "bootstrap.servers": work.bootstrap,
-            "group.id": work.topic + "-pathway",
+            "group.id": work.run,
             "auto.offset.reset": "earliest",
         },
         topic=work.topic,

@@ -28,7 +28,7 @@ def main() -> None:
 
     app = Application(
         broker_address=work.bootstrap,
-        consumer_group=work.topic + "-quix",
+        consumer_group=work.run,
         auto_offset_reset="earliest",
         state_dir=work.scratch,
         use_changelog_topics=False,

@@ -16,7 +16,9 @@ START = 1_727_740_800_000
 
 def work(directory: Path, hours: int = 2) -> Work:
     result = str(directory / "counts.csv")
-    return Work("kafka:9092", "trips", 7, START, START + hours * HOUR_MS, result, str(directory))
+    return Work(
+        "run-1", "kafka:9092", "trips", 7, START, START + hours * HOUR_MS, result, str(directory)
+    )
 
 
 def test_the_environment_carries_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
