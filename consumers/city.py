@@ -145,8 +145,8 @@ class City:
             hourly=hourly,
             alerts={at: alert for tables in hours for at, alert in _alerts(tables)},
             models={
-                name: {"hour": hour_label(last)} | self._scores.fields(name, last)
-                for name in self._models
+                name: {"hour": hour_label(last)} | fields
+                for name, fields in self._scores.fields(last).items()
             },
             coverage=self._scores.band_fields(),
             city=hourly[f"{last}-0"]

@@ -11,12 +11,11 @@ from rushhour.core.models import REFERENCE
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.scoring.bands import BANDS, sum_by_band
 from rushhour.scoring.coverage import is_covered
-from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.errors import TERMS, ErrorSums, errors_of
 from rushhour.scoring.ratios import ratio
 from rushhour.storage.columns import to_values
 from rushhour.storage.hour_tables import HourTables
 
-_SUMS = len(ErrorSums.__dataclass_fields__)
 _COVERED, _PAIRS = 0, 1
 
 
@@ -25,7 +24,7 @@ class CityScores:
 
     def __init__(self, models: Sequence[str]) -> None:
         self._models = tuple(models)
-        self._sums = np.zeros((len(self._models), HOURS_PER_WEEK, _SUMS))
+        self._sums = np.zeros((HOURS_PER_WEEK, TERMS, len(self._models)))
         # Pairs with an interval, and those of them that it covered, by demand band.
         self._by_band = np.zeros((HOURS_PER_WEEK, 2, len(BANDS)))
 
@@ -40,28 +39,28 @@ class CityScores:
             row = self._models.index(REFERENCE)
             reference = errors[row], known[row]
         sums = ErrorSums.of(errors, known, *reference).sum(axis=-1)
-        self._sums[:, slot] = np.stack(sums.terms(), axis=-1)
+        self._sums[slot] = np.stack(sums.terms())
         covered = is_covered(hour.rides, forecast.lower, forecast.upper)
         self._by_band[slot, _COVERED] = sum_by_band(covered == 1, forecast.served)
         self._by_band[slot, _PAIRS] = sum_by_band(~np.isnan(covered), forecast.served)
 
-    def fields(self, model: str, last_hour: int) -> dict[str, Any]:
-        """Return the scores of a model as Redis holds them, up to `last_hour` (epoch ms).
+    def fields(self, last_hour: int) -> dict[str, dict[str, Any]]:
+        """Return the scores of each model as Redis holds them, up to `last_hour` (epoch ms).
 
         Only the served model has a coverage.
         """
-        row = self._models.index(model)
-        out: dict[str, list[Any]] = {}
+        out: dict[str, dict[str, Any]] = {name: {} for name in self._models}
         for window in WINDOWS:
             slots = slots_of(window, last_hour)
-            sums = ErrorSums(*self._sums[row][slots].sum(axis=0)[:, np.newaxis])
-            for name in ERROR_SCORES:
-                out[score_field(name, window)] = to_values(getattr(sums, name))
-            if row == 0:
-                covered, pairs = self._by_band[slots].sum(axis=(0, 2))
-                share = ratio(np.array([covered]), np.array([pairs]))
-                out[score_field(COVERAGE, window)] = to_values(share)
-        return {field: values[0] for field, values in out.items()}
+            sums = ErrorSums(*self._sums[slots].sum(axis=0))
+            for score in ERROR_SCORES:
+                field = score_field(score, window)
+                for name, value in zip(self._models, to_values(getattr(sums, score)), strict=True):
+                    out[name][field] = value
+            covered, pairs = self._by_band[slots].sum(axis=(0, 2))
+            (share,) = to_values(ratio(np.array([covered]), np.array([pairs])))
+            out[self._models[0]][score_field(COVERAGE, window)] = share
+        return out
 
     def band_fields(self) -> dict[str, Any]:
         """Return the coverage of each demand band over the last 168 h, as Redis holds it."""

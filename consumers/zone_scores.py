@@ -11,12 +11,10 @@ from rushhour.core.hours import HOURS_PER_WEEK
 from rushhour.core.models import REFERENCE
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.scoring.coverage import is_covered
-from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.errors import TERMS, ErrorSums, errors_of
 from rushhour.scoring.ratios import ratio
 from rushhour.storage.columns import to_texts, unknown
 from rushhour.storage.hour_tables import HourTables
-
-_SERVED, _REFERENCE = 0, 1
 
 
 class ZoneScores:
@@ -27,11 +25,10 @@ class ZoneScores:
 
     def __init__(self) -> None:
         week = (HOURS_PER_WEEK, ZONE_COUNT)
-        # Of the served model and of the reference of skill.
-        self._errors = np.zeros((2, *week))
-        self._known = np.zeros((2, *week))
-        self._covered = np.zeros(week, np.bool_)
-        self._has_interval = np.zeros(week, np.bool_)
+        self._sums = np.zeros((TERMS, *week))  # `ErrorSums` of single pairs
+        # Whether rides lie within their interval, and whether there is one; 0 or 1.
+        self._covered = np.zeros(week)
+        self._has_interval = np.zeros(week)
 
     def update_all(self, updates: Iterable[HourUpdate]) -> None:
         """Learn every closed hour of some updates, in order."""
@@ -44,13 +41,14 @@ class ZoneScores:
         slot = slot_of(hour.hour_ts)
         forecast = hour.forecast
         reference = forecast.by_model.get(REFERENCE, unknown())
-        for row, predicted in ((_SERVED, forecast.served), (_REFERENCE, reference)):
-            errors, known = errors_of(hour.rides, predicted)
-            self._errors[row, slot, zones] = errors[zones]
-            self._known[row, slot, zones] = known[zones]
+        pairs = ErrorSums.of(
+            *errors_of(hour.rides, forecast.served), *errors_of(hour.rides, reference)
+        )
+        for sums, term in zip(self._sums, pairs.terms(), strict=True):
+            np.copyto(sums[slot], term, where=zones)
         covered = is_covered(hour.rides, forecast.lower, forecast.upper)
-        self._covered[slot, zones] = (covered == 1)[zones]
-        self._has_interval[slot, zones] = ~np.isnan(covered)[zones]
+        np.copyto(self._covered[slot], covered == 1, where=zones)
+        np.copyto(self._has_interval[slot], ~np.isnan(covered), where=zones)
 
     def fields(self, last_hour: int) -> dict[str, list[str]]:
         """Return the scores as Redis holds them: field -> one value per zone.
@@ -60,12 +58,7 @@ class ZoneScores:
         out: dict[str, list[str]] = {}
         for window in WINDOWS:
             slots = slots_of(window, last_hour)
-            sums = ErrorSums.of(
-                self._errors[_SERVED][slots],
-                self._known[_SERVED][slots],
-                self._errors[_REFERENCE][slots],
-                self._known[_REFERENCE][slots],
-            ).sum(axis=0)
+            sums = ErrorSums(*(term[slots].sum(axis=0) for term in self._sums))
             for name in ERROR_SCORES:
                 out[score_field(name, window)] = to_texts(getattr(sums, name))
             covered, pairs = self._covered[slots], self._has_interval[slots]

@@ -90,6 +90,9 @@ class ErrorSums:
         return ratio(self.absolute, rides)
 
 
+TERMS = len(fields(ErrorSums))
+
+
 def errors_of(rides: npt.NDArray[Any], predicted: Floats) -> tuple[Floats, Floats]:
     """Return predicted minus actual rides, 0 where unknown; and 1 where known, else 0.
 
