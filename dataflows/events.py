@@ -64,16 +64,16 @@ class HourMessages:
         for event in alert_events(step, self._zones):
             value = self._codec.encode(event)
             if isinstance(event, HourEnd):
-                messages[event.partition].append({"value": value})
+                messages[event.partition].append((None, value))
             else:
                 partition, key = self._routes[event.pickup_location_id - FIRST_ZONE]
-                messages[partition].append({"key": key, "value": value})
+                messages[partition].append((key, value))
         return messages
 
     def _of_zones(self, lines: list[bytes]) -> Messages:
         messages: Messages = [[] for _ in self._zones]
         for (partition, key), line in zip(self._routes, lines, strict=True):
-            messages[partition].append({"key": key, "value": line})
+            messages[partition].append((key, line))
         return messages
 
 

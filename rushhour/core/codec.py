@@ -4,9 +4,10 @@ Two runs may share a Kafka cluster, so a record is taken only if it names the ru
 The id is written and checked here and nowhere else: inside a process every event is of its run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, get_args
+from itertools import repeat
+from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
@@ -64,21 +65,22 @@ class Codec(Generic[E]):
         self._mark = b'"run_id":' + msgspec.json.encode(run_id)
         self._encoder = msgspec.json.Encoder()
         self._decoder: msgspec.json.Decoder[E] = msgspec.json.Decoder(event_type)
-        self._heads = {kind: _head(kind) for kind in get_args(event_type) or (event_type,)}
+        kinds = get_args(event_type) or (event_type,)
+        self._heads = {kind: _head(kind) for kind in kinds}
+        self._lines = {kind: _line(kind) for kind in kinds}
 
     def encode(self, event: E) -> bytes:
         """Return one event as JSON, with the run id before its other fields."""
         head, value = self._heads[type(event)], self._encoder.encode(event)
         return head + self._mark + b"," + value[len(head) :]
 
-    def encode_batch(self, events: Sequence[E]) -> list[bytes]:
-        """Return events that are all of the same type as JSON."""
-        if not events:
-            return []
-        head = self._heads[type(events[0])]
-        start, rest = head + self._mark + b",", len(head)
-        lines = self._encoder.encode_lines(events)[:-1].split(b"\n")
-        return [start + line[rest:] for line in lines]
+    def encode_columns(self, kind: type[E], *columns: Iterable[Any]) -> list[bytes]:
+        """Return events of one type as JSON, given as a column for each field, in order.
+
+        The values are not checked.
+        """
+        lines = list(map(self._lines[kind], repeat(self._run_id), *columns))
+        return self._encoder.encode_lines(lines)[:-1].split(b"\n") if lines else []
 
     def decode(self, value: bytes | None) -> E:
         """Return one event.
@@ -167,6 +169,18 @@ def _head(kind: type[msgspec.Struct]) -> bytes:
             str(config.tag_field).encode(),
             str(config.tag).encode(),
         )
+    )
+
+
+def _line(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return the type whose JSON is that of an event, with the run id before its other fields."""
+    config = kind.__struct_config__
+    return msgspec.defstruct(
+        kind.__name__,
+        ["run_id", *kind.__struct_fields__],
+        tag_field=config.tag_field,
+        tag=config.tag,
+        gc=False,
     )
 
 

@@ -33,8 +33,9 @@ def partition_of(zone: int, partitions: int) -> int:
     return (murmur2(zone_key(zone)) & _SIGN_BIT_OFF) % partitions
 
 
-# For each partition of a topic its messages in order, as a Kafka client takes them.
-Messages = list[list[dict[str, bytes]]]
+Message = tuple[bytes | None, bytes | None]  # key and value
+# For each partition of a topic its messages, in order.
+Messages = list[list[Message]]
 
 
 def zone_routes(partitions: int) -> list[tuple[int, bytes]]:

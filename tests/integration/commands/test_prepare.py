@@ -96,7 +96,7 @@ def test_a_new_run_is_described_and_starts_after_old_messages(
     prepare: Prepare, client: redis.Redis, module_broker: str, file: Path
 ) -> None:
     producer = BatchProducer(KafkaCluster(module_broker))
-    producer.send(TRIPS, 1, [{"value": b"old"}] * 3)
+    producer.send(TRIPS, 1, [(None, b"old")] * 3)
     producer.flush()
     client.set(keys.CITY, "old")
     client.set("mine", "not of rushhour")
@@ -155,7 +155,7 @@ def test_an_existing_run_is_resumed(
         close_hours(client, closed)
     before = everything(client)
     producer = BatchProducer(KafkaCluster(module_broker))
-    producer.send(TRIPS, 0, [{"value": b"of this run"}])
+    producer.send(TRIPS, 0, [(None, b"of this run")])
     producer.flush()
 
     done = prepare()

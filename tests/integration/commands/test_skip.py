@@ -101,7 +101,7 @@ def show(
     for partition in range(4):
         client.hset(keys.OFFSETS, keys.offset_field(DEAD_LETTERS, partition), "0")
     producer = BatchProducer(cluster)
-    producer.send(TRIPS, 1, [{"key": key, "value": value} for key, value in RECORDS])
+    producer.send(TRIPS, 1, RECORDS)
     producer.flush()
     records = read_messages(cluster, {TRIPS: {1: 0}}, len(RECORDS))
     for run_id in (run.run_id, "another run", run.run_id):  # the second time after a restart

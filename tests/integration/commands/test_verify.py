@@ -412,8 +412,8 @@ def test_offsets_are_compared_with_kafka(
         for field, offset in offsets.items():
             topic, partition = field.split(":")
             count = int(offset) - (difference if field == "predictions:2" else 0)
-            producer.send(topic, int(partition), [{"value": b"x"} for _ in range(count)])
-        producer.send(DEAD_LETTERS, 0, [{"value": b"x"}])
+            producer.send(topic, int(partition), [(None, b"x") for _ in range(count)])
+        producer.send(DEAD_LETTERS, 0, [(None, b"x")])
         producer.flush()
         checks = {
             check.name: check for check in verify(client, load_run(client), two_days, cluster)

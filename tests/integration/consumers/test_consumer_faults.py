@@ -39,7 +39,7 @@ def test_an_invalid_record_is_copied_to_the_dead_letters_and_passed_over(
     consumer.publish(until(1))
     offset = end_offsets(consumer.cluster, [topic])[topic][2]
     before = end_offsets(consumer.cluster, [DEAD_LETTERS])[DEAD_LETTERS][2]
-    consumer.producer.send(topic, 2, [{"value": b'{"pickup_location_id":132}'}])
+    consumer.producer.send(topic, 2, [(None, b'{"pickup_location_id":132}')])
     consumer.publish(after(1))
     part = consumer.start()
     consumer.end(part)

@@ -31,7 +31,7 @@ def forge_a_trip(stack: Stack) -> None:
     events = [json.loads(message.value() or b"") for message in first]
     trip = next(event for event in events if event["type"] == "trip") | {"seq": 10**12}
     producer = BatchProducer(stack.kafka)
-    producer.send(TRIPS, PARTITION, [{"value": json.dumps(trip).encode()}])
+    producer.send(TRIPS, PARTITION, [(None, json.dumps(trip).encode())])
     producer.flush()
 
 

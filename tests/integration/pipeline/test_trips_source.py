@@ -38,7 +38,7 @@ def encoded(*events: TripEvent, run_id: str = RUN_ID) -> list[bytes]:
 
 def send(bootstrap: str, *values: bytes | None) -> None:
     producer = BatchProducer(KafkaCluster(bootstrap))
-    producer.send(TRIPS, PARTITION, [{"value": value} for value in values])
+    producer.send(TRIPS, PARTITION, [(None, value) for value in values])
     producer.flush()
 
 

@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import confluent_kafka as ck
 import pytest
 
 from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
-from rushhour.core.topics import TRIPS
+from rushhour.core.topics import TRIPS, Message
 from rushhour.runtime import batch_producer
 from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.kafka import producer_config
@@ -28,8 +27,8 @@ from tests.fixtures.waiting import wait_until
 HANG_S = 6.0  # several times the timeout that the tests set
 
 
-def messages(*values: bytes) -> list[dict[str, Any]]:
-    return [{"key": b"k", "value": value} for value in values]
+def messages(*values: bytes) -> list[Message]:
+    return [(b"k", value) for value in values]
 
 
 @pytest.fixture
@@ -76,6 +75,18 @@ def test_a_refused_message_between_others_is_an_error_too(broker: str) -> None:
     producer = BatchProducer(KafkaCluster(broker))
     with pytest.raises(KafkaFailure, match=r"topic 'trips' partition 0: .*too large"):
         producer.send(TRIPS, 0, messages(b"a", b"x" * 2_000_000, b"c"))
+
+
+def test_a_message_waits_for_room_in_the_queue(
+    settings_of_clients: Callable[..., None], broker: str
+) -> None:
+    settings_of_clients(queue_buffering_max_messages=10)
+    cluster, values = KafkaCluster(broker), [b"%d" % i for i in range(1_000)]
+    producer = BatchProducer(cluster)
+    producer.send(TRIPS, 0, messages(*values))
+    producer.flush()
+    found = read_messages(cluster, {TRIPS: {0: 0}}, len(values))
+    assert [message.value() for message in found] == values
 
 
 def test_a_failed_delivery_is_heard_of_while_the_process_waits(

@@ -41,7 +41,7 @@ def test_a_rejected_record_is_copied_as_it_was_with_where_and_why(
     caplog.set_level(logging.WARNING)
     before = metric("rushhour_dead_letters_total", topic=TRIPS, reason="undecodable")
     producer = BatchProducer(KafkaCluster(broker))
-    producer.send(TRIPS, 3, [{"key": key, "value": value}])
+    producer.send(TRIPS, 3, [(key, value)])
     producer.flush()
     record = read_one(broker, TRIPS, 3)
 
@@ -69,7 +69,7 @@ def test_a_rejected_record_is_copied_as_it_was_with_where_and_why(
 
 def test_a_copy_goes_to_a_partition_that_the_topic_has(broker: str) -> None:
     producer = BatchProducer(KafkaCluster(broker))
-    producer.send(TRIPS, 3, [{"value": b"x"}])
+    producer.send(TRIPS, 3, [(None, b"x")])
     producer.flush()
 
     with rejecting(broker, partitions=2) as letters:
@@ -82,7 +82,7 @@ def test_without_kafka_nothing_waits_or_raises(
     broker: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     producer = BatchProducer(KafkaCluster(broker))
-    producer.send(TRIPS, 0, [{"value": b"x"}])
+    producer.send(TRIPS, 0, [(None, b"x")])
     producer.flush()
     record = read_one(broker, TRIPS, 0)
     monkeypatch.setattr(dead_letters, "_CLOSE_S", 0.2)
@@ -101,7 +101,7 @@ def test_a_flood_of_rejected_records_is_counted_but_not_all_logged(
     broker: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     producer = BatchProducer(KafkaCluster(broker))
-    producer.send(TRIPS, 0, [{"value": b"x"}])
+    producer.send(TRIPS, 0, [(None, b"x")])
     producer.flush()
     record = read_one(broker, TRIPS, 0)
     before = metric("rushhour_dead_letters_total", topic=TRIPS, reason="skipped")

@@ -11,7 +11,7 @@ import pytest
 
 from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
-from rushhour.core.topics import HOURLY_RIDES, TOPICS, TRIPS
+from rushhour.core.topics import HOURLY_RIDES, TOPICS, TRIPS, Message
 from rushhour.runtime import batch_producer, kafka_topics
 from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.kafka import check_messages, next_offset, producer_config
@@ -23,11 +23,11 @@ START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
 
 
-def messages(*values: bytes) -> list[dict[str, Any]]:
-    return [{"key": b"k", "value": value} for value in values]
+def messages(*values: bytes) -> list[Message]:
+    return [(b"k", value) for value in values]
 
 
-def send(bootstrap: str, topic: str, partition: int, batch: list[dict[str, Any]]) -> None:
+def send(bootstrap: str, topic: str, partition: int, batch: list[Message]) -> None:
     producer = BatchProducer(KafkaCluster(bootstrap))
     producer.send(topic, partition, batch)
     producer.flush()

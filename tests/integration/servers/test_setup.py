@@ -87,8 +87,8 @@ def test_a_new_run_starts_after_the_messages_of_earlier_ones(
     broker: str, client: redis.Redis
 ) -> None:
     producer = BatchProducer(KafkaCluster(broker))
-    producer.send(TRIPS, 2, [{"value": b"old"}] * 5)
-    producer.send(PREDICTIONS, 0, [{"value": b"old"}])
+    producer.send(TRIPS, 2, [(None, b"old")] * 5)
+    producer.send(PREDICTIONS, 0, [(None, b"old")])
     producer.flush()
 
     prepare(client, KafkaCluster(broker), 4, NEW, create=False)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rushhour.core.checksums import text
-from rushhour.core.codec import trip_codec
+from rushhour.core.codec import rides_codec, trip_codec
 from rushhour.core.errors import EventError
-from rushhour.core.events import Tick, Trip, TripEvent
+from rushhour.core.events import HourlyRides, Tick, Trip, TripEvent
 
 OCTOBER = 1_727_740_800_000  # 2024-10-01 00:00
 RUN, OTHER = "0123456789ab", "ba9876543210"
@@ -78,9 +78,21 @@ def test_a_batch_decodes_as_its_events_do_one_by_one(events: list[TripEvent]) ->
     assert CODEC.decode_batch([own(event) for event in events]).events == events
 
 
-@given(st.lists(trips, max_size=20))
-def test_a_batch_encodes_as_its_events_do_one_by_one(events: list[TripEvent]) -> None:
-    assert CODEC.encode_batch(events) == [own(event) for event in events]
+@given(st.text(), st.lists(trips, min_size=1, max_size=20))
+def test_columns_encode_as_their_events_do_one_by_one(run_id: str, events: list[Trip]) -> None:
+    codec = trip_codec(run_id)
+    columns = zip(*map(msgspec.structs.astuple, events), strict=True)
+    assert codec.encode_columns(Trip, *columns) == [codec.encode(event) for event in events]
+
+
+def test_columns_of_events_without_a_tag_encode_too() -> None:
+    codec, event = rides_codec(RUN), HourlyRides.of(132, OCTOBER, 247)
+    columns = [[value] for value in msgspec.structs.astuple(event)]
+    assert codec.encode_columns(HourlyRides, *columns) == [codec.encode(event)]
+
+
+def test_empty_columns_are_no_events() -> None:
+    assert CODEC.encode_columns(Trip, [], [], []) == []
 
 
 def test_a_damaged_record_does_not_make_the_others_of_its_batch_damaged() -> None:

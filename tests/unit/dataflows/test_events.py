@@ -51,11 +51,11 @@ def test_the_opening_of_a_replay_has_an_end_on_each_partition() -> None:
 
 def decoded(codec: Codec[Any], messages: Messages) -> list[list[Any]]:
     """The events of each partition; each message has the key of its zone, or none."""
-    events = [[codec.decode(message["value"]) for message in own] for own in messages]
+    events = [[codec.decode(value) for _, value in own] for own in messages]
     for own, found in zip(messages, events, strict=True):
-        for message, event in zip(own, found, strict=True):
+        for (key, _), event in zip(own, found, strict=True):
             zone = getattr(event, "pickup_location_id", None)
-            assert message.get("key") == (None if zone is None else str(zone).encode())
+            assert key == (None if zone is None else str(zone).encode())
     return events
 
 

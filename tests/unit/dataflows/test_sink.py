@@ -1,10 +1,8 @@
-from typing import Any
-
 import pytest
 
 from dataflows import sink
 from rushhour.core.kafka_cluster import KafkaCluster
-from rushhour.core.topics import ALERTS, Messages
+from rushhour.core.topics import ALERTS, Message, Messages
 
 PARTITIONS = 3
 CLUSTER = KafkaCluster("")
@@ -14,13 +12,13 @@ class Broker:
     """Stands in for the producer: keeps the messages of each partition, and its flushes."""
 
     def __init__(self) -> None:
-        self.sent: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        self.sent: dict[tuple[str, int], list[Message]] = {}
         self.flushes = 0
 
     def __call__(self, cluster: KafkaCluster, health: object) -> "Broker":
         return self
 
-    def send(self, topic: str, partition: int, messages: list[dict[str, Any]]) -> None:
+    def send(self, topic: str, partition: int, messages: list[Message]) -> None:
         self.sent.setdefault((topic, partition), []).extend(messages)
 
     def flush(self) -> None:
@@ -36,7 +34,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 def messages_of(hour: int) -> Messages:
     """An hour of which partition i gets i messages."""
-    return [[{"value": b"%d %d" % (hour, j)} for j in range(i)] for i in range(PARTITIONS)]
+    return [[(None, b"%d %d" % (hour, j)) for j in range(i)] for i in range(PARTITIONS)]
 
 
 def test_hours_stay_in_order_on_each_partition(broker: Broker) -> None:
@@ -44,7 +42,7 @@ def test_hours_stay_in_order_on_each_partition(broker: Broker) -> None:
     partition.write_batch([1, 2])
     partition.write_batch([3])
     for i in range(PARTITIONS):
-        values = [message["value"] for message in broker.sent[ALERTS, i]]
+        values = [value for _, value in broker.sent[ALERTS, i]]
         assert values == [b"%d %d" % (hour, j) for hour in (1, 2, 3) for j in range(i)]
 
 

@@ -27,9 +27,9 @@ def test_a_trip_has_the_partition_and_the_key_of_its_zone() -> None:
     messages = encoder().trips(START, START + HOUR_MS)
     found = 0
     for partition, own in enumerate(messages):
-        for seq, message in enumerate(own):
-            trip = msgspec.json.decode(message["value"])
-            assert message["key"] == b"%d" % trip["pickup_location_id"]
+        for seq, (key, value) in enumerate(own):
+            trip = msgspec.json.decode(value)
+            assert key == b"%d" % trip["pickup_location_id"]
             assert partition == partition_of(trip["pickup_location_id"], PARTITIONS)
             assert (trip["seq"], trip["run_id"]) == (seq, RUN)
             found += 1
@@ -38,7 +38,7 @@ def test_a_trip_has_the_partition_and_the_key_of_its_zone() -> None:
 
 def test_only_the_trips_of_the_requested_time_are_encoded() -> None:
     messages = encoder().trips(START + 100_000, START + 103_000)
-    trips = [msgspec.json.decode(message["value"]) for own in messages for message in own]
+    trips = [msgspec.json.decode(value) for own in messages for _, value in own]
     assert sorted(trip["pickup_ts"] for trip in trips) == [
         START + 1_000 * second for second in (100, 101, 102)
     ]
@@ -47,8 +47,9 @@ def test_only_the_trips_of_the_requested_time_are_encoded() -> None:
 def test_a_tick_has_no_key() -> None:
     messages = encoder().ticks(START)
     assert messages == PARTITIONS * [
-        {
-            "value": b'{"type":"tick","run_id":"0123456789ab","sim_ts":1727740800000,"trips":0,'
-            b'"checksum":"ef2fea0d9d38dc00"}'
-        }
+        (
+            None,
+            b'{"type":"tick","run_id":"0123456789ab","sim_ts":1727740800000,"trips":0,'
+            b'"checksum":"ef2fea0d9d38dc00"}',
+        )
     ]
