@@ -8,7 +8,7 @@ import redis
 
 from producers.control import RedisControl
 from producers.metrics import ROWS_REJECTED
-from producers.numbering import number_trips
+from producers.numbering import PartitionTrips, number_trips
 from producers.replay import Plan, Replay
 from producers.stream import KafkaStream
 from producers.surge import apply_surges
@@ -38,15 +38,9 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
     client = connect(redis_address, once=True)
     with redis_failures(redis_address):
         run = join_run(client)
-        trips = load_trips(run)
-        _log.info("run %s: %s", run.run_id, source_label(run))
-        _write_quality(client, fence, trips)
-        plan = Plan(
-            trips, run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours
-        )
-        partitions = len(load_offsets(client, TRIPS))
-        numbered = number_trips(trips, run.start_ts, run.end_ts, partitions)
-        stream = KafkaStream(kafka, run.run_id, numbered, health)
+        trips = _numbered_trips(client, fence, run)
+        plan = Plan(run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours)
+        stream = KafkaStream(kafka, run.run_id, trips, health)
         status = saved_status(client, plan.speed)
         resume_at = first_open_hour(client, run)
         last_command = status.command if status else "0-0"
@@ -61,6 +55,15 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             f", resumed at {clock_label(resume_at)}" if resume_at > run.start_ts else "",
         )
         replay.run()
+
+
+def _numbered_trips(client: redis.Redis, fence: Fence, run: RunInfo) -> list[PartitionTrips]:
+    """Return the trips of a run on each partition. A table of them all is not kept."""
+    table = load_trips(run)
+    _log.info("run %s: %s", run.run_id, source_label(run))
+    _write_quality(client, fence, table)
+    partitions = len(load_offsets(client, TRIPS))
+    return number_trips(table, run.start_ts, run.end_ts, partitions)
 
 
 def load_trips(run: RunInfo) -> TripTable:

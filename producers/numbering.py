@@ -1,5 +1,6 @@
 """The trips of a run, numbered on their partitions, with the checksums of the ticks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -7,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from producers.trips import TripTable
-from rushhour.core.checksums import Hashes, tick_checksum, trip_hashes
+from rushhour.core.arrays import Counts
+from rushhour.core.checksums import add, tick_checksum, total, trip_hashes
 from rushhour.core.events import Tick
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import zone_routes
@@ -24,7 +26,7 @@ class PartitionTrips:
     start_ts: int
     pickup_ts: npt.NDArray[np.int64]
     zone: npt.NDArray[np.int16]
-    totals: Hashes
+    totals: Sequence[int]
 
     def before(self, ts: int) -> int:
         """Return the number of trips before an instant (epoch ms)."""
@@ -32,7 +34,7 @@ class PartitionTrips:
 
     def tick(self, hour_ts: int) -> Tick:
         """Return the tick at the start of an hour, or at the end of the run (epoch ms)."""
-        trips_total = int(self.totals[(hour_ts - self.start_ts) // HOUR_MS])
+        trips_total = self.totals[(hour_ts - self.start_ts) // HOUR_MS]
         return Tick(hour_ts, self.before(hour_ts), tick_checksum(trips_total, hour_ts))
 
 
@@ -47,15 +49,21 @@ def number_trips(
     times, zones = table.pickup_ts[first:end], table.zone[first:end]
     of_zone = np.array([partition for partition, _ in zone_routes(partitions)], np.int16)
     of_trip = of_zone[zones - FIRST_ZONE]
-    order = np.argsort(of_trip, kind="stable")
-    bounds = np.searchsorted(of_trip[order], np.arange(partitions + 1))
-    hours = np.arange(start_ts, end_ts + 1, HOUR_MS)
     out: list[PartitionTrips] = []
-    for begin, until in pairwise(bounds):
-        own = order[begin:until]
+    for partition in range(partitions):
+        own = np.flatnonzero(of_trip == partition)
         pickup_ts, zone = times[own], zones[own]
-        hashes = trip_hashes(np.arange(len(own)), pickup_ts, zone)
-        sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(hashes)))
-        totals = sums[np.searchsorted(pickup_ts, hours, side="left")]
+        totals = _totals(pickup_ts, zone, np.arange(start_ts, end_ts + 1, HOUR_MS))
         out.append(PartitionTrips(start_ts, pickup_ts, zone, totals))
     return out
+
+
+def _totals(
+    pickup_ts: npt.NDArray[np.int64], zone: npt.NDArray[np.int16], hours: Counts
+) -> list[int]:
+    """Return the sum of the hashes of all trips before each hour, one hour after the other."""
+    totals = [0]
+    for first, end in pairwise(np.searchsorted(pickup_ts, hours).tolist()):
+        hashes = trip_hashes(np.arange(first, end), pickup_ts[first:end], zone[first:end])
+        totals.append(add(totals[-1], total(hashes)))
+    return totals

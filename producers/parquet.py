@@ -1,13 +1,19 @@
 """Open, check and identify TLC trip files in Parquet format.
 
-Whatever is wrong with a file is a `DataError` in one line. A file is read once and as a whole, so
-that the bytes that are parsed are those whose hash was taken.
+Whatever is wrong with a file is a `DataError` in one line.
+
+What is parsed is the content whose hash was taken: both are read from one open file, so another
+file that takes its place changes nothing. A file that is written to meanwhile is refused. That is
+told by its size and modification time: a write that the file system does not record there at once,
+as one through a network or a memory map, can pass.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +30,10 @@ from producers.datasets import (
 from rushhour.core.errors import DataError
 
 _MAGIC = b"PAR1"
+_BATCH_ROWS = 128 * 1024
 _T = TypeVar("_T")
+# Batches of rows, each as two Arrow arrays: pickup times and zones.
+Batches = Iterator[tuple[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +51,11 @@ def content_of(path: Path, dataset: str) -> FileContent:
     Raises
     ------
     DataError
-        If the file is of another kind, or cannot be read.
+        If the file is of another kind, cannot be read, or is written to meanwhile.
     """
-    with _file_errors(path), path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    with _unchanged(path) as file:
+        sha256 = _sha256(file)
         size = file.tell()
-        file.seek(0)
         with parquet_errors(path), pq.ParquetFile(file) as parquet:
             _check_schema(path, parquet.schema_arrow, dataset)
             return FileContent(parquet.metadata.num_rows, size, sha256)
@@ -70,34 +78,36 @@ def check_columns(path: Path, dataset: str) -> None:
         _check_schema(path, parquet.schema_arrow, dataset)
 
 
-def read_columns(path: Path, dataset: str, sha256: str | None, use: Callable[[Any, Any], _T]) -> _T:
-    """Return what `use` makes of the pickup times and zones of a TLC file, two Arrow columns.
+def read_columns(
+    path: Path, dataset: str, sha256: str | None, use: Callable[[int, Batches], _T]
+) -> _T:
+    """Return what `use` makes of a TLC file: of its number of rows, and of them in batches.
 
     `use` is called while errors of Arrow are turned into a `DataError`.
 
     Raises
     ------
     DataError
-        If the file is of another kind, cannot be read, or has another sha256 than the given one.
+        If the file is of another kind, cannot be read, is written to meanwhile, or has another
+        sha256 than the given one.
     """
-    with _file_errors(path):
-        content = path.read_bytes()
-    if sha256 is not None:
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256:
+    columns = [pickup_column(dataset), ZONE_COLUMN]
+    with _unchanged(path) as file:
+        if sha256 is not None and (found := _sha256(file)) != sha256:
             raise DataError(
                 f"{path} is not the file this run started with (sha256 {found}, expected "
                 f"{sha256}): restore it, or start over with `rushhour prepare --new`"
             )
-    column = pickup_column(dataset)
-    source = pa.BufferReader(content)
-    with (
-        parquet_errors(path),
-        pq.ParquetFile(source, page_checksum_verification=True) as parquet,
-    ):
-        _check_schema(path, parquet.schema_arrow, dataset)
-        table = parquet.read(columns=[column, ZONE_COLUMN])
-        return use(table.column(column), table.column(ZONE_COLUMN))
+        with (
+            parquet_errors(path),
+            pq.ParquetFile(file, page_checksum_verification=True) as parquet,
+        ):
+            _check_schema(path, parquet.schema_arrow, dataset)
+            batches = (
+                (batch.column(columns[0]), batch.column(columns[1]))
+                for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns)
+            )
+            return use(parquet.metadata.num_rows, batches)
 
 
 @contextmanager
@@ -114,6 +124,8 @@ def parquet_errors(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:  # a damaged file can make Arrow and NumPy raise almost anything
+        if isinstance(error, OSError) and error.errno is not None:  # not one of Arrow's own
+            raise _unreadable(path, error) from None
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise DataError(
             f"{path}: damaged Parquet file ({reason}): download it again"
@@ -121,6 +133,31 @@ def parquet_errors(path: Path) -> Iterator[None]:
             else f"{path}: not a Parquet file: --data takes a TLC trip file in Parquet "
             "format, and for `backtest` also one of hourly rides"
         ) from error
+
+
+@contextmanager
+def _unchanged(path: Path) -> Iterator[BufferedReader]:
+    """Open a file that nobody writes to until the end of the block.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or was written to.
+    """
+    with _file_errors(path), path.open("rb") as file:
+        before = _written(file)
+        yield file
+        if _written(file) != before:
+            raise DataError(f"{path} was written to while it was read: start again")
+
+
+def _written(file: BufferedReader) -> tuple[int, int]:
+    stat = os.fstat(file.fileno())
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _sha256(file: BufferedReader) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -132,9 +169,11 @@ def _file_errors(path: Path) -> Iterator[None]:
     except IsADirectoryError:
         raise is_a_directory(path) from None
     except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror or error}: check the path and its permissions"
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: {error.strerror or error}: check the path and its permissions")
 
 
 def _starts_as_parquet(path: Path) -> bool:

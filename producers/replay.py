@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from producers.clock import SimClock
-from producers.trips import TripTable
 from rushhour.core.clock import ClockStatus, Command, State
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import DAY_MS, HOUR_MS, SECOND_MS, clock_label, floor_hour
@@ -61,12 +60,14 @@ class Stream(Protocol):
     def flush(self) -> None:
         """Wait until every message is on the broker."""
 
+    def trips_before(self, ts: int) -> int:
+        """Return the number of trips of the run before an instant (epoch ms)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to replay: the trips of [`start_ts`, `end_ts`), whole hours in epoch ms."""
+    """What to replay: [`start_ts`, `end_ts`), whole hours in epoch ms."""
 
-    trips: TripTable
     start_ts: int
     end_ts: int
     speed: Speed
@@ -119,7 +120,6 @@ class Replay:
         self._throttled = False
         self._throttled_at = -math.inf
         self._logged_throttling = False
-        self._first_trip, self._next_trip = plan.trips.slice(plan.start_ts, self._position)
         self._status = replace(
             status or ClockStatus(plan.start_ts, setting, "starting", 0), speed_setting=setting
         )
@@ -159,14 +159,12 @@ class Replay:
                 self._clock = self._clock.rebase(self._position, now)
 
     def _emit_until(self, slice_end: int) -> None:
-        _, end = self._plan.trips.slice(self._position, slice_end)
         self._stream.send_trips(self._position, slice_end)
-        self._next_trip = end
         self._position = slice_end
         if slice_end % HOUR_MS == 0 and slice_end < self._plan.end_ts:
             self._stream.send_tick(slice_end)
         if slice_end % DAY_MS == 0:
-            sent = self._next_trip - self._first_trip
+            sent = self._stream.trips_before(slice_end)
             _log.info("simulated %s: %s trips sent", clock_label(slice_end), f"{sent:,}")
 
     def _is_too_far_ahead(self, slice_end: int) -> bool:
@@ -230,7 +228,7 @@ class Replay:
             now_ts=self._position,
             speed=str(self._clock.speed),
             state=state,
-            trips=self._next_trip - self._first_trip,
+            trips=self._stream.trips_before(self._position),
         )
         self._control.publish(self._status)
 

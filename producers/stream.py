@@ -24,6 +24,7 @@ class KafkaStream:
         health: Health | None = None,
     ) -> None:
         self._producer = BatchProducer(cluster, health)
+        self._partitions = partitions
         self._encoder = TripEncoder(run_id, partitions)
 
     def send_trips(self, start_ts: int, end_ts: int) -> None:
@@ -52,3 +53,7 @@ class KafkaStream:
         """Wait until every message is on the broker."""
         self._producer.flush()
         reach("producer.finished")
+
+    def trips_before(self, ts: int) -> int:
+        """Return the number of trips of the run before an instant (epoch ms)."""
+        return sum(trips.before(ts) for trips in self._partitions)

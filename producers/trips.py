@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from producers.parquet import read_columns
+from producers.parquet import Batches, read_columns
 from producers.synthetic import synthetic_trips
 from rushhour.core.arrays import Ints, Mask
 from rushhour.core.errors import DataError
@@ -47,44 +46,76 @@ class TripTable:
         return int(first), int(end)
 
 
-def select_trips(
-    pickup_ms: Ints,
-    zone: Ints,
-    window: tuple[int, int],
-    null_time: Mask | None = None,
-    null_zone: Mask | None = None,
-) -> TripTable:
-    """Select the rows that are trips of a window, ordered by pickup time.
-
-    Rows with the same pickup time keep their order.
+class TripSelection:
+    """Selects the rows that are trips of a window, from batches of the rows of a file.
 
     Parameters
     ----------
-    pickup_ms
-        Pickup time of each row, epoch milliseconds.
-    zone
-        Pickup zone of each row.
+    rows
+        The number of rows, at least.
     window
         First instant and end (exclusive), epoch milliseconds.
-    null_time, null_zone
-        Which rows have no time or no zone; their values in the arrays are ignored.
     """
-    start, end = window
-    never = np.zeros(len(pickup_ms), np.bool_)
-    checks = (
-        never if null_time is None else null_time,
-        (pickup_ms < start) | (pickup_ms >= end),
-        never if null_zone is None else null_zone,
-        (zone < FIRST_ZONE) | (zone > LAST_ZONE),
-    )
-    kept = ~never
-    rejected: dict[str, int] = {}
-    for reason, failed in zip(REASONS, checks, strict=True):
-        rejected[reason] = int(np.count_nonzero(kept & failed))
-        kept &= ~failed
-    times = pickup_ms[kept].astype(np.int64)
-    order = np.argsort(times, kind="stable")
-    return TripTable(times[order], zone[kept].astype(np.int16)[order], len(pickup_ms), rejected)
+
+    def __init__(self, rows: int, window: tuple[int, int]) -> None:
+        self._window = window
+        self._times = np.empty(rows, np.int64)
+        self._zones = np.empty(rows, np.int16)
+        self._rejected = dict.fromkeys(REASONS, 0)
+        self._kept = 0
+
+    def add(
+        self,
+        pickup_ms: Ints,
+        zone: Ints,
+        null_time: Mask | None = None,
+        null_zone: Mask | None = None,
+    ) -> None:
+        """Select from the next rows.
+
+        Parameters
+        ----------
+        pickup_ms
+            Pickup time of each row, epoch milliseconds.
+        zone
+            Pickup zone of each row.
+        null_time, null_zone
+            Which rows have no time or no zone; their values in the arrays are ignored.
+        """
+        start, until = self._window
+        never = np.zeros(len(pickup_ms), np.bool_)
+        checks = (
+            never if null_time is None else null_time,
+            (pickup_ms < start) | (pickup_ms >= until),
+            never if null_zone is None else null_zone,
+            (zone < FIRST_ZONE) | (zone > LAST_ZONE),
+        )
+        kept = ~never
+        for reason, failed in zip(REASONS, checks, strict=True):
+            self._rejected[reason] += int(np.count_nonzero(kept & failed))
+            kept &= ~failed
+        end = self._kept + int(np.count_nonzero(kept))
+        self._times[self._kept : end] = pickup_ms[kept]
+        self._zones[self._kept : end] = zone[kept]
+        self._kept = end
+
+    def table(self) -> TripTable:
+        """Return the selected trips; those of one pickup time are in the order of their rows."""
+        times, zone = self._times[: self._kept], self._zones[: self._kept]
+        start, _ = self._window
+        # Time and row in one number, sorted in place: less memory than an index of a stable sort.
+        # A month in ms has 32 bits, which leaves 31 for the row.
+        row_bits = len(times).bit_length()
+        times -= start
+        times <<= row_bits
+        row = np.arange(len(times))
+        times |= row
+        times.sort(kind="stable")  # the fastest, since files are nearly in order
+        zone = zone[np.bitwise_and(times, (1 << row_bits) - 1, out=row)]
+        times >>= row_bits
+        times += start
+        rows = self._kept + sum(self._rejected.values())
+        return TripTable(times, zone, rows, self._rejected)
 
 
 def read_trips(path: Path, dataset: str, month: str, sha256: str | None = None) -> TripTable:
@@ -93,7 +124,7 @@ def read_trips(path: Path, dataset: str, month: str, sha256: str | None = None) 
     Parameters
     ----------
     path
-        The file, which is read once.
+        The file.
     dataset
         `yellow` or `green`.
     month
@@ -104,13 +135,15 @@ def read_trips(path: Path, dataset: str, month: str, sha256: str | None = None) 
     Raises
     ------
     DataError
-        If the file cannot be read, is not a file of this dataset, has another content, or has no
-        trip of the month.
+        If the file cannot be read, is not a file of this dataset, has another content, is written
+        to meanwhile, or has no trip of the month.
     UsageError
         If the month is invalid.
     """
     window = parse_month(month)
-    table = read_columns(path, dataset, sha256, lambda times, zones: _select(times, zones, window))
+    table = read_columns(
+        path, dataset, sha256, lambda rows, batches: _select(rows, batches, window)
+    )
     if not len(table):
         counts = ", ".join(f"{reason} {count}" for reason, count in table.rejected.items())
         raise DataError(
@@ -133,31 +166,28 @@ def synthetic_table(dataset: str, month: str) -> TripTable:
     return TripTable(pickup_ts, zone, len(pickup_ts), dict.fromkeys(REASONS, 0))
 
 
-def _select(times: Any, zones: Any, window: tuple[int, int]) -> TripTable:
-    return select_trips(
-        _epoch_ms(times),
-        _to_numpy(zones),
-        window,
-        null_time=_nulls(times),
-        null_zone=_nulls(zones),
-    )
+def _select(rows: int, batches: Batches, window: tuple[int, int]) -> TripTable:
+    selection = TripSelection(rows, window)
+    for times, zones in batches:
+        selection.add(_epoch_ms(times), _to_numpy(zones), _nulls(times), _nulls(zones))
+    return selection.table()
 
 
 def _epoch_ms(times: Any) -> npt.NDArray[np.int64]:
-    ticks: npt.NDArray[np.int64] = _to_numpy(times.cast(pa.int64()))
+    ticks: npt.NDArray[np.int64] = _to_numpy(times.view(pa.int64()))
     per_ms = _TICKS_PER_MS[times.type.unit]
     return ticks if per_ms == 1 else ticks // per_ms
 
 
 def _to_numpy(column: Any) -> npt.NDArray[Any]:
     if column.null_count:
-        column = pc.fill_null(column, 0)
+        column = column.fill_null(0)
     # to_numpy() of Arrow imports pandas, which takes longer than reading the file.
-    return np.from_dlpack(column.combine_chunks())
+    return np.from_dlpack(column)
 
 
 def _nulls(column: Any) -> Mask | None:
     if not column.null_count:
         return None
-    mask: Mask = column.is_null().to_numpy()
+    mask: Mask = column.is_null().to_numpy(zero_copy_only=False)
     return mask

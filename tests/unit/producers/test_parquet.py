@@ -1,10 +1,14 @@
 """The content of a trip file: what identifies it, and what becomes of a damaged one."""
 
 import hashlib
+import os
 import random
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -52,16 +56,41 @@ def test_a_file_is_read_with_its_own_hash_only(file: Path) -> None:
     )
 
 
-def test_the_bytes_that_are_parsed_are_those_that_were_hashed(file: Path) -> None:
-    """Replace the file at the moment at which its hash is taken."""
-    expected = sha256_of(file)
+def while_hashing(change: Callable[[], object]) -> AbstractContextManager[object]:
+    """Change something after the hash of a file was taken, and before it is parsed."""
+    digest = hashlib.file_digest
 
-    def replace_and_hash(_: bytes) -> object:
-        write_trips(file, [("2024-10-01 12:00:00", 1)])
-        return mock.Mock(hexdigest=lambda: expected)
+    def then_change(file: Any, name: str) -> object:
+        found = digest(file, name)
+        change()
+        return found
 
-    with mock.patch("producers.parquet.hashlib.sha256", replace_and_hash):
-        assert len(read_trips(file, "green", MONTH, expected)) == 31
+    return mock.patch("producers.parquet.hashlib.file_digest", then_change)
+
+
+def test_a_file_that_is_replaced_after_its_hash_was_taken_is_not_parsed(file: Path) -> None:
+    sha256, content = sha256_of(file), file.read_bytes()
+    other = write_trips(file.with_name("other.parquet"), [("2024-10-01 12:00:00", 1)])
+    with while_hashing(lambda: other.replace(file)):
+        assert len(read_trips(file, "green", MONTH, sha256)) == 31
+    file.write_bytes(content)
+    other = write_trips(file.with_name("other.parquet"), [("2024-10-01 12:00:00", 1)])
+    with while_hashing(lambda: other.replace(file)):
+        assert content_of(file, "green") == FileContent(31, len(content), sha256)
+
+
+def test_a_file_that_is_written_to_after_its_hash_was_taken_is_refused(file: Path) -> None:
+    sha256, content = sha256_of(file), file.read_bytes()
+    for read in (
+        lambda: content_of(file, "green"),
+        lambda: read_trips(file, "green", MONTH, sha256),
+    ):
+        os.utime(file, (0, 0))  # whatever the resolution of its times is
+        with (
+            while_hashing(lambda: file.write_bytes(content)),  # of the same size
+            pytest.raises(DataError, match=r"^.* was written to while it was read: start again$"),
+        ):
+            read()
 
 
 @pytest.mark.parametrize("checksums", [False, True])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.trips import REASONS, TripTable, read_trips, select_trips, synthetic_table
+from producers.trips import REASONS, TripSelection, TripTable, read_trips, synthetic_table
 from rushhour.core.errors import DataError
 from rushhour.core.hours import DAY_MS, HOUR_MS, parse_month
 from tests.fixtures.trips import official_file
@@ -37,18 +37,24 @@ def reason_of(row: tuple[int, int, bool, bool]) -> str | None:
     return None if 1 <= zone <= 265 else "unknown_zone"
 
 
-@given(rows)
-def test_accept_keeps_the_good_rows_in_stable_order_and_counts_the_rest(
-    given_rows: list[tuple[int, int, bool, bool]],
+def select(given_rows: list[tuple[int, int, bool, bool]], batch: int, capacity: int) -> TripTable:
+    selection = TripSelection(capacity, (START, END))
+    for i in range(0, len(given_rows), batch):
+        times, zones, null_times, null_zones = zip(*given_rows[i : i + batch], strict=True)
+        selection.add(
+            np.array(times, np.int64),
+            np.array(zones, np.int64),
+            np.array(null_times, np.bool_),
+            np.array(null_zones, np.bool_),
+        )
+    return selection.table()
+
+
+@given(rows, st.integers(1, 10), st.integers(0, 3))
+def test_the_good_rows_are_kept_in_stable_order_and_the_rest_is_counted(
+    given_rows: list[tuple[int, int, bool, bool]], batch: int, spare: int
 ) -> None:
-    columns = list(zip(*given_rows, strict=True)) or [(), (), (), ()]
-    table = select_trips(
-        np.array(columns[0], np.int64),
-        np.array(columns[1], np.int64),
-        (START, END),
-        null_time=np.array(columns[2], np.bool_),
-        null_zone=np.array(columns[3], np.bool_),
-    )
+    table = select(given_rows, batch, len(given_rows) + spare)
     reasons = [reason_of(row) for row in given_rows]
     kept = [row for row, reason in zip(given_rows, reasons, strict=True) if reason is None]
     expected = sorted(kept, key=lambda row: row[0])  # sorted() is stable
@@ -61,7 +67,9 @@ def test_accept_keeps_the_good_rows_in_stable_order_and_counts_the_rest(
 def test_many_trips_of_one_instant_stay_in_row_order() -> None:
     # Short arrays are sorted in a way that is always stable, so the test above cannot tell.
     zone = np.random.RandomState(1).randint(1, 266, 10_000)
-    table = select_trips(np.tile([NOON_TS, START], 5_000), zone, (START, END))
+    selection = TripSelection(len(zone), (START, END))
+    selection.add(np.tile([NOON_TS, START], 5_000), zone)
+    table = selection.table()
     assert np.array_equal(table.zone, np.concatenate((zone[1::2], zone[::2])))
 
 
