@@ -55,7 +55,7 @@ _WATCH_S = 1.0
 _FIRST_REPORT_S, _REPORT_S = 10.0, 60.0
 _LIBRARIES = "libraries"
 # Another version of one of these may round otherwise, or learn otherwise.
-_RESULTS_DEPEND_ON = ("numpy", "pandas", "river")
+_RESULTS_DEPEND_ON = ("numpy", "river")
 # Raises the generation ARGV[3], if it still is that one, the run is ARGV[1] and the epoch ARGV[2].
 _RAISE = Script("""
 local held = {redis.call('HGET', KEYS[1], 'run_id'), redis.call('GET', KEYS[2])}
