@@ -1,26 +1,10 @@
-"""What a peer cannot have, and a Kafka that cannot be started, are said in one line."""
+"""Where no Kafka can be started, the reason and what to do are one line."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks.peers import broker, environments
-
-
-def test_an_environment_is_made_once_and_again_when_its_requirements_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(environments, "_REQUIREMENTS", tmp_path)
-    (tmp_path / "peer.txt").write_text("")
-    python = environments.interpreter(tmp_path, "peer")
-    mark = python.parent / "mark"
-    mark.touch()
-    assert environments.interpreter(tmp_path, "peer") == python
-    assert mark.exists()
-    (tmp_path / "peer.txt").write_text("no such requirement\n")
-    with pytest.raises(environments.UnavailableError, match="Invalid requirement"):
-        environments.interpreter(tmp_path, "peer")
-    assert not mark.exists()
+from benchmarks.peers import broker
 
 
 def test_a_kafka_that_cannot_be_started_names_the_flag_for_another(
