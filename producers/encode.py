@@ -1,11 +1,11 @@
 """Trips and ticks as Kafka messages, grouped by partition."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from producers.numbering import PartitionTrips
 from rushhour.core.codec import Codec, trip_codec
 from rushhour.core.events import Trip, TripEvent
-from rushhour.core.topics import Message, Messages, zone_key
+from rushhour.core.topics import Message, zone_key
 from rushhour.core.zones import ZONE_IDS
 
 
@@ -17,16 +17,17 @@ class TripEncoder:
         self._partitions = partitions
         self._keys = {zone: zone_key(zone) for zone in ZONE_IDS}
 
-    def trips(self, start_ts: int, end_ts: int) -> Messages:
-        """Return the trips of [`start_ts`, `end_ts`), epoch ms, for each partition, in order."""
-        return [self._encode(trips, start_ts, end_ts) for trips in self._partitions]
+    def trips(self, start_ts: int, end_ts: int) -> Iterator[Iterable[Message]]:
+        """Yield the trips of [`start_ts`, `end_ts`), epoch ms, of each partition, in order."""
+        for trips in self._partitions:
+            yield self._encode(trips, start_ts, end_ts)
 
     def ticks(self, hour_ts: int) -> list[Message]:
         """Return the tick of each partition; it has no key, because it concerns all zones."""
         return [(None, self._codec.encode(trips.tick(hour_ts))) for trips in self._partitions]
 
-    def _encode(self, trips: PartitionTrips, start_ts: int, end_ts: int) -> list[Message]:
+    def _encode(self, trips: PartitionTrips, start_ts: int, end_ts: int) -> Iterable[Message]:
         first, end = trips.before(start_ts), trips.before(end_ts)
         times, zones = trips.pickup_ts[first:end].tolist(), trips.zone[first:end].tolist()
         values = self._codec.encode_columns(Trip, range(first, end), times, zones)
-        return list(zip(map(self._keys.__getitem__, zones), values, strict=True))
+        return zip(map(self._keys.__getitem__, zones), values, strict=True)

@@ -35,11 +35,10 @@ class KafkaStream:
         KafkaFailure
             If a message could not be delivered.
         """
-        by_partition = self._encoder.trips(start_ts, end_ts)
-        count = sum(map(len, by_partition))
+        count = self.trips_before(end_ts) - self.trips_before(start_ts)
         if count:
             reach("producer.trips", hour=floor_hour(start_ts))
-        for partition, messages in enumerate(by_partition):
+        for partition, messages in enumerate(self._encoder.trips(start_ts, end_ts)):
             self._producer.send(TRIPS, partition, messages)
         TRIPS_SENT.inc(count)
 
