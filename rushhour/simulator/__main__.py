@@ -2,6 +2,7 @@
 
 import sys
 
+import rushhour.simulator.started  # noqa: F401 - the time of the command begins here
 from rushhour.core.errors import INTERRUPTED
 
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import redis
 
@@ -138,6 +139,11 @@ class RunView:
     def score(self, model: str, field: str) -> float | None:
         """Return a rolling score of a model, such as `mae_24h`; None if it is not known yet."""
         return number(self.models.get(model, {}).get(field))
+
+
+def read_hours_closed(client: redis.Redis) -> int:
+    """Return how many hours are closed, without reading the whole run."""
+    return int(cast(str | None, client.hget(keys.QUALITY, "hours_closed")) or 0)
 
 
 def number(text: str | None) -> float | None:

@@ -1,6 +1,7 @@
 """A figure of every zone, as Redis holds it (hash zone -> value) and as an array."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -12,7 +13,8 @@ from rushhour.core.models import DECIMALS
 from rushhour.core.topics import partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 
-_FIELDS = tuple(map(str, ZONE_IDS))
+_FIELDS = tuple(str(zone).encode() for zone in ZONE_IDS)
+_NO_VALUE = NOT_KNOWN.encode()
 
 
 def all_zones() -> ZoneMask:
@@ -65,9 +67,13 @@ def rows(values: Iterable[Any], zones: ZoneMask) -> Iterator[tuple[int, Any]]:
             yield zone, value
 
 
-def from_hash(fields: Mapping[str, str]) -> Floats:
-    """Return a hash as a column: NaN where a zone is missing or its value is not known."""
+def from_hash(fields: Mapping[bytes, bytes]) -> Floats:
+    """Return a hash as a column: NaN where a zone is missing or its value is not known.
+
+    It is read as the bytes that Redis sends: decoding two million fields of a month takes longer
+    than all else.
+    """
     if not fields:
         return unknown()
-    values = (fields.get(field, NOT_KNOWN) for field in _FIELDS)
-    return np.array([np.nan if value == NOT_KNOWN else float(value) for value in values])
+    values = map(fields.get, _FIELDS, repeat(_NO_VALUE))
+    return np.array([np.nan if value == _NO_VALUE else float(value) for value in values])

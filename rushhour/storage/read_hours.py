@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import redis
+from redis.client import NEVER_DECODE
 
 from rushhour.core import keys
 from rushhour.core.arrays import Floats
@@ -41,7 +42,9 @@ def read_hours(
         pipe = client.pipeline(transaction=False)
         for names in keys_of.values():
             for key in names:
-                pipe.hgetall(key)
+                pipe.execute_command(  # type: ignore[no-untyped-call]
+                    "HGETALL", key, **{NEVER_DECODE: True}
+                )
         columns = map(from_hash, pipe.execute())
         for hour, names in keys_of.items():
             yield _tables(run, hour, {key: next(columns) for key in names})

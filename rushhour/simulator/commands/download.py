@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from producers.datasets import official_file
-from producers.download import download as fetch
+from producers.download import download as download_file
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema
@@ -14,9 +15,7 @@ from rushhour.simulator.documents import schema
 
 def download(settings: Settings, output: Output) -> None:
     """Download the official trip file of a month into the cache, unless it is there."""
-    file = official_file(settings.dataset, settings.month)
-    with download_progress(output, settings) as advance:
-        path = fetch(file, settings.cache_dir, advance)
+    path = fetch(settings, output)
     size = path.stat().st_size
     if output.as_json:
         output.document(
@@ -28,10 +27,23 @@ def download(settings: Settings, output: Output) -> None:
         output.show(f"{path} ({size:,} bytes)")
 
 
+def fetch(settings: Settings, output: Output) -> Path:
+    """Return the official trip file of a month; download it, with progress, unless it is there.
+
+    Raises
+    ------
+    UnreachableError
+        If the network is unreachable.
+    DataError
+        If the download fails for another reason.
+    """
+    file = official_file(settings.dataset, settings.month)
+    with _progress(output, settings) as advance:
+        return download_file(file, settings.cache_dir, advance)
+
+
 @contextmanager
-def download_progress(
-    output: Output, settings: Settings
-) -> Iterator[Callable[[int, int | None], None]]:
+def _progress(output: Output, settings: Settings) -> Iterator[Callable[[int, int | None], None]]:
     """Yield a callback (bytes done, bytes in all) that draws a progress bar once it is called."""
     progress = Progress(
         TextColumn("{task.description}"),

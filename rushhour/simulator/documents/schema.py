@@ -216,7 +216,13 @@ class Report(Document, frozen=True, kw_only=True):
     run: Run
     counts: Counts
     scores: Scores
-    wall_s: Annotated[float, Meta(description="wall time of the run, seconds")]
+    wall_s: Annotated[
+        float,
+        Meta(
+            description="seconds from the start of the command until every process of the pipeline "
+            "had ended; the report and the saving of Redis follow"
+        ),
+    ]
     trips: Annotated[int, Meta(description="trips sent")]
     trips_per_s: Annotated[float, Meta(description="trips sent per second of wall time")]
     processes: list[Process]

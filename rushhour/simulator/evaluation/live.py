@@ -6,10 +6,31 @@ from rushhour.core.hours import HOUR_MS
 from rushhour.core.run import RunInfo
 from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.storage.clock import first_open_hour
+from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.read_hours import read_hours
+
+
+class RunReader:
+    """Reads the hours of a run as they are closed: at its end, few are left to read."""
+
+    def __init__(self, client: redis.Redis, run: RunInfo) -> None:
+        self._client = client
+        self._run = run
+        self._hours: list[HourTables] = []
+
+    def update(self) -> None:
+        """Read the hours that were closed since the last call."""
+        first = self._run.start_ts + len(self._hours) * HOUR_MS
+        hours = range(first, first_open_hour(self._client, self._run), HOUR_MS)
+        self._hours += read_hours(self._client, self._run, hours)
+
+    def arrays(self) -> RunArrays:
+        """Return the hours that were read; none before the first one is closed."""
+        return RunArrays.of(self._run.start_ts, self._hours)
 
 
 def read_run(client: redis.Redis, run: RunInfo) -> RunArrays:
     """Return the closed hours of a run; no hours before the first one is closed."""
-    hours = range(run.start_ts, first_open_hour(client, run), HOUR_MS)
-    return RunArrays.of(run.start_ts, read_hours(client, run, hours))
+    reader = RunReader(client, run)
+    reader.update()
+    return reader.arrays()

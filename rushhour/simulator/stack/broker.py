@@ -1,4 +1,6 @@
-"""The embedded broker: `python -m rushhour.simulator.stack.broker` runs librdkafka's mock cluster.
+"""The embedded broker: librdkafka's mock cluster as a process.
+
+    python -m rushhour.simulator.stack.broker [TOPIC ...]
 
 A Kafka broker in memory with the real protocol, part of confluent-kafka. Its limits: topics are
 created with 4 partitions when they are first requested, and each partition keeps only its latest
@@ -8,22 +10,20 @@ Source: librdkafka, `rdkafka_mock.h` and `test.mock.num.brokers` in CONFIGURATIO
 """
 
 import signal
+import sys
 
 import confluent_kafka as ck
 
-from rushhour.core.settings import Settings
 from rushhour.core.topics import TOPICS
-from rushhour.runtime.process import run_process
 
 _TIMEOUT_S = 10.0
 
 
 def main() -> None:
-    """Start the cluster, print its bootstrap address on one line, and wait for SIGTERM."""
+    """Start the cluster, print its bootstrap address on one line, and run until a signal."""
     cluster = ck.Producer({"test.mock.num.brokers": 1, "log_level": 2})
-    names = Settings.load().cluster("")
-    for topic in TOPICS:
-        metadata = cluster.list_topics(names.topic(topic), timeout=_TIMEOUT_S)
+    for topic in sys.argv[1:] or TOPICS:
+        metadata = cluster.list_topics(topic, timeout=_TIMEOUT_S)
     broker = next(iter(metadata.brokers.values()))
     print(f"{broker.host}:{broker.port}", flush=True)
     while True:
@@ -31,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_process("broker", main)
+    main()

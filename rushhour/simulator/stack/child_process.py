@@ -1,6 +1,7 @@
 """A child process: start, watch and stop it, and account for its CPU time and memory."""
 
 import ctypes
+import json
 import os
 import resource
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from rushhour.runtime.logs import message_of
 
 _STOP_S = 5.0
 _POLL_S = 0.02
+_SAMPLE_S = 0.25  # between two looks at the memory of a process
+_WARM_START = "rushhour.simulator.stack.warm_start"
 _PR_SET_PDEATHSIG = 1
 _KIB = 1024
 _USERS_ERRORS = {error.exit_code for error in (UsageError, DataError, KafkaFailure, RedisFailure)}
@@ -56,6 +60,8 @@ class ChildProcess:
         File that its output is written to.
     env
         Variables to add to the environment of this process.
+    waits
+        It waits for `begin`, which sends its settings to its standard input.
 
     Raises
     ------
@@ -64,18 +70,25 @@ class ChildProcess:
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        waits: bool = False,
     ) -> None:
         self.name = name
         self.log = log
         self.exit_code: int | None = None
         self.cost: Cost | None = None
         self._peak_bytes: int | None = None
+        self._sample_due = 0.0
         try:
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
                     command,
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=os.environ | (env or {}),
@@ -90,6 +103,20 @@ class ChildProcess:
         """Start a module of this installation; the working directory is not searched for it."""
         return cls(name, (sys.executable, "-P", "-m", module), log, env)
 
+    @classmethod
+    def loading(cls, name: str, module: str, kind: str, log: Path) -> "ChildProcess":
+        """Start a module of a pipeline that loads its libraries, and works once it may `begin`.
+
+        `kind` is what the process calls itself, such as `consumer`.
+        """
+        return cls(name, (sys.executable, "-P", "-m", _WARM_START, module, kind), log, waits=True)
+
+    def begin(self, env: Mapping[str, str]) -> None:
+        """Let a process that is `loading` begin its work, with these variables."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError), self._process.stdin as settings:  # `check` tells of its end
+            settings.write(json.dumps(dict(env)).encode())
+
     @property
     def pid(self) -> int:
         """The process id."""
@@ -98,7 +125,7 @@ class ChildProcess:
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
         if self.exit_code is None:
-            self._peak_bytes = _peak_bytes(self.pid) or self._peak_bytes
+            self._sample_memory()
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
                 self.exit_code = self._process.returncode = os.waitstatus_to_exitcode(status)
@@ -115,6 +142,13 @@ class ChildProcess:
             return None
         ticks = stat.rpartition(")")[2].split()[_UTIME_FIELD : _UTIME_FIELD + 2]
         return Cost(sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), self._peak_bytes or 0)
+
+    def _sample_memory(self) -> None:
+        """Note the peak up to now, a few times a second at most."""
+        now = time.monotonic()
+        if now >= self._sample_due:
+            self._sample_due = now + _SAMPLE_S
+            self._peak_bytes = _peak_bytes(self.pid) or self._peak_bytes
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; return whether the process ended in time."""

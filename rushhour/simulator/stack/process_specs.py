@@ -19,6 +19,19 @@ class ProcessSpec:
     settings: Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a process is in a pipeline.
+
+    `kind` is `producer`, `dataflow` or `consumer`; `number` counts those of a kind, from 0.
+    """
+
+    name: str
+    kind: str
+    module: str
+    number: int
+
+
 def process_specs(settings: Settings, run: RunInfo) -> list[ProcessSpec]:
     """Return the processes of a run, in the order of the data flow.
 
@@ -28,17 +41,17 @@ def process_specs(settings: Settings, run: RunInfo) -> list[ProcessSpec]:
     first_port = settings.metrics_port
     return [
         ProcessSpec(
-            name,
-            module,
+            role.name,
+            role.module,
             shared.model_copy(
                 update={
-                    "process": number,
+                    "process": role.number,
                     "metrics_port": None if first_port is None else first_port + index,
                     "stay_alive": False,  # `up` waits for their end
                 }
             ),
         )
-        for index, (name, module, number) in enumerate(_processes(run))
+        for index, role in enumerate(roles(run.dataflows, run.consumers))
     ]
 
 
@@ -50,19 +63,30 @@ def start_process(spec: ProcessSpec, directory: Path) -> ChildProcess:
     StackError
         If it cannot be started.
     """
-    log = directory / f"{spec.name}.log"
+    log = _log(directory, spec.name)
     return ChildProcess.python(spec.name, spec.module, log, spec.settings.as_environment())
 
 
-def _processes(run: RunInfo) -> Iterator[tuple[str, str, int]]:
-    """Yield name, module and number of each process."""
-    yield "producer", "producers", 0
-    for name, module, count in (
-        ("dataflow", "dataflows", run.dataflows),
-        ("consumer", "consumers", run.consumers),
-    ):
+def load_process(role: Role, directory: Path) -> ChildProcess:
+    """Start a process that loads its libraries and waits for its settings.
+
+    Raises
+    ------
+    StackError
+        If it cannot be started.
+    """
+    return ChildProcess.loading(role.name, role.module, role.kind, _log(directory, role.name))
+
+
+def _log(directory: Path, name: str) -> Path:
+    return directory / f"{name}.log"
+
+
+def roles(dataflows: int, consumers: int) -> Iterator[Role]:
+    """Yield what processes a pipeline has, in the order of the data flow."""
+    for kind, count in (("producer", 1), ("dataflow", dataflows), ("consumer", consumers)):
         for number in range(count):
-            yield name if count == 1 else f"{name}-{number}", module, number
+            yield Role(kind if count == 1 else f"{kind}-{number}", kind, f"{kind}s", number)
 
 
 def _addresses(processes: int) -> list[str]:

@@ -1,6 +1,7 @@
 """A running pipeline: its servers, embedded or given, and the processes between them."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -16,9 +17,15 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.redis_address import RedisAddress
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
+from rushhour.core.topics import TOPICS
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.child_process import ChildProcess, Cost
-from rushhour.simulator.stack.process_specs import process_specs, start_process
+from rushhour.simulator.stack.process_specs import (
+    load_process,
+    process_specs,
+    roles,
+    start_process,
+)
 from rushhour.simulator.stack.redis_server import EmbeddedRedis, port_for_clients
 from rushhour.simulator.stack.session import Session
 from rushhour.simulator.stack.setup import prepare
@@ -33,7 +40,8 @@ class Stack:
     """The servers of a run and, once started, its processes by name.
 
     `processes` is in the order of starting, which is against the flow of data: consumers, dataflow
-    processes, producer. So nothing is sent before its reader runs.
+    processes, producer. So nothing is sent before its reader runs. `loading` holds those that wait
+    for their settings.
     """
 
     directory: Path
@@ -42,6 +50,7 @@ class Stack:
     redis_address: RedisAddress
     client: redis.Redis
     servers: list[ChildProcess]
+    loading: dict[str, ChildProcess] = field(default_factory=dict)
     processes: dict[str, ChildProcess] = field(default_factory=dict)
 
     def start_pipeline(self, run: RunInfo) -> None:
@@ -67,7 +76,12 @@ class Stack:
         servers = {"kafka": bootstrap, "redis": address.url}
         specs = process_specs(self.settings.model_copy(update=servers), run)
         for spec in reversed(specs):
-            self.processes[spec.name] = start_process(spec, self.directory)
+            process = self.loading.pop(spec.name, None)
+            if process is None:
+                process = start_process(spec, self.directory)
+            else:
+                process.begin(spec.settings.as_environment())
+            self.processes[spec.name] = process
 
     def stop_pipeline(self) -> None:
         """Stop the processes, the producer first; mark an unfinished replay as stopped."""
@@ -100,8 +114,10 @@ class Stack:
 
 
 @contextmanager
-def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
+def open_stack(settings: Settings, directory: Path, *, preload: bool = False) -> Iterator[Stack]:
     """Yield a stack with running servers; stop everything on exit, after errors as well.
+
+    With `preload`, the processes load their libraries meanwhile, until `start_pipeline`.
 
     An embedded Redis saves its data when it stops, so that the run can be read later. If no hour
     was closed, the run saved before is kept instead.
@@ -119,14 +135,13 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
         redis_address = settings.redis_address
         if settings.kafka is None:
             settings = settings.model_copy(update={"kafka_conf": {}})  # that of another Kafka
-            broker = ChildProcess.python(
-                "broker",
-                "rushhour.simulator.stack.broker",
-                directory / "broker.log",
-                settings.as_environment(),
-            )
+            broker = _start_broker(settings, directory)
             stops.callback(broker.stop)
             servers.append(broker)
+        loading: dict[str, ChildProcess] = {}
+        for role in roles(settings.dataflows, settings.consumers) if preload else ():
+            loading[role.name] = load_process(role, directory)
+            stops.callback(loading[role.name].stop)
         if redis_address is None:
             embedded = EmbeddedRedis(directory, port_for_clients(settings.redis_port))
             stops.push(_SaveAndStop(embedded, directory))
@@ -135,7 +150,13 @@ def open_stack(settings: Settings, directory: Path) -> Iterator[Stack]:
         bootstrap = settings.kafka or _address_of(broker)
         client = connect(redis_address)
         stack = Stack(
-            directory, settings, settings.cluster(bootstrap), redis_address, client, servers
+            directory,
+            settings,
+            settings.cluster(bootstrap),
+            redis_address,
+            client,
+            servers,
+            loading,
         )
         stops.callback(stack.stop_pipeline)
         yield stack
@@ -173,6 +194,12 @@ class _SaveAndStop(AbstractContextManager[None]):
             return bool(connect(self._server.url).exists(keys.CITY_HOURLY))
         except (RedisFailure, redis.RedisError):
             return False
+
+
+def _start_broker(settings: Settings, directory: Path) -> ChildProcess:
+    command = [sys.executable, "-P", "-m", "rushhour.simulator.stack.broker"]
+    topics = map(settings.cluster("").topic, TOPICS)
+    return ChildProcess("broker", [*command, *topics], directory / "broker.log")
 
 
 def _address_of(broker: ChildProcess | None) -> str:

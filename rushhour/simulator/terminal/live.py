@@ -11,7 +11,7 @@ from rich.live import Live
 from rushhour.core.hours import HOURS_PER_DAY, SECOND_MS
 from rushhour.core.models import REFERENCE
 from rushhour.core.speed import Speed
-from rushhour.simulator.run_view import RunView
+from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.terminal.consoles import Console
 from rushhour.simulator.terminal.figures import count, figure
 from rushhour.simulator.terminal.live_screen import live_screen
@@ -25,7 +25,9 @@ _ROOM_FOR_CTRL_C = 3  # the terminal echoes ^C behind the screen; on a line of i
 
 def open_view(client: redis.Redis, console: Console, addresses: Mapping[str, str]) -> "View":
     """Return the view that suits a console; a quiet one shows nothing."""
-    if console.is_live and not console.quiet:
+    if console.quiet:
+        return QuietView()
+    if console.is_live:
         return LiveView(client, console, addresses)
     return LogView(client, console)
 
@@ -33,9 +35,7 @@ def open_view(client: redis.Redis, console: Console, addresses: Mapping[str, str
 class View(ABC):
     """Shows a run a few times a second while it is entered."""
 
-    def __init__(self, client: redis.Redis, console: Console) -> None:
-        self._client = client
-        self._console = console
+    def __init__(self) -> None:
         self._next = 0.0
 
     def __enter__(self) -> "View":
@@ -49,18 +49,27 @@ class View(ABC):
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _EVERY_S
-            self._show(now, RunView.read(self._client))
+            self._show(now)
 
     @abstractmethod
-    def _show(self, now: float, view: RunView) -> None:
+    def _show(self, now: float) -> None:
         """Show the state of the run at `now` (monotonic seconds)."""
+
+
+class QuietView(View):
+    """Shows nothing, and reads nothing."""
+
+    def _show(self, now: float) -> None:
+        pass
 
 
 class LiveView(View):
     """Redraws a screen."""
 
     def __init__(self, client: redis.Redis, console: Console, addresses: Mapping[str, str]) -> None:
-        super().__init__(client, console)
+        super().__init__()
+        self._client = client
+        self._console = console
         self._addresses = addresses
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._past: deque[tuple[float, int, int]] = deque()
@@ -72,7 +81,8 @@ class LiveView(View):
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def _show(self, now: float, view: RunView) -> None:
+    def _show(self, now: float) -> None:
+        view = RunView.read(self._client)
         size = self._console.width - _ROOM_FOR_CTRL_C, self._console.height - 1
         screen = live_screen(view, self._rates(now, view), self._addresses, size)
         self._live.update(screen, refresh=True)
@@ -95,14 +105,17 @@ class LogView(View):
     """Prints a line for each simulated day that is closed."""
 
     def __init__(self, client: redis.Redis, console: Console) -> None:
-        super().__init__(client, console)
+        super().__init__()
+        self._client = client
+        self._console = console
         self._days = 0
 
-    def _show(self, now: float, view: RunView) -> None:
-        days = view.hours_closed // HOURS_PER_DAY
+    def _show(self, now: float) -> None:
+        days = read_hours_closed(self._client) // HOURS_PER_DAY
         if days > self._days:
             self._days = days
-            self._console.print(day_line(view), soft_wrap=not self._console.is_tty)
+            line = day_line(RunView.read(self._client))
+            self._console.print(line, soft_wrap=not self._console.is_tty)
 
 
 def day_line(view: RunView) -> str:

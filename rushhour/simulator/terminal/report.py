@@ -27,7 +27,7 @@ def report(view: RunView, evaluation: Evaluation) -> RenderableType:
 
 def costs_report(costs: Mapping[str, Cost | None], wall_s: float, trips: int) -> RenderableType:
     """Return what each process used."""
-    title = f"cost: {wall_s:.1f} s of wall time, {trips / wall_s:,.0f} trips/s"
+    title = f"cost: {wall_s:.1f} s from the start of the command, {trips / wall_s:,.0f} trips/s"
     table = FittedTable(Column("process", is_text=True), Column("CPU"), Column("peak memory"))
     for name, cost in costs.items():
         if cost is not None:

@@ -3,16 +3,18 @@
 import csv
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from dataflows.forecasting.forecasters import model_names
+from rushhour.core import keys
 from rushhour.core.models import SERVED
 from rushhour.core.settings import Settings
 from rushhour.simulator.evaluation.demand import find_demand
-from rushhour.simulator.evaluation.live import read_run
+from rushhour.simulator.evaluation.live import RunReader, read_run
 from rushhour.simulator.evaluation.offline import replay
 from rushhour.simulator.stack.open_run import open_run
 from rushhour.storage.runs import load_run
@@ -60,6 +62,27 @@ def test_a_backtest_reproduces_a_live_run_exactly(
     np.testing.assert_array_equal(live.forecast.upper, offline.forecast.upper, strict=True)
     np.testing.assert_array_equal(live.alerts, offline.alerts, strict=True)
     assert (~np.isnan(live.alerts[:, 73])).any()  # or there would be nothing to compare
+
+
+def test_a_run_that_is_read_as_it_grows_equals_one_that_is_read_at_its_end(
+    after_run: Rushhour, settings: SettingsFactory
+) -> None:
+    with open_run(settings(state_dir=after_run.state_dir)) as opened:
+        client = opened.client
+        run = load_run(client)
+        at_its_end = read_run(client, run)
+        closed: Any = client.xrange(keys.CITY_HOURLY)
+        client.delete(keys.CITY_HOURLY)
+        reader = RunReader(client, run)
+        for start in (0, 0, 30, len(closed)):
+            for entry_id, fields in closed[reader.arrays().hours : start]:
+                client.xadd(keys.CITY_HOURLY, fields, id=entry_id)
+            reader.update()
+            assert reader.arrays().hours == start
+    grown = reader.arrays()
+    np.testing.assert_array_equal(grown.rides, at_its_end.rides)
+    for model, predicted in at_its_end.forecast.by_model.items():
+        np.testing.assert_array_equal(grown.forecast.by_model[model], predicted, strict=True)
 
 
 def test_both_commands_write_the_same_rows_and_show_the_same_scores(

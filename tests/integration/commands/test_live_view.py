@@ -33,6 +33,22 @@ def test_a_quiet_log_is_empty(client: redis.Redis) -> None:
     log = StringIO()
     save_run(client, RUN)
     write_hash(client, keys.QUALITY, {"hours_closed": 48, "rides": 1})
+    commands = commands_processed(client)
     with open_view(client, Console(log, quiet=True), {}) as view:
         view.update()
     assert log.getvalue() == ""
+    assert commands_processed(client) == commands + 1  # this one
+
+
+def test_a_log_reads_the_run_only_when_a_day_is_over(client: redis.Redis) -> None:
+    save_run(client, RUN)
+    write_hash(client, keys.QUALITY, {"hours_closed": 30, "rides": 1})
+    with LogView(client, Console(StringIO())) as view:
+        view._show(0.0)
+        commands = commands_processed(client)
+        view._show(1.0)
+        assert commands_processed(client) == commands + 2  # how many hours are closed, and this one
+
+
+def commands_processed(client: redis.Redis) -> int:
+    return int(client.info("stats")["total_commands_processed"])

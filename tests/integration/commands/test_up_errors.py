@@ -79,7 +79,7 @@ def test_a_second_run_does_not_share_the_state_directory_while_the_first_one_dow
         messages.append((ended.code, ended.one_line()))
         raise DataError("the download failed")
 
-    monkeypatch.setattr(up, "wanted_run", download)
+    monkeypatch.setattr(up, "find_trips", download)
     cli(rushhour, *up_args(two_days, "max"))
 
     ((code, message),) = messages

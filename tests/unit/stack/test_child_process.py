@@ -85,6 +85,38 @@ def test_a_process_that_ignores_sigterm_is_killed(
     assert process.exit_code == -signal.SIGKILL
 
 
+@pytest.fixture
+def loading(tmp_path: Path) -> Iterator[ChildProcess]:
+    """A consumer that loads its libraries and waits for its settings."""
+    process = ChildProcess.loading("consumer-1", "consumers", "consumer", tmp_path / "log")
+    yield process
+    process.stop()
+
+
+def test_a_process_that_was_loading_begins_with_the_settings_that_it_gets(
+    loading: ChildProcess,
+) -> None:
+    loading.begin({"RUSHHOUR_AHEAD_HOURS": "0"})
+    assert loading.wait(60.0)
+    assert loading.exit_code == 2
+    assert loading.last_message().startswith("ahead_hours '0' is invalid")
+
+
+def test_a_process_that_gets_no_settings_ends_without_a_word(loading: ChildProcess) -> None:
+    """As when `up` is killed before it knows them."""
+    assert loading._process.stdin is not None
+    loading._process.stdin.close()
+    assert loading.wait(60.0)
+    assert (loading.exit_code, loading.log_lines()) == (0, [""])
+
+
+def test_a_process_that_died_while_loading_is_reported_by_its_check(loading: ChildProcess) -> None:
+    loading.stop()
+    loading.begin({})
+    with pytest.raises(StackError, match=r"^the consumer-1 was killed by signal 15"):
+        loading.check()
+
+
 def test_a_program_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"^the consumer could not be started: .*No such file"):
         ChildProcess("consumer", ("/nonexistent",), tmp_path / "log")

@@ -1,0 +1,132 @@
+"""What `rushhour up` does with a running stack: replay a month, show it, and report."""
+
+import time
+from urllib.parse import urlsplit
+
+from rushhour.core.hours import clock_label
+from rushhour.core.labels import source_label
+from rushhour.core.run import RunInfo
+from rushhour.simulator.commands.interrupts import Interrupts
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.documents.run import report_document
+from rushhour.simulator.evaluation.live import RunReader
+from rushhour.simulator.evaluation.scoring import evaluate
+from rushhour.simulator.run_view import RunView, read_hours_closed
+from rushhour.simulator.stack.redis_server import DEFAULT_PORT
+from rushhour.simulator.stack.stack import Stack
+from rushhour.simulator.started import seconds_since_start
+from rushhour.simulator.terminal import report
+from rushhour.simulator.terminal.live import open_view
+from rushhour.simulator.terminal.locations import redis_cli
+from rushhour.simulator.terminal.screens import time_label
+
+_POLL_S = 0.05
+_READ_S = 0.25
+
+
+class Replay:
+    """The replay of one run.
+
+    Parameters
+    ----------
+    stack
+        Its servers and processes.
+    run
+        What is replayed.
+    output
+        Where it is shown.
+    interrupts
+        Raise when the user asks to stop.
+    """
+
+    def __init__(self, stack: Stack, run: RunInfo, output: Output, interrupts: Interrupts) -> None:
+        self._stack = stack
+        self._run = run
+        self._output = output
+        self._interrupts = interrupts
+        self._hours = RunReader(stack.client, run)
+        self._wall_s = 0.0
+
+    def begin(self) -> None:
+        """Say what is replayed, and let the processes begin."""
+        for line in _announcement(self._stack, self._run):
+            self._output.note(line)
+        self._stack.start_pipeline(self._run)
+
+    def watch(self) -> bool:
+        """Show the run until every process is done; return False if the user stopped it."""
+        stack = self._stack
+        read_at = 0.0
+        try:
+            with open_view(stack.client, self._output.notes, _addresses(stack)) as view:
+                while not stack.is_done():
+                    self._interrupts.check()
+                    view.update()
+                    if time.monotonic() >= read_at:
+                        self._hours.update()
+                        read_at = time.monotonic() + _READ_S
+                    time.sleep(_POLL_S)
+                self._wall_s = seconds_since_start()
+                view.update()
+        except KeyboardInterrupt:
+            stack.stop_pipeline()  # first, so that the time is the one that is saved
+            stopped_at = RunView.read(stack.client).now_ts
+            self._output.note(f"stopped at {time_label(stopped_at, 'the start')}")
+            return False
+        return True
+
+    def report(self) -> None:
+        """Print the report of a finished run."""
+        costs = self._stack.costs()
+        view = RunView.read(self._stack.client)
+        self._hours.update()
+        evaluation = evaluate(self._hours.arrays())
+        if self._output.as_json:
+            self._output.document(report_document(view, evaluation, costs, self._wall_s))
+            return
+        trips = view.clock.trips if view.clock else 0
+        costs_report = report.costs_report(costs, self._wall_s, trips)
+        self._output.show(report.report(view, evaluation), costs_report)
+
+    def stay(self) -> None:
+        """Keep the servers up until Ctrl-C."""
+        self._output.note(
+            f"Redis stays up until Ctrl-C: `{redis_cli(self._stack.redis_address)}`, "
+            "or `rushhour status` in another terminal"
+        )
+        try:
+            while True:
+                self._interrupts.check()
+                self._stack.is_done()
+                time.sleep(_POLL_S)
+        except KeyboardInterrupt:
+            pass
+
+    def hours_closed(self) -> int:
+        """Return how many hours are closed."""
+        return read_hours_closed(self._stack.client)
+
+
+def _announcement(stack: Stack, run: RunInfo) -> list[str]:
+    settings = stack.settings
+    span = f"{clock_label(run.start_ts)} to {clock_label(run.end_ts)}"
+    kafka, redis = _addresses(stack).values()
+    if settings.kafka is None:
+        kafka += " (embedded)"
+    if settings.redis is None:
+        redis += f" (embedded: {redis_cli(stack.redis_address)})"
+    lines = [
+        f"replaying  {source_label(run)}",
+        f"hours      {run.hours} ({span}) at {settings.speed}",
+        f"Kafka      {kafka}",
+        f"Redis      {redis}",
+    ]
+    wanted = settings.redis_port or DEFAULT_PORT
+    if settings.redis is None and urlsplit(stack.redis_address.url).port not in {None, wanted}:
+        lines.append(f"           port {wanted} is taken: this is the next free one")
+    return lines
+
+
+def _addresses(stack: Stack) -> dict[str, str]:
+    """Return where each server is."""
+    return {"Kafka": stack.kafka.bootstrap, "Redis": str(stack.redis_address)}
