@@ -1,8 +1,8 @@
-"""What each stage of the pipeline costs: medians of several whole runs on this machine.
+"""What each part of the pipeline costs: medians of several runs of `rushhour up --profile`.
 
     python benchmarks/stages.py [--runs 3] [--dataset yellow] [FLAGS OF rushhour up]
 
-Prints one Markdown table. Needs the trip file (see `rushhour download`).
+Prints one Markdown table, that of docs/scaling.md. Needs the trip file (see `rushhour download`).
 """
 
 import argparse
@@ -24,6 +24,7 @@ _DOES = {
     "consumer": "join, score, write Redis",
     "broker": "librdkafka's mock cluster",
     "redis": "redis-server",
+    "up": "start, show, report",
 }
 
 
@@ -31,8 +32,9 @@ def run_once(flags: Sequence[str]) -> Report:
     """Run `rushhour up` as fast as it can, and return its report."""
     rushhour = Path(sys.executable).with_name("rushhour")
     with tempfile.TemporaryDirectory() as state:
-        command = [str(rushhour), "up", "--json", "-q", "--speed", "max", "--state-dir", state]
-        done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
+        command = [str(rushhour), "up", "--profile", "--json", "-q", "--speed", "max"]
+        command += ["--state-dir", state, *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"rushhour up failed: {done.stderr.strip()}")
     report: Report = json.loads(done.stdout)
@@ -41,24 +43,33 @@ def run_once(flags: Sequence[str]) -> Report:
 
 def table(reports: Sequence[Report]) -> str:
     """Return the medians of some runs as a Markdown table."""
-    lines = ["| process | does | CPU s | peak memory |", "|---|---|---|---|"]
-    for process in reports[0]["processes"]:
-        name = process["name"]
+    lines = [
+        "| part | does | CPU s | of that, threads of libraries | peak memory |",
+        "|---|---|---|---|---|",
+    ]
+    for parts in zip(*(report["profile"] for report in reports), strict=True):
+        name = parts[0]["name"]
         kind = name.rstrip("-0123456789")  # of several, each is numbered
-        cpu_s = statistics.median(_values(reports, name, "cpu_s"))
-        peak = statistics.median(_values(reports, name, "peak_memory_bytes"))
-        lines.append(f"| {name} | {_DOES[kind]} | {cpu_s:.1f} | {peak / _MIB:.0f} MiB |")
+        cpu = _cell(".1f", [_sum(part["cpu_user_s"], part["cpu_system_s"]) for part in parts])
+        threads = _cell(".1f", [part["cpu_other_threads_s"] for part in parts])
+        peak = _cell(".0f", [part["peak_memory_bytes"] for part in parts], _MIB, " MiB")
+        lines.append(f"| {name} | {_DOES[kind]} | {cpu} | {threads} | {peak} |")
     walls = sorted(report["wall_s"] for report in reports)
-    span = f"{walls[0]:.1f} to {walls[-1]:.1f}"
-    median = statistics.median(walls)
-    lines.append(f"| **whole pipeline** | wall time: {median:.1f} s ({span}) | | |")
+    span = f"{statistics.median(walls):.1f} s ({walls[0]:.1f} to {walls[-1]:.1f})"
+    first = _cell(".1f", [report["first_hour_s"] for report in reports], unit=" s")
+    lines.append(f"| **all** | wall time: {span}; first hour: {first} | | | |")
     return "\n".join(lines)
 
 
-def _values(reports: Sequence[Report], process: str, field: str) -> list[float]:
-    return [
-        each[field] for report in reports for each in report["processes"] if each["name"] == process
-    ]
+def _sum(*values: float | None) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _cell(form: str, values: Sequence[float | None], scale: float = 1.0, unit: str = "") -> str:
+    """Return the median of some figures; a dash if one is not known."""
+    known = [value for value in values if value is not None]
+    return f"{statistics.median(known) / scale:{form}}{unit}" if len(known) == len(values) else "-"
 
 
 def main() -> None:

@@ -16,8 +16,10 @@ from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import PREDICTIONS
 from rushhour.runtime.fence import Fence
+from rushhour.runtime.waiting import Waiting
 from rushhour.storage.runs import load_offsets
 
+_WAITING = Waiting("redis")
 _log = logging.getLogger(__name__)
 
 
@@ -93,12 +95,13 @@ class Consumer:
     ) -> None:
         """Learn updates, write them with their offsets, and close hours for the city."""
         self._scores.update_all(updates)
-        with REDIS_WRITE.time():
+        with REDIS_WRITE.time(), _WAITING:
             closed = self._writer.write(
                 updates, self._scores, offsets, next_hours, self._duplicates
             )
         self._city.note(updates)
-        self._city.close(closed)
+        with _WAITING:
+            self._city.close(closed)
 
     def end(self) -> None:
         """Check that Redis holds all that was written, and log the end of the run."""

@@ -18,9 +18,11 @@ from rushhour.runtime.kafka import assigned_consumer, check_messages
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.records import RecordReader, RunRecords
+from rushhour.runtime.waiting import Waiting
 
 _MAX_MESSAGES = 10_000
 _WAIT_S = 0.5
+_WAITING = Waiting("events")
 
 E = TypeVar("E", HourlyRides, Prediction, AlertEvent)
 
@@ -97,7 +99,8 @@ class EventsReader:
 
     def _poll(self) -> list[ck.Message]:
         # poll returns as soon as there is one message; consume would wait for its whole timeout.
-        first = self._consumer.poll(_WAIT_S)
+        with _WAITING:
+            first = self._consumer.poll(_WAIT_S)
         if first is None:
             return []
         return [first, *self._consumer.consume(_MAX_MESSAGES, timeout=0)]

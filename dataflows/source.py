@@ -20,11 +20,13 @@ from rushhour.runtime.kafka import assigned_consumer, check_messages, next_offse
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.records import RecordReader, RunRecords
+from rushhour.runtime.waiting import Waiting
 from rushhour.storage.columns import zones_of
 
 _MAX_MESSAGES = 10_000
 # Long enough for a batch to accumulate under load, short compared to a simulated hour.
 _IDLE = timedelta(milliseconds=3)
+_WAITING = Waiting("trips")
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +73,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         KafkaFailure
             If the broker no longer has the next offset, or fails permanently.
         """
+        _WAITING.end()
         self._health.beat()
         if self._position.ended:
             raise StopIteration
@@ -78,6 +81,7 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         self._idle = not messages
         self._measure_lag()
         if self._idle:
+            _WAITING.begin()  # until the next call, of any partition
             return []
         check_messages(messages)
         own, events = self._records.events(messages)

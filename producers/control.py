@@ -7,7 +7,7 @@ from typing import Any
 import redis
 
 from producers.metrics import export
-from producers.replay import Updates
+from producers.replay import Updates, WaitingFor
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import UsageError
@@ -16,10 +16,16 @@ from rushhour.core.run import RunInfo
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
+from rushhour.runtime.waiting import Waiting
 from rushhour.storage.clock import check_entry
 
 _MILLISECOND_S = 0.001
 _ENTRIES_AT_ONCE = 100  # of each stream; the next poll reads the rest
+_WAITING: dict[WaitingFor, Waiting] = {
+    "clock": Waiting("clock"),
+    "closed_hours": Waiting("closed_hours"),
+}
+_WAITING_FOR_REDIS = Waiting("redis")
 
 
 class RedisControl:
@@ -64,7 +70,7 @@ class RedisControl:
             keys.CITY_HOURLY: f"{last_closed}-0",
         }
 
-    def wait(self, seconds: float) -> Updates:
+    def wait(self, seconds: float, reason: WaitingFor) -> Updates:
         """Return news, waiting up to `seconds` for the first.
 
         Raises
@@ -73,10 +79,11 @@ class RedisControl:
             If `city:hourly` holds an entry that is not of the run.
         """
         self._health.beat()
-        if 0 < seconds < _MILLISECOND_S:  # Redis blocks for whole milliseconds
-            time.sleep(seconds)
-        block = int(seconds * SECOND_MS) or None
-        replies: Any = self._client.xread(self._last_ids, _ENTRIES_AT_ONCE, block)
+        with _WAITING[reason] if seconds else _WAITING_FOR_REDIS:
+            if 0 < seconds < _MILLISECOND_S:  # Redis blocks for whole milliseconds
+                time.sleep(seconds)
+            block = int(seconds * SECOND_MS) or None
+            replies: Any = self._client.xread(self._last_ids, _ENTRIES_AT_ONCE, block)
         commands: list[tuple[str, Command | UsageError]] = []
         last_closed: int | None = None
         for stream, entries in replies:

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from producers.clock import SimClock
 from rushhour.core.clock import ClockStatus, Command, State
@@ -30,6 +30,10 @@ _UNTHROTTLED_S = 1.0
 _log = logging.getLogger(__name__)
 
 
+# What the replay waits for: its next slice to be due, or hours that it is ahead of to be closed.
+WaitingFor = Literal["clock", "closed_hours"]
+
+
 @dataclass(frozen=True, slots=True)
 class Updates:
     """News from Redis: commands with their ids, and the last closed hour (epoch ms)."""
@@ -41,7 +45,7 @@ class Updates:
 class Control(Protocol):
     """The Redis side of the replay."""
 
-    def wait(self, seconds: float) -> Updates:
+    def wait(self, seconds: float, reason: WaitingFor) -> Updates:
         """Return news, waiting up to `seconds` for the first."""
 
     def publish(self, status: ClockStatus) -> None:
@@ -149,7 +153,7 @@ class Replay:
             self._poll_control(min(due - now, _POLL_INTERVAL_S))
         elif self._is_too_far_ahead(slice_end):
             self._throttled = True
-            self._poll_control(_POLL_INTERVAL_S)
+            self._poll_control(_POLL_INTERVAL_S, "closed_hours")
             self._clock = self._clock.rebase(self._position, self._wall())
         else:
             self._throttled = self._throttled and now - due > _SLICE_S
@@ -171,9 +175,9 @@ class Replay:
         hour = floor_hour(slice_end - 1)
         return hour - self._last_closed > self._plan.ahead_hours * HOUR_MS
 
-    def _poll_control(self, seconds: float) -> None:
+    def _poll_control(self, seconds: float, reason: WaitingFor = "clock") -> None:
         """Wait up to `seconds` for news, apply commands, publish the status."""
-        updates = self._control.wait(seconds)
+        updates = self._control.wait(seconds, reason)
         if updates.last_closed is not None:
             self._last_closed = updates.last_closed
         for command_id, command in updates.commands:

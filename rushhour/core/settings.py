@@ -164,6 +164,10 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int | None, Field(ge=1, le=65_535)] = Field(
         None, description="first port of /metrics and /healthz, one per process; else none"
     )
+    profile_dir: Annotated[Path | None, ENVIRONMENT_ONLY] = Field(
+        None,
+        description="directory where a process leaves what it used and waited for; else none",
+    )
     stay_alive: Annotated[bool, ENVIRONMENT_ONLY] = Field(
         False, description="whether a process stays alive after its work is done"
     )

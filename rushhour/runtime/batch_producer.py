@@ -12,9 +12,12 @@ from rushhour.core.topics import Message
 from rushhour.runtime.kafka import kafka_failures, message_position, producer_config
 from rushhour.runtime.kafka_watch import KafkaWatch
 from rushhour.runtime.monitor import Health
+from rushhour.runtime.profile import traffic
+from rushhour.runtime.waiting import Waiting
 
 _QUEUE_FULL_WAIT_S = 0.01
 _FLUSH_WAIT_S = 1.0
+_WAITING = Waiting("kafka")
 
 
 class BatchProducer:
@@ -51,6 +54,9 @@ class BatchProducer:
             delivered.
         """
         name, produce = self._cluster.topic(topic), self._producer.produce
+        if traffic.is_wanted:
+            messages = list(messages)
+            traffic.count(sent=len(messages))
         try:
             # One call each takes less time than `produce_batch`, which looks up names in a dict.
             for key, value in messages:
@@ -85,7 +91,7 @@ class BatchProducer:
         """
         waiting = True
         while waiting:
-            with kafka_failures(self._cluster):
+            with kafka_failures(self._cluster), _WAITING:
                 waiting = self._producer.flush(_FLUSH_WAIT_S) > 0
             self._raise_failure()
             if waiting:
@@ -93,7 +99,8 @@ class BatchProducer:
 
     def _produce_when_room(self, *message: Any) -> None:
         while True:
-            self._poll(_QUEUE_FULL_WAIT_S)
+            with _WAITING:
+                self._poll(_QUEUE_FULL_WAIT_S)
             self._health.beat()
             with suppress(BufferError):
                 self._producer.produce(*message)

@@ -11,6 +11,7 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.runtime.failpoints import limit
 from rushhour.runtime.kafka_watch import KafkaWatch, WatchedConsumer
 from rushhour.runtime.monitor import Health
+from rushhour.runtime.profile import traffic
 
 _SOCKET_TIMEOUT_S = 10.0
 
@@ -120,7 +121,7 @@ def assigned_consumer(
 
 
 def check_messages(messages: Sequence[ck.Message]) -> None:
-    """Raise if a polled batch holds an error instead of a message.
+    """Count the messages of a polled batch; raise if it holds an error instead of one.
 
     Raises
     ------
@@ -128,6 +129,7 @@ def check_messages(messages: Sequence[ck.Message]) -> None:
         Names topic, partition, offset and the error of Kafka. Raised for a gap as well (an offset
         that the broker no longer has), because `auto.offset.reset` is `error`.
     """
+    traffic.count(received=len(messages))
     for message in messages:
         error = message.error()
         if error is not None:

@@ -17,13 +17,15 @@ from prometheus_client import Gauge
 
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.runtime.monitor import Health
+from rushhour.runtime.profile import traffic
 
 KAFKA_UP = Gauge("rushhour_kafka_up", "Whether Kafka answers every client of this process")
 KAFKA_UP.set(math.nan)  # a process without work has no client
 
 _INTERVAL_MS = 1000
+_PROFILE_INTERVAL_MS = 250  # the last bytes of a client are missing from its profile
 # A connection may be opened anew, as after a time without requests: that is no outage.
-_LOST_AFTER = 3  # statistics without a connection
+_LOST_AFTER_MS = 3000  # without a connection in any statistics
 # In the statistics: a broker that is up. The group coordinator, which is not used, does not count.
 _CONNECTED = re.compile(r'"source":"(?:configured|learned|internal)", "state":"UP"')
 _TIME = re.compile(r'"time":(\d+)')  # when they were made, seconds since 1970
@@ -90,6 +92,7 @@ class KafkaWatch:
         self.failure: str | None = None
         self._cluster = cluster
         self._missed = 0
+        self._interval_ms = _PROFILE_INTERVAL_MS if traffic.is_wanted else _INTERVAL_MS
         self._reason = ""
         self._state = _states.setdefault(health, KafkaState(cluster.bootstrap, health))
         self._state.add(self)
@@ -97,19 +100,21 @@ class KafkaWatch:
     def callbacks(self) -> dict[str, Any]:
         """Return the properties of a client that is watched."""
         return {
-            "statistics.interval.ms": _INTERVAL_MS,
+            "statistics.interval.ms": self._interval_ms,
             "stats_cb": self._on_statistics,
             "error_cb": self._on_error,
         }
 
     def _on_statistics(self, statistics: str) -> None:
+        if traffic.is_wanted:
+            traffic.note(statistics)
         # Searches: to decode the document would cost a hundred times more.
         made = _TIME.search(statistics)
         if made is not None and time.time() - int(made[1]) > _STALE_S:
             return  # nobody has polled the client meanwhile: what follows is newer
         up = _CONNECTED.search(statistics) is not None
         self._missed = 0 if up else self._missed + 1
-        if up or self._missed == _LOST_AFTER:
+        if up or self._missed * self._interval_ms == _LOST_AFTER_MS:
             if self.connected != up:
                 self.connected = up
                 self._state.update(self._reason)

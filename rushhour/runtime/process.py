@@ -24,6 +24,7 @@ from rushhour.runtime.lease import Lease
 from rushhour.runtime.logs import set_up_logging
 from rushhour.runtime.monitor import Health, serve
 from rushhour.runtime.outage import RedisState, is_outage
+from rushhour.runtime.profile import profiled
 from rushhour.runtime.redis_client import connect
 
 _DEFECT = 1
@@ -141,7 +142,7 @@ def run_pipeline_process(name: str, main: Main) -> NoReturn:
         state = RedisState(redis_address, health)
         process = f"{name}-{settings.process}"
         lease = Lease(redis_address, process, state, _ending.because)
-        with lease as fence:
+        with profiled(settings.profile_dir, process), lease as fence:
             _run_through_outages(lambda: main(settings, health, fence), lease, state, health)
         health.done()
         if settings.stay_alive:

@@ -14,10 +14,11 @@ from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.stack.redis_server import DEFAULT_PORT
 from rushhour.simulator.stack.stack import Stack
-from rushhour.simulator.started import seconds_since_start
+from rushhour.simulator.started import Times, seconds_since_start
 from rushhour.simulator.terminal import report
 from rushhour.simulator.terminal.live import open_view
 from rushhour.simulator.terminal.locations import redis_cli
+from rushhour.simulator.terminal.profile import profile_report
 from rushhour.simulator.terminal.screens import time_label
 
 _POLL_S = 0.05
@@ -45,7 +46,7 @@ class Replay:
         self._output = output
         self._interrupts = interrupts
         self._hours = RunReader(stack.client, run)
-        self._wall_s = 0.0
+        self._times = Times(0.0)
 
     def begin(self) -> None:
         """Say what is replayed, and let the processes begin."""
@@ -56,17 +57,19 @@ class Replay:
     def watch(self) -> bool:
         """Show the run until every process is done; return False if the user stopped it."""
         stack = self._stack
-        read_at = 0.0
+        read_at, first_hour_s = 0.0, None
         try:
             with open_view(stack.client, self._output.notes, _addresses(stack)) as view:
                 while not stack.is_done():
                     self._interrupts.check()
                     view.update()
-                    if time.monotonic() >= read_at:
+                    if first_hour_s is None or time.monotonic() >= read_at:
                         self._hours.update()
                         read_at = time.monotonic() + _READ_S
+                        if first_hour_s is None and self._hours.count:
+                            first_hour_s = seconds_since_start()
                     time.sleep(_POLL_S)
-                self._wall_s = seconds_since_start()
+                self._times = Times(seconds_since_start(), first_hour_s)
                 view.update()
         except KeyboardInterrupt:
             stack.stop_pipeline()  # first, so that the time is the one that is saved
@@ -81,12 +84,17 @@ class Replay:
         view = RunView.read(self._stack.client)
         self._hours.update()
         evaluation = evaluate(self._hours.arrays())
+        profile = self._stack.profile()
         if self._output.as_json:
-            self._output.document(report_document(view, evaluation, costs, self._wall_s))
+            document = report_document(view, evaluation, costs, self._times, profile)
+            self._output.document(document)
             return
         trips = view.clock.trips if view.clock else 0
-        costs_report = report.costs_report(costs, self._wall_s, trips)
-        self._output.show(report.report(view, evaluation), costs_report)
+        self._output.show(report.report(view, evaluation))
+        if profile is None:
+            self._output.show(report.costs_report(costs, self._times, trips))
+        else:
+            self._output.show(profile_report(profile, self._times, trips))
 
     def stay(self) -> None:
         """Keep the servers up until Ctrl-C."""

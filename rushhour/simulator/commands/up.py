@@ -15,11 +15,14 @@ from rushhour.simulator.stack.state_dir import hold_state_dir
 from rushhour.storage.runs import find_run
 
 
-def up(settings: Settings, output: Output, *, stay: bool, restart: bool) -> None:
+def up(
+    settings: Settings, output: Output, *, stay: bool, restart: bool, profile: bool = False
+) -> None:
     """Replay a month from start to end.
 
     With `stay`, the servers are kept up after the report until Ctrl-C. With `restart`, another run
-    on a given Redis is deleted.
+    on a given Redis is deleted. With `profile`, the report says what each part has used and waited
+    for.
 
     Raises
     ------
@@ -31,15 +34,15 @@ def up(settings: Settings, output: Output, *, stay: bool, restart: bool) -> None
         If the user stops the run before its end.
     """
     with hold_state_dir(settings.state_dir):
-        _run(settings, output, stay=stay, restart=restart)
+        _run(settings, output, stay=stay, restart=restart, profile=profile)
 
 
-def _run(settings: Settings, output: Output, *, stay: bool, restart: bool) -> None:
+def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profile: bool) -> None:
     existing = None if restart else _run_on_given_redis(settings)
     file = find_trips(settings, output, existing)
     with (
         deferred() as interrupts,
-        open_stack(settings, settings.state_dir, preload=True) as stack,
+        open_stack(settings, settings.state_dir, preload=True, profile=profile) as stack,
         redis_failures(stack.redis_address),
     ):
         from rushhour.simulator.commands.replay import Replay  # noqa: PLC0415 - loads NumPy and Rich

@@ -146,6 +146,55 @@ class Process(Document, frozen=True, kw_only=True):
     peak_memory_bytes: Annotated[int, Meta(description="peak of resident memory")]
 
 
+Count = int | None
+
+
+class Wait(Document, frozen=True, kw_only=True):
+    """A time in which the thread that does the work of a process did not use the CPU.
+
+    That for `core` is counted from the start of the process; some of it is in the others as well.
+    """
+
+    reason: Annotated[
+        str,
+        Meta(
+            description="`closed_hours` (the replay is as far ahead as it may be), `clock` (the "
+            "next trips are not due, or the replay is paused), `trips` or `events` (none came), "
+            "`kafka` (a full queue, or the end of all deliveries), `redis` (its replies), or "
+            "`core` (all of them were busy)"
+        ),
+    ]
+    seconds: float
+
+
+class Part(Document, frozen=True, kw_only=True):
+    """What a process or a server has used, exchanged and waited for during a run.
+
+    Null is not known. That is all of a server which the command has not started, but for the
+    counts of a given Redis: those of all its clients.
+    """
+
+    name: Annotated[str, Meta(description="such as `producer`; `up` is the command itself")]
+    cpu_user_s: Annotated[Number, Meta(description="CPU time in programs, seconds")]
+    cpu_system_s: Annotated[Number, Meta(description="CPU time in the kernel, seconds")]
+    cpu_other_threads_s: Annotated[
+        Number,
+        Meta(description="of both, that of threads of libraries: all but the main one"),
+    ]
+    peak_memory_bytes: Annotated[Count, Meta(description="peak of resident memory")]
+    messages_in: Annotated[Count, Meta(description="messages read from Kafka; commands of Redis")]
+    messages_out: Annotated[Count, Meta(description="messages sent to Kafka")]
+    bytes_in: Annotated[
+        Count,
+        Meta(description="bytes of these, without the last 0.25 s; of Redis, all that it read"),
+    ]
+    bytes_out: Annotated[
+        Count,
+        Meta(description="bytes of the messages sent, likewise; of Redis, all that it wrote"),
+    ]
+    waits: Annotated[list[Wait], Meta(description="the longest first")]
+
+
 OBJECTS: tuple[type[Document], ...] = (
-    Run, Location, Hour, Counts, RollingScore, WorstZone, Scores, Score, Band, Process,
+    Run, Location, Hour, Counts, RollingScore, WorstZone, Scores, Score, Band, Process, Part, Wait,
 )  # fmt: skip

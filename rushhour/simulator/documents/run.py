@@ -1,6 +1,6 @@
 """Documents about a run: its state, its models, its zones, its closed hours, its report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rushhour.core import keys
@@ -12,6 +12,8 @@ from rushhour.simulator.documents.scores import scores_document
 from rushhour.simulator.evaluation.scoring import Evaluation
 from rushhour.simulator.run_view import RunView, number
 from rushhour.simulator.stack.child_process import Cost
+from rushhour.simulator.stack.profile import Part
+from rushhour.simulator.started import Times
 
 _SCORE_FIELDS = tuple(
     f"{figure}_{window}"
@@ -135,15 +137,21 @@ def clock_document(clock: ClockStatus) -> schema.Clock:
 
 
 def report_document(
-    view: RunView, evaluation: Evaluation, costs: Mapping[str, Cost | None], wall_s: float
+    view: RunView,
+    evaluation: Evaluation,
+    costs: Mapping[str, Cost | None],
+    times: Times,
+    profile: Sequence[Part] | None,
 ) -> schema.Report:
     """Return the report at the end of a run."""
+    wall_s = times.wall_s
     trips = view.clock.trips if view.clock else 0
     return schema.Report(
         run=run_document(view.run),
         counts=_counts(view),
         scores=scores_document(evaluation),
         wall_s=round(wall_s, 3),
+        first_hour_s=None if times.first_hour_s is None else round(times.first_hour_s, 3),
         trips=trips,
         trips_per_s=round(trips / wall_s, 1),
         processes=[
@@ -153,6 +161,24 @@ def report_document(
             for name, cost in costs.items()
             if cost is not None
         ],
+        profile=None if profile is None else [_part(part) for part in profile],
+    )
+
+
+def _part(part: Part) -> objects.Part:
+    cost, other_threads_s = part.cost, part.other_threads_s
+    waits = sorted(part.waited_s.items(), key=lambda wait: -wait[1])
+    return objects.Part(
+        name=part.name,
+        cpu_user_s=None if cost is None else round(cost.user_s, 3),
+        cpu_system_s=None if cost is None else round(cost.system_s, 3),
+        cpu_other_threads_s=None if other_threads_s is None else round(other_threads_s, 3),
+        peak_memory_bytes=None if cost is None else cost.peak_bytes,
+        messages_in=part.messages_in,
+        messages_out=part.messages_out,
+        bytes_in=part.bytes_in,
+        bytes_out=part.bytes_out,
+        waits=[objects.Wait(reason=name, seconds=round(seconds, 3)) for name, seconds in waits],
     )
 
 

@@ -16,6 +16,7 @@ from rushhour.simulator.documents.objects import (
     Lower,
     Mae,
     Number,
+    Part,
     Predicted,
     Process,
     Rmse,
@@ -223,9 +224,13 @@ class Report(Document, frozen=True, kw_only=True):
             "had ended; the report and the saving of Redis follow"
         ),
     ]
+    first_hour_s: Annotated[
+        Number, Meta(description="the same until the first hour was closed, to 0.05 s")
+    ]
     trips: Annotated[int, Meta(description="trips sent")]
     trips_per_s: Annotated[float, Meta(description="trips sent per second of wall time")]
     processes: list[Process]
+    profile: Annotated[list[Part] | None, Meta(description="null without `--profile`")]
 
 
 class Backtest(Document, frozen=True, kw_only=True):

@@ -24,6 +24,11 @@ class RunReader:
         hours = range(first, first_open_hour(self._client, self._run), HOUR_MS)
         self._hours += read_hours(self._client, self._run, hours)
 
+    @property
+    def count(self) -> int:
+        """How many hours were read."""
+        return len(self._hours)
+
     def arrays(self) -> RunArrays:
         """Return the hours that were read; none before the first one is closed."""
         return RunArrays.of(self._run.start_ts, self._hours)

@@ -29,20 +29,36 @@ _LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Resources of a process: CPU seconds, and its peak of resident memory in bytes."""
+    """Resources of a process: CPU seconds, and its peak of resident memory in bytes.
 
-    cpu_s: float
+    `main_thread_s` are the CPU seconds of its main thread; None if they are not known.
+    """
+
+    user_s: float
+    system_s: float
     peak_bytes: int
+    main_thread_s: float | None = None
+
+    @property
+    def cpu_s(self) -> float:
+        """All CPU seconds."""
+        return self.user_s + self.system_s
 
     @classmethod
-    def of(cls, usage: resource.struct_rusage, peak_bytes: int | None) -> "Cost":
-        """Read the kernel's accounting of an ended process.
+    def of(
+        cls,
+        usage: resource.struct_rusage,
+        peak_bytes: int | None,
+        main_thread_s: float | None = None,
+    ) -> "Cost":
+        """Read the kernel's accounting of a process, one that has ended or this one.
 
         `ru_maxrss` includes the fork of this process, before the program was loaded. A peak that
         was sampled while the process ran is therefore preferred.
         """
         unit = _KIB if _LINUX else 1  # macOS reports bytes
-        return cls(usage.ru_utime + usage.ru_stime, peak_bytes or usage.ru_maxrss * unit)
+        peak_bytes = peak_bytes or usage.ru_maxrss * unit
+        return cls(usage.ru_utime, usage.ru_stime, peak_bytes, main_thread_s)
 
 
 class ChildProcess:
@@ -109,7 +125,7 @@ class ChildProcess:
 
         `kind` is what the process calls itself, such as `consumer`.
         """
-        return cls(name, (sys.executable, "-P", "-m", _WARM_START, module, kind), log, waits=True)
+        return cls(name, (sys.executable, "-P", "-m", _WARM_START, kind, module), log, waits=True)
 
     def begin(self, env: Mapping[str, str]) -> None:
         """Let a process that is `loading` begin its work, with these variables."""
@@ -137,11 +153,11 @@ class ChildProcess:
         if self.poll() is not None:
             return self.cost
         try:
-            stat = Path(f"/proc/{self.pid}/stat").read_text("ascii", "replace")
+            user_s, system_s = _cpu_s(Path(f"/proc/{self.pid}/stat"))
+            main_thread_s = sum(_cpu_s(Path(f"/proc/{self.pid}/task/{self.pid}/stat")))
         except OSError:
             return None
-        ticks = stat.rpartition(")")[2].split()[_UTIME_FIELD : _UTIME_FIELD + 2]
-        return Cost(sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), self._peak_bytes or 0)
+        return Cost(user_s, system_s, self._peak_bytes or 0, main_thread_s)
 
     def _sample_memory(self) -> None:
         """Note the peak up to now, a few times a second at most."""
@@ -208,6 +224,14 @@ def _peak_bytes(pid: int) -> int | None:
         return None
     peaks = [int(line.split()[1]) * _KIB for line in lines if line.startswith("VmHWM:")]
     return peaks[0] if peaks else None
+
+
+def _cpu_s(stat: Path) -> tuple[float, float]:
+    """Return the CPU seconds of a process or a thread, user and system, from its file in /proc."""
+    fields = stat.read_text("ascii", "replace").rpartition(")")[2].split()
+    user, system = map(int, fields[_UTIME_FIELD : _UTIME_FIELD + 2])
+    per_s = os.sysconf("SC_CLK_TCK")
+    return user / per_s, system / per_s
 
 
 def _die_with_parent() -> None:

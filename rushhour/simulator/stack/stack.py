@@ -26,6 +26,7 @@ from rushhour.simulator.stack.process_specs import (
     roles,
     start_process,
 )
+from rushhour.simulator.stack.profile import Part, Profiler
 from rushhour.simulator.stack.redis_server import EmbeddedRedis, port_for_clients
 from rushhour.simulator.stack.session import Session
 from rushhour.simulator.stack.setup import prepare
@@ -51,6 +52,7 @@ class Stack:
     client: redis.Redis
     servers: list[ChildProcess]
     loading: dict[str, ChildProcess] = field(default_factory=dict)
+    profiler: Profiler | None = None
     processes: dict[str, ChildProcess] = field(default_factory=dict)
 
     def start_pipeline(self, run: RunInfo) -> None:
@@ -73,8 +75,11 @@ class Stack:
             os.getpid(), run.run_id, address.url, bootstrap, address.key_prefix, saved_by
         )
         session.save(self.directory)
-        servers = {"kafka": bootstrap, "redis": address.url}
-        specs = process_specs(self.settings.model_copy(update=servers), run)
+        changes: dict[str, object] = {"kafka": bootstrap, "redis": address.url}
+        if self.profiler is not None:
+            changes["profile_dir"] = self.profiler.directory
+        settings = self.settings.model_copy(update=changes)
+        specs = process_specs(settings, run)
         for spec in reversed(specs):
             process = self.loading.pop(spec.name, None)
             if process is None:
@@ -112,12 +117,22 @@ class Stack:
         processes = (*reversed(self.processes.values()), *self.servers)
         return {process.name: process.cost_so_far() for process in processes}
 
+    def profile(self) -> list[Part] | None:
+        """Return what each part has used and waited for, once all are done; None unless wanted."""
+        if self.profiler is None:
+            return None
+        of_run = roles(self.settings.dataflows, self.settings.consumers)
+        return list(self.profiler.parts(of_run, self.costs()))
+
 
 @contextmanager
-def open_stack(settings: Settings, directory: Path, *, preload: bool = False) -> Iterator[Stack]:
+def open_stack(
+    settings: Settings, directory: Path, *, preload: bool = False, profile: bool = False
+) -> Iterator[Stack]:
     """Yield a stack with running servers; stop everything on exit, after errors as well.
 
-    With `preload`, the processes load their libraries meanwhile, until `start_pipeline`.
+    With `preload`, the processes load their libraries meanwhile, until `start_pipeline`. With
+    `profile`, they record what they use and wait for.
 
     An embedded Redis saves its data when it stops, so that the run can be read later. If no hour
     was closed, the run saved before is kept instead.
@@ -157,6 +172,7 @@ def open_stack(settings: Settings, directory: Path, *, preload: bool = False) ->
             client,
             servers,
             loading,
+            Profiler(directory, client) if profile else None,
         )
         stops.callback(stack.stop_pipeline)
         yield stack

@@ -9,6 +9,7 @@ from rushhour.core.labels import source_label
 from rushhour.simulator.evaluation.scoring import Evaluation
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.stack.child_process import Cost
+from rushhour.simulator.started import Times
 from rushhour.simulator.terminal.figures import figure, with_unit
 from rushhour.simulator.terminal.fitted import Column, FittedTable
 from rushhour.simulator.terminal.screens import add_counts
@@ -25,12 +26,26 @@ def report(view: RunView, evaluation: Evaluation) -> RenderableType:
     return Group(facts, Text(), scores_by_model(evaluation), Text())
 
 
-def costs_report(costs: Mapping[str, Cost | None], wall_s: float, trips: int) -> RenderableType:
+def costs_report(costs: Mapping[str, Cost | None], times: Times, trips: int) -> RenderableType:
     """Return what each process used."""
-    title = f"cost: {wall_s:.1f} s from the start of the command, {trips / wall_s:,.0f} trips/s"
     table = FittedTable(Column("process", is_text=True), Column("CPU"), Column("peak memory"))
     for name, cost in costs.items():
         if cost is not None:
-            memory = with_unit(figure(cost.peak_bytes / _MIB, 0), "MiB")
-            table.add(name, f"{cost.cpu_s:.1f} s", memory)
-    return Group(Text(title, style="italic"), table)
+            table.add(name, f"{cost.cpu_s:.1f} s", mebibytes(cost.peak_bytes))
+    return Group(cost_title(times, trips), table)
+
+
+def cost_title(times: Times, trips: int) -> Text:
+    """Return how long a run took."""
+    rate = f"{trips / times.wall_s:,.0f} trips/s"
+    title = f"cost: {times.wall_s:.1f} s from the start of the command, {rate}"
+    return Text(title, style="italic")
+
+
+def mebibytes(size: float | None) -> str:
+    """Return a number of bytes in MiB.
+
+    >>> mebibytes(300 * 1024 * 1024), mebibytes(None)
+    ('300 MiB', '-')
+    """
+    return with_unit(figure(None if size is None else size / _MIB, 0), "MiB")

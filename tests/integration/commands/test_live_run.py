@@ -199,7 +199,7 @@ def test_without_a_network_a_synthetic_month_is_replayed_and_reported_as_json(
     cli: Cli, rushhour: Rushhour, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     args: list[Any] = ["--dataset", "green", "--from", "2024-10-01", "--until", "2024-10-01"]
-    ended = rushhour("up", *args, "--speed", "max", "--json")
+    ended = rushhour("up", *args, "--speed", "max", "--json", "--profile")
 
     assert ended.code == 0, ended.stderr
     assert "cannot download" in ended.stderr
@@ -212,6 +212,8 @@ def test_without_a_network_a_synthetic_month_is_replayed_and_reported_as_json(
     names = ["producer", "dataflow", "consumer", "broker", "redis"]
     assert [process["name"] for process in report["processes"]] == names
     assert all(process["peak_memory_bytes"] > 1_000_000 for process in report["processes"])
+    assert 0 < report["first_hour_s"] <= report["wall_s"]
+    _check_profile(report)
     served = report["scores"]["by_model"][0]
     assert served["name"] == report["scores"]["served"]
     assert served["mae"] > 0
@@ -220,3 +222,25 @@ def test_without_a_network_a_synthetic_month_is_replayed_and_reported_as_json(
     with serve_copy(rushhour.state_dir, tmp_path_factory.mktemp("copy")) as (_, client):
         assert client.hget("sim:run", "source") == "synthetic"
     assert cli(rushhour, "verify", "-q").code == 0
+
+
+def _check_profile(report: dict[str, Any]) -> None:
+    profile = {part["name"]: part for part in report["profile"]}
+    names = ["producer", "dataflow", "consumer", "broker", "redis", "up"]
+    assert list(profile) == names
+    for part in profile.values():
+        assert part["cpu_user_s"] + part["cpu_system_s"] > 0
+        assert part["peak_memory_bytes"] > 1_000_000
+    producer, dataflow, consumer, redis_server = (
+        profile[name] for name in ("producer", "dataflow", "consumer", "redis")
+    )
+    ticks = 4 * (24 + 1)  # of each partition: at the start, and at the end of each hour
+    assert producer["messages_out"] == dataflow["messages_in"] == report["trips"] + ticks
+    assert dataflow["messages_out"] == consumer["messages_in"] > 24 * 530
+    assert redis_server["messages_in"] > 0
+    assert redis_server["bytes_in"] > 24 * 10_000
+    waits = {name: {wait["reason"] for wait in part["waits"]} for name, part in profile.items()}
+    assert {"closed_hours", "redis"} <= waits["producer"]
+    assert {"trips", "kafka"} <= waits["dataflow"]
+    assert {"events", "redis"} <= waits["consumer"]
+    assert waits["up"] == set()

@@ -55,11 +55,11 @@ def test_an_absurd_command_is_refused_in_one_line_and_the_next_one_is_obeyed(
     client: redis.Redis, control: RedisControl, fields: dict[bytes, bytes]
 ) -> None:
     client.xadd(keys.COMMANDS, fields)  # type: ignore[arg-type]
-    (message,) = refusals(control.wait(0.0))
+    (message,) = refusals(control.wait(0.0, "clock"))
     assert "\n" not in message
     assert len(message) < 200
     client.xadd(keys.COMMANDS, Command("pause").to_fields())  # type: ignore[arg-type]
-    assert [command for _, command in control.wait(0.0).commands] == [Command("pause")]
+    assert [command for _, command in control.wait(0.0, "clock").commands] == [Command("pause")]
 
 
 @pytest.mark.parametrize("speed", ["9" * 308, "\\xff", ""])
@@ -77,7 +77,7 @@ def test_commands_are_deleted_once_they_are_processed(
     for _ in range(1_000):
         client.xadd(keys.COMMANDS, Command("pause").to_fields())  # type: ignore[arg-type]
     seen: list[str] = []
-    while found := control.wait(0.0).commands:
+    while found := control.wait(0.0, "clock").commands:
         seen += [command_id for command_id, _ in found]
         control.publish(ClockStatus(START, "6h/s", "paused", 3, seen[-1]))
     assert len(set(seen)) == 1_000
@@ -132,7 +132,7 @@ def test_an_entry_that_is_not_an_hour_of_the_run_stops_the_producer(
     client: redis.Redis, control: RedisControl, entry_id: str
 ) -> None:
     client.xadd(keys.CITY_HOURLY, {"hour": "any"}, id=entry_id)
-    for use in (lambda: control.wait(0.0), lambda: is_finished(client, RUN)):
+    for use in (lambda: control.wait(0.0, "clock"), lambda: is_finished(client, RUN)):
         with pytest.raises(RedisFailure) as caught:
             use()
         assert f"XDEL city:hourly {entry_id}" in str(caught.value)
@@ -144,6 +144,6 @@ def test_the_hours_of_the_run_are_read_in_their_order(
 ) -> None:
     for hour in range(START, RUN.end_ts, HOUR_MS):
         client.xadd(keys.CITY_HOURLY, {"hour": "any"}, id=f"{hour}-0")
-    assert control.wait(0.0).last_closed == RUN.end_ts - HOUR_MS
+    assert control.wait(0.0, "clock").last_closed == RUN.end_ts - HOUR_MS
     assert check_entry(f"{START}-0", RUN) == START
     assert is_finished(client, RUN)

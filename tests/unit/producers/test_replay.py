@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.replay import Updates, next_slice_end
+from producers.replay import Updates, WaitingFor, next_slice_end
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.speed import MAX, Speed
 from tests.fixtures.replay import BEGIN, START, Script, Stage, Stuck
@@ -112,10 +112,10 @@ def test_a_slow_consumer_slows_simulated_time_without_a_backlog() -> None:
     class Recovering(Script):
         """The consumer is fast again after 20 seconds."""
 
-        def wait(self, seconds: float) -> Updates:
+        def wait(self, seconds: float, reason: WaitingFor) -> Updates:
             if self.wall.now > BEGIN + 20.0:
                 pipeline.close_s = 0.0
-            return super().wait(seconds)
+            return super().wait(seconds, reason)
 
     stage.script = Recovering(stage.wall, pipeline)
     stage.run()
@@ -138,10 +138,10 @@ def test_a_slow_stream_slows_simulated_time_with_a_backlog_of_a_second() -> None
     pipeline.work_s = 0.4  # for a slice of 0.05 s
 
     class Recovering(Script):
-        def wait(self, seconds: float) -> Updates:
+        def wait(self, seconds: float, reason: WaitingFor) -> Updates:
             if self.wall.now > BEGIN + 12.0:
                 pipeline.work_s = 0.0
-            return super().wait(seconds)
+            return super().wait(seconds, reason)
 
     stage.script = Recovering(stage.wall, pipeline)
     stage.run()

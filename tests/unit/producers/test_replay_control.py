@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from producers.replay import Updates
+from producers.replay import Updates, WaitingFor
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, MINUTE_MS
@@ -239,10 +239,10 @@ def test_throttling_is_logged_once_at_its_start_and_end(caplog: pytest.LogCaptur
     class Recovering(Script):
         """The consumer is fast again after 10 seconds."""
 
-        def wait(self, seconds: float) -> Updates:
+        def wait(self, seconds: float, reason: WaitingFor) -> Updates:
             if self.wall.now > BEGIN + 10.0:
                 pipeline.close_s = 0.0
-            return super().wait(seconds)
+            return super().wait(seconds, reason)
 
     stage.script = Recovering(stage.wall, pipeline)
     stage.run()

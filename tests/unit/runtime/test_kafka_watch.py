@@ -12,6 +12,7 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.runtime.kafka import producer_config
 from rushhour.runtime.kafka_watch import KAFKA_UP, KafkaWatch, WatchedConsumer
 from rushhour.runtime.monitor import Health
+from rushhour.runtime.profile import traffic
 
 CLUSTER = KafkaCluster("kafka:9092", {"sasl.password": "secret"})
 
@@ -124,3 +125,16 @@ def test_the_lag_is_unknown_while_kafka_does_not_answer() -> None:
 
 def test_a_message_never_expires() -> None:
     assert producer_config(CLUSTER)["message.timeout.ms"] == 0
+
+
+def test_a_profile_asks_for_statistics_more_often_and_an_outage_lasts_as_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(traffic, "is_wanted", True)
+    client = Client(Health())
+    interval_ms = client.watch.callbacks()["statistics.interval.ms"]
+    assert interval_ms < 1000
+    client.says("UP", *["DOWN"] * (3000 // interval_ms - 1))
+    assert up() == 1.0
+    client.says("DOWN")
+    assert up() == 0.0

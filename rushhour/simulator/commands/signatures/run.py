@@ -25,12 +25,15 @@ def up(
     restart: Annotated[
         bool, typer.Option("--new", help="delete another run that the Redis of --redis holds")
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="report what each part has used and waited for")
+    ] = False,
 ) -> None:
     """Start everything, replay the month, and report."""
     from rushhour.simulator.commands.up import up as start_up
 
     stay = output.is_terminal and not (exit_at_end or output.as_json)
-    start_up(settings, output, stay=stay, restart=restart)
+    start_up(settings, output, stay=stay, restart=restart, profile=profile)
 
 
 @with_settings(
