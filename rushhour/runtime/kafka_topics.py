@@ -17,6 +17,7 @@ from rushhour.runtime.kafka import client_config, consumer_config, kafka_failure
 
 _METADATA_TIMEOUT_S = 10.0
 _CREATE_TIMEOUT_S = 30.0
+_DESCRIBE_TIMEOUT_S = 10.0  # the embedded broker cannot describe topics: it never answers
 
 # Of every topic that is created: messages stay until somebody deletes them.
 _KEEP_ALL = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
@@ -84,7 +85,9 @@ def _warn_of_retention(admin: AdminClient, cluster: KafkaCluster, topics: Sequen
         return
     resources = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
     found: list[str] = []
-    for resource, future in admin.describe_configs(resources).items():
+    for resource, future in admin.describe_configs(
+        resources, request_timeout=_DESCRIBE_TIMEOUT_S
+    ).items():
         with suppress(ck.KafkaException):  # a client may be allowed to write and not to describe
             config = future.result()
             wrong = [

@@ -39,6 +39,7 @@ def test_a_live_run_obeys_commands_and_keeps_its_state_directory_and_its_port(
     taken = redis_server.port or 0
     running, client = begin("--redis-port", taken)
     watching = rushhour.start("watch", "--json")
+    wait_until(watching.out.read_text, "an hour is watched", 60.0)
 
     def clock(field: str) -> str:
         return str(client.hget("sim:clock", field))

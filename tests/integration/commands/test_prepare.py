@@ -15,7 +15,7 @@ from rushhour.core import keys
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ALERTS, PREDICTIONS, TOPICS, TRIPS
-from rushhour.runtime import lease
+from rushhour.runtime import kafka_topics, lease
 from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.redis_client import read_hash
@@ -37,7 +37,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, client: redis.Redis) -> None:
-    """An empty Redis, and short leases."""
+    """An empty Redis, short leases, and no wait for a description that never comes."""
+    monkeypatch.setattr(kafka_topics, "_DESCRIBE_TIMEOUT_S", 0.1)
     monkeypatch.setattr(lease, "LEASE_S", 0.2)
     monkeypatch.setattr(lease, "_RENEW_S", 0.1)
 
