@@ -22,6 +22,8 @@ from rushhour.core.events import (
 from rushhour.core.foreign import shown
 
 _SHOWN = 160  # characters of a damaged record in an error
+# What decoding raises: the second for bytes that are not UTF-8.
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 E = TypeVar("E")
 
 
@@ -117,7 +119,7 @@ class Codec(Generic[E]):
             if _is_one_object_a_line(lines, len(values)) and lines.count(self._mark) == len(values):
                 events = self._decoder.decode_lines(lines)
                 return events if len(events) == len(values) else None
-        except (msgspec.MsgspecError, TypeError):
+        except (*_UNDECODABLE, TypeError):
             pass
         return None
 
@@ -133,7 +135,7 @@ class Codec(Generic[E]):
                     continue
                 events.append(self._decoder.decode(value or b""))
                 indices.append(i)
-            except msgspec.MsgspecError as error:
+            except _UNDECODABLE as error:
                 damaged.append(Damaged(i, f"{_explain(error)}; got {_shorten(value)}"))
         return Decoded(events, indices, foreign, tuple(damaged))
 
@@ -185,7 +187,7 @@ def _line(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
 
 
 def _run_of(value: bytes | None) -> str:
-    """Return the run id of a record; raise a `MsgspecError` if it has none."""
+    """Return the run id of a record; raise one of `_UNDECODABLE` if it has none."""
     return msgspec.json.decode(value if value is not None else b"null", type=_Envelope).run_id
 
 
@@ -195,7 +197,7 @@ def _foreign(values: Sequence[bytes | None], own: Sequence[int], run_id: str) ->
     try:
         if all(_run_of(values[i]) != run_id for i in rest):
             return len(rest)
-    except msgspec.MsgspecError:
+    except _UNDECODABLE:
         pass
     return None
 
@@ -209,7 +211,7 @@ def _is_one_object_a_line(lines: bytes, count: int) -> bool:
     return lines.count(b"\n") == count - 1 == lines.count(b"}\n{")
 
 
-def _explain(error: msgspec.MsgspecError) -> str:
+def _explain(error: Exception) -> str:
     text = str(error)
     if f">= {EARLIEST_MS}" in text:
         text += " (epoch milliseconds are expected: is this epoch seconds?)"

@@ -52,12 +52,16 @@ def without_a_run(event: TripEvent) -> bytes:
     return msgspec.json.encode(event)
 
 
+def not_utf8(event: TripEvent) -> bytes:
+    return own(event).replace(RUN.encode(), b"\xff")
+
+
 def empty(event: TripEvent) -> None:
     return None
 
 
 OWN, FOREIGN = (own, spaced), (foreign, of_another_version)
-DAMAGED = (seconds, without_a_run, empty)
+DAMAGED = (seconds, without_a_run, not_utf8, empty)
 records = st.tuples(trip_events, st.sampled_from([own, own, own, *OWN, *FOREIGN, *DAMAGED]))
 
 
