@@ -85,7 +85,14 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         settings.recovery_dir or "none",
     )
     flow = build_flow(
-        TripsSource(kafka, run, start, RunRecords(run.run_id, letters, skipped), health),
+        TripsSource(
+            kafka,
+            run,
+            start,
+            RunRecords(run.run_id, letters, skipped),
+            health,
+            settings.process,
+        ),
         len(start),
         run.start_ts,
         {

@@ -1,11 +1,14 @@
-"""The Kafka source: each partition of `trips` as a Bytewax source partition."""
+"""The Kafka source: the partitions of `trips` that this process reads, as one of Bytewax."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 import confluent_kafka as ck
+import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from dataflows.failure import noted
@@ -16,6 +19,7 @@ from rushhour.core.events import TripEvent
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import TRIPS
+from rushhour.core.trip_columns import TripColumnReader
 from rushhour.runtime.kafka import assigned_consumer, check_messages, next_offset
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
@@ -38,82 +42,117 @@ class Position:
     ended: bool = False
 
 
-class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
-    """One partition of `trips`, read in batches. State: its position. Ends on the final tick.
+class PartitionReader:
+    """Turns the messages of one partition into its trips and ticks.
 
     Records of other runs are passed over, and those that cannot be of this run are rejected.
+
+    Attributes
+    ----------
+    position
+        Where the next message is.
     """
 
     def __init__(
         self,
-        cluster: KafkaCluster,
         partition: int,
         position: Position,
         bounds: PartitionBounds,
+        columns: TripColumnReader,
         records: RecordReader[TripEvent],
-        health: Health,
     ) -> None:
+        self.position = position
         self._partition = partition
-        self._position = position
         self._bounds = bounds
+        self._columns = columns
         self._records = records
+
+    def read(self, messages: Sequence[ck.Message]) -> TripBatch:
+        """Return the events of the next messages; none that follow the batch of the final tick."""
+        if self.position.ended:
+            return TripBatch.of(self._partition, [])
+        batch = self._events(self._records.wanted(messages))
+        if not is_within(self._bounds, batch):
+            batch = self._without_outsiders(batch, messages)
+        ended = any(tick.sim_ts == self._bounds.end_ts for _, tick in batch.ticks)
+        self.position = Position(next_offset(messages), ended)
+        return batch
+
+    def _events(self, messages: Sequence[ck.Message]) -> TripBatch:
+        """Return the events of the run, and reject what is none."""
+        trips = self._columns.read(list(map(ck.Message.value, messages)))
+        rest = np.delete(np.arange(len(messages)), trips.index).tolist()
+        indices, events = self._records.decode([messages[i] for i in rest])
+        others = [(rest[i], event) for i, event in zip(indices, events, strict=True)]
+        return TripBatch.merged(self._partition, trips, others, _offsets(messages))
+
+    def _without_outsiders(self, batch: TripBatch, messages: Sequence[ck.Message]) -> TripBatch:
+        """Return what can be of the run, and reject the rest."""
+        by_offset = {message.offset(): message for message in messages}
+        kept: list[tuple[int, TripEvent]] = []
+        for offset, event in batch.events():
+            fault = fault_of(self._bounds, event)
+            if fault is None:
+                kept.append((offset, event))
+            else:
+                self._records.reject(by_offset[offset], *fault)
+        return TripBatch.of(
+            self._partition, [event for _, event in kept], [offset for offset, _ in kept]
+        )
+
+
+class ProcessPartitions(StatefulSourcePartition[TripBatch, dict[int, Position]]):
+    """The partitions of `trips` that a process reads, in batches, with one client of Kafka.
+
+    A client for each would ask the broker that much more often for what has not arrived yet. State:
+    the positions. It ends on the final tick of the last partition.
+    """
+
+    def __init__(
+        self, cluster: KafkaCluster, readers: Mapping[int, PartitionReader], health: Health
+    ) -> None:
+        self._readers = dict(readers)
         self._health = health
-        self._consumer = assigned_consumer(cluster, {TRIPS: {partition: position.offset}}, health)
+        offsets = {partition: at.offset for partition, at in self.snapshot().items()}
+        self._consumer = assigned_consumer(cluster, {TRIPS: offsets}, health)
         self._lag = LagMeter(cluster, self._consumer)
         self._idle = False
 
     @noted
     def next_batch(self) -> list[TripBatch]:
-        """Return the trips and ticks that have arrived as one batch, without waiting.
+        """Return the trips and ticks that have arrived, a batch for each partition.
 
         Raises
         ------
         StopIteration
-            After the final tick.
+            After the final tick of each partition.
         KafkaFailure
             If the broker no longer has the next offset, or fails permanently.
         """
         _WAITING.end()
         self._health.beat()
-        if self._position.ended:
+        if all(reader.position.ended for reader in self._readers.values()):
             raise StopIteration
         messages = self._consumer.consume(_MAX_MESSAGES, timeout=0)
         self._idle = not messages
         self._measure_lag()
         if self._idle:
-            _WAITING.begin()  # until the next call, of any partition
+            _WAITING.begin()  # until the next call
             return []
         check_messages(messages)
-        own, events = self._records.events(messages)
-        batch = TripBatch.of(self._partition, events, _offsets(own))
-        if not is_within(self._bounds, batch):
-            batch = self._without_outsiders(own, events)
-        ended = any(tick.sim_ts == self._bounds.end_ts for _, tick in batch.ticks)
-        self._position = Position(next_offset(messages), ended)
-        return [batch] if batch.offsets else []
-
-    def _without_outsiders(
-        self, messages: Sequence[ck.Message], events: Sequence[TripEvent]
-    ) -> TripBatch:
-        """Return what can be of the run, and reject the rest."""
-        kept: list[int] = []
-        for i, event in enumerate(events):
-            fault = fault_of(self._bounds, event)
-            if fault is None:
-                kept.append(i)
-            else:
-                self._records.reject(messages[i], *fault)
-        return TripBatch.of(
-            self._partition, [events[i] for i in kept], _offsets([messages[i] for i in kept])
-        )
+        by_partition: dict[int, list[ck.Message]] = defaultdict(list)
+        for partition, own in groupby(messages, ck.Message.partition):
+            by_partition[partition or 0] += own
+        batches = [self._readers[partition].read(own) for partition, own in by_partition.items()]
+        return [batch for batch in batches if batch.offsets]
 
     def next_awake(self) -> datetime | None:
         """Poll again immediately under load, after a short pause if nothing had arrived."""
         return datetime.now(UTC) + _IDLE if self._idle else None
 
-    def snapshot(self) -> Position:
-        """Return the position to resume from."""
-        return self._position
+    def snapshot(self) -> dict[int, Position]:
+        """Return the positions to resume from."""
+        return {partition: reader.position for partition, reader in self._readers.items()}
 
     def close(self) -> None:
         """Close the connection to the broker."""
@@ -121,11 +160,15 @@ class TripsPartition(StatefulSourcePartition[TripBatch, Position]):
         self._consumer.close()
 
     def _measure_lag(self, *, now: bool = False) -> None:
-        self._lag.measure({(TRIPS, self._partition): self._position.offset}, now=now)
+        positions = self.snapshot().items()
+        self._lag.measure({(TRIPS, partition): at.offset for partition, at in positions}, now=now)
 
 
-class TripsSource(FixedPartitionedSource[TripBatch, Position]):
-    """All partitions of `trips`, each from its start offset or the position of its snapshot."""
+class TripsSource(FixedPartitionedSource[TripBatch, dict[int, Position]]):
+    """All partitions of `trips`, each from its start offset or the position of its snapshot.
+
+    Process `i` of `n` reads every `n`-th partition, from `i` on.
+    """
 
     def __init__(
         self,
@@ -134,36 +177,43 @@ class TripsSource(FixedPartitionedSource[TripBatch, Position]):
         offsets: Mapping[int, int],
         records: RunRecords,
         health: Health,
+        process: int = 0,
     ) -> None:
         self._cluster = cluster
         self._run = run
         self._offsets = dict(offsets)
+        self._columns = TripColumnReader(run.run_id)
         self._records = records.of(TRIPS, trip_codec)
         self._health = health
+        self._process = process
 
     def list_parts(self) -> list[str]:
-        """Return the partitions' numbers."""
-        return [str(partition) for partition in sorted(self._offsets)]
+        """Return the number of this process, if it has partitions to read."""
+        return [str(self._process)] if self._process < len(self._offsets) else []
 
     @noted
     def build_part(
-        self, step_id: str, for_part: str, resume_state: Position | None
-    ) -> TripsPartition:
-        """Open one partition."""
-        partition = int(for_part)
-        position = resume_state or Position(self._offsets[partition])
+        self, step_id: str, for_part: str, resume_state: dict[int, Position] | None
+    ) -> ProcessPartitions:
+        """Open the partitions of this process."""
+        readers = {
+            partition: self._reader(partition, (resume_state or {}).get(partition))
+            for partition in sorted(self._offsets)[int(for_part) :: self._run.dataflows]
+        }
+        return ProcessPartitions(self._cluster, readers, self._health)
+
+    def _reader(self, partition: int, resume_at: Position | None) -> PartitionReader:
+        position = resume_at or Position(self._offsets[partition])
         _log.info(
             "partition %d of %s: %s offset %d",
             partition,
             TRIPS,
-            "start at" if resume_state is None else "resume at",
+            "start at" if resume_at is None else "resume at",
             position.offset,
         )
         zones = zones_of(partition, len(self._offsets))
         bounds = PartitionBounds(self._run.start_ts, self._run.end_ts, zones)
-        return TripsPartition(
-            self._cluster, partition, position, bounds, self._records, self._health
-        )
+        return PartitionReader(partition, position, bounds, self._columns, self._records)
 
 
 def _offsets(messages: Sequence[ck.Message]) -> Sequence[int]:

@@ -1,6 +1,6 @@
 """Trips and ticks of one partition as columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from rushhour.core.bounds import Fault, PartitionBounds
 from rushhour.core.events import Tick, Trip, TripEvent
+from rushhour.core.trip_columns import TripColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,54 @@ class TripBatch:
     def of(
         cls, partition: int, events: Sequence[TripEvent], offsets: Sequence[int] | None = None
     ) -> "TripBatch":
-        """Return decoded events as columns; by default, their offsets count from 0."""
-        trips: list[Trip] = []
-        ticks: list[tuple[int, Tick]] = []
-        for event in events:
-            if type(event) is Trip:
-                trips.append(event)
-            elif type(event) is Tick:
-                ticks.append((len(trips), event))
-        return cls(
-            partition,
-            np.array([trip.seq for trip in trips], np.int64),
-            np.array([trip.pickup_ts for trip in trips], np.int64),
-            np.array([trip.pickup_location_id for trip in trips], np.int64),
-            tuple(ticks),
-            range(len(events)) if offsets is None else offsets,
-        )
+        """Return events as columns; by default, their offsets count from 0."""
+        if offsets is None:
+            offsets = range(len(events))
+        return cls.merged(partition, TripColumns.none(), list(enumerate(events)), offsets)
+
+    @classmethod
+    def merged(
+        cls,
+        partition: int,
+        trips: TripColumns,
+        others: Sequence[tuple[int, TripEvent]],
+        offsets: Sequence[int],
+    ) -> "TripBatch":
+        """Return the events of a batch of records of which some are columns already.
+
+        Parameters
+        ----------
+        trips
+            Trips of the batch as columns.
+        others
+            The other trips and ticks, each with its place in the batch, in order.
+        offsets
+            The offset of each record of the batch, be it an event or not.
+        """
+        rows = [
+            (place, event.seq, event.pickup_ts, event.pickup_location_id)
+            for place, event in others
+            if isinstance(event, Trip)
+        ]
+        columns = (trips.index, trips.seq, trips.pickup_ts, trips.zone)
+        if rows:
+            both = np.concatenate((np.stack(columns), np.array(rows, np.int64).T), axis=1)
+            columns = tuple(both[:, both[0].argsort()])
+        index, seq, pickup_ts, zone = columns
+        places = [place for place, event in others if isinstance(event, Tick)]
+        ticks = [event for _, event in others if isinstance(event, Tick)]
+        if len(index) + len(ticks) < len(offsets):
+            offsets = [offsets[place] for place in sorted([*index.tolist(), *places])]
+        before = np.searchsorted(index, places).tolist()
+        return cls(partition, seq, pickup_ts, zone, tuple(zip(before, ticks, strict=True)), offsets)
+
+    def events(self) -> Iterator[tuple[int, TripEvent]]:
+        """Yield the offset of each trip and tick, and itself, in order."""
+        columns = (self.seq, self.pickup_ts, self.zone)
+        events: list[TripEvent] = list(map(Trip, *(column.tolist() for column in columns)))
+        for before, tick in reversed(self.ticks):
+            events.insert(before, tick)
+        return zip(self.offsets, events, strict=True)
 
     def offset_of_trip(self, index: int) -> int:
         """Return the offset of a trip, given its index in the columns."""

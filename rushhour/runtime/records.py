@@ -83,16 +83,24 @@ class RecordReader(Generic[E]):
 
     def events(self, messages: Sequence[ck.Message]) -> tuple[Sequence[ck.Message], list[E]]:
         """Return the events of the run, in order, and the record of each."""
-        if self._skipped:
-            messages = self._without_skipped(messages)
-        decoded = self._codec.decode_batch([message.value() for message in messages])
-        if len(decoded.events) == len(messages):
-            return messages, decoded.events
+        messages = self.wanted(messages)
+        indices, events = self.decode(messages)
+        if len(events) == len(messages):
+            return messages, events
+        return [messages[i] for i in indices], events
+
+    def wanted(self, messages: Sequence[ck.Message]) -> Sequence[ck.Message]:
+        """Return the records that are not to be skipped; the others are rejected."""
+        return self._without_skipped(messages) if self._skipped else messages
+
+    def decode(self, messages: Sequence[ck.Message]) -> tuple[Sequence[int], list[E]]:
+        """Return the events of the run among wanted records, and their places in the batch."""
+        decoded = self._codec.decode_batch(list(map(ck.Message.value, messages)))
         for damaged in decoded.damaged:
             self.reject(messages[damaged.index], "undecodable", damaged.reason)
         if decoded.foreign:
             FOREIGN_RECORDS.labels(self._topic).inc(decoded.foreign)
-        return [messages[i] for i in decoded.indices], decoded.events
+        return decoded.indices, decoded.events
 
     def reject(self, message: ck.Message, reason: Reason, detail: str) -> None:
         """Reject a record whose event cannot be one of the run's."""

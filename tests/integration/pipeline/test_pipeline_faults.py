@@ -160,12 +160,11 @@ def stored(recovery: Path, dataflows: int) -> dict[int, int]:
         with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as database:
             fronts = database.execute("SELECT worker_frontier FROM fronts")
             frontiers += [epoch for (epoch,) in fronts]
-            for partition, epoch, state in database.execute(
-                "SELECT state_key, snap_epoch, ser_change FROM snaps WHERE step_id = ?",
-                ["rushhour.trips"],
+            for epoch, state in database.execute(
+                "SELECT snap_epoch, ser_change FROM snaps WHERE step_id = ?", ["rushhour.trips"]
             ):
-                snapshot = epoch, pickle.loads(state).offset
-                offsets.setdefault(int(partition), []).append(snapshot)
+                for partition, position in pickle.loads(state).items():
+                    offsets.setdefault(partition, []).append((epoch, position.offset))
     done = min(frontiers) if len(frontiers) == dataflows else 0  # epochs before it are whole
     return {
         partition: max((offset for epoch, offset in found if epoch < done), default=0)

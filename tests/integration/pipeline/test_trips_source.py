@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
 
-from dataflows.source import Position, TripsPartition, TripsSource
+from dataflows.source import Position, ProcessPartitions, TripsSource
 from dataflows.trip_batch import TripBatch
 from rushhour.core.codec import trip_codec
 from rushhour.core.errors import KafkaFailure
@@ -26,7 +27,8 @@ RUN_ID, OTHER_RUN = "0123456789ab", "ba9876543210"
 START = 1_727_740_800_000  # 2024-10-01 00:00
 HOUR = 3_600_000
 PARTITIONS, PARTITION = 4, 2
-RUN = RunInfo(RUN_ID, "green", "2024-10", "a", "/a", START, START + 2 * HOUR)
+# As many processes as partitions, so that each reads one.
+RUN = RunInfo(RUN_ID, "green", "2024-10", "a", "/a", START, START + 2 * HOUR, dataflows=PARTITIONS)
 ZONES = [zone for zone in ZONE_IDS if partition_of(zone, PARTITIONS) == PARTITION]
 ELSEWHERE = next(zone for zone in ZONE_IDS if partition_of(zone, PARTITIONS) != PARTITION)
 TRIPS_OF_RUN = numbered([(START + 1_000, ZONES[0]), (START + 2_000, ZONES[1])])
@@ -36,16 +38,16 @@ def encoded(*events: TripEvent, run_id: str = RUN_ID) -> list[bytes]:
     return [trip_codec(run_id).encode(event) for event in events]
 
 
-def send(bootstrap: str, *values: bytes | None) -> None:
+def send(bootstrap: str, *values: bytes | None, partition: int = PARTITION) -> None:
     producer = BatchProducer(KafkaCluster(bootstrap))
-    producer.send(TRIPS, PARTITION, [(None, value) for value in values])
+    producer.send(TRIPS, partition, [(None, value) for value in values])
     producer.flush()
 
 
 @contextmanager
 def source_of(
     bootstrap: str, rejected: Rejected, offset: int = 0, skipped: tuple[int, ...] = ()
-) -> Iterator[TripsPartition]:
+) -> Iterator[ProcessPartitions]:
     skips = [(TRIPS, PARTITION, skip) for skip in skipped]
     source = TripsSource(
         KafkaCluster(bootstrap),
@@ -53,6 +55,7 @@ def source_of(
         dict.fromkeys(range(PARTITIONS), offset),
         RunRecords(RUN_ID, rejected, skips),
         Health(),
+        PARTITION,
     ).build_part("", str(PARTITION), None)
     try:
         yield source
@@ -60,7 +63,7 @@ def source_of(
         source.close()
 
 
-def read(source: TripsPartition, events: int) -> list[TripBatch]:
+def read(source: ProcessPartitions, events: int) -> list[TripBatch]:
     """Return batches with at least so many events."""
     found: list[TripBatch] = []
 
@@ -97,12 +100,12 @@ def test_it_reads_trips_and_ticks_and_stops_after_the_tick_of_the_runs_end(broke
         assert batch.pickup_ts.tolist() == [START + 1_000, START + 2_000]
         assert batch.ticks == ((0, first),)
         assert list(batch.offsets) == [0, 1, 2]
-        assert source.snapshot() == Position(3)
+        assert source.snapshot() == {PARTITION: Position(3)}
         assert source.next_batch() == []  # not the end: only the last tick is
 
         send(broker, *encoded(last))
         assert read(source, 1)[0].ticks == ((0, last),)
-        assert source.snapshot() == Position(4, ended=True)
+        assert source.snapshot() == {PARTITION: Position(4, ended=True)}
         with pytest.raises(StopIteration):
             source.next_batch()
 
@@ -156,7 +159,7 @@ def test_a_record_that_cannot_be_of_the_run_is_rejected_and_nothing_else(
     rejected = Rejected()
     with source_of(broker, rejected) as source:
         batches = read(source, 4)
-        assert source.snapshot() == Position(5)
+        assert source.snapshot() == {PARTITION: Position(5)}
     assert seqs(batches) == [0, 1]
     assert [offset for batch in batches for offset in batch.offsets] == [0, 1, 3, 4]
     ((offset, found_reason, found_detail),) = rejected.records
@@ -173,7 +176,9 @@ def test_records_of_another_run_are_counted_and_passed_over(broker: str) -> None
     rejected = Rejected()
     with source_of(broker, rejected) as source:
         batches = read(source, 3)
-        wait_until(lambda: source.next_batch() or source.snapshot().offset == 6, "all is read")
+        wait_until(
+            lambda: source.next_batch() or source.snapshot()[PARTITION].offset == 6, "all is read"
+        )
     assert seqs(batches) == [0, 1]
     assert rejected.records == []
     assert REGISTRY.get_sample_value("rushhour_foreign_records_total", label) == before + 3
@@ -187,3 +192,52 @@ def test_a_record_that_is_to_be_skipped_is_rejected(broker: str) -> None:
         batches = read(source, 3)
     assert [zone for batch in batches for zone in batch.zone.tolist()] == ZONES[:2]
     assert rejected.records == [(1, "skipped", "")]
+
+
+def test_each_process_reads_every_nth_partition() -> None:
+    def parts(process: int, dataflows: int) -> list[str]:
+        run = replace(RUN, dataflows=dataflows)
+        records = RunRecords(RUN_ID, Rejected())
+        offsets = dict.fromkeys(range(PARTITIONS), 0)
+        return TripsSource(
+            KafkaCluster("nowhere"), run, offsets, records, Health(), process
+        ).list_parts()
+
+    assert [parts(process, 3) for process in range(3)] == [["0"], ["1"], ["2"]]
+    assert [parts(process, 6) for process in range(6)] == [["0"], ["1"], ["2"], ["3"], [], []]
+
+
+def test_a_process_reads_all_its_partitions_each_to_its_own_end(broker: str) -> None:
+    def zone_of(partition: int) -> int:
+        return next(zone for zone in ZONE_IDS if partition_of(zone, PARTITIONS) == partition)
+
+    run = replace(RUN, dataflows=2)
+    trip = {partition: Trip(0, START, zone_of(partition)) for partition in (1, 3)}
+    end = {partition: tick_after([trip[partition]], run.end_ts) for partition in (1, 3)}
+    send(broker, *encoded(trip[1], end[1]), partition=1)
+    send(broker, *encoded(trip[3]), partition=3)
+    rejected = Rejected()
+    records = RunRecords(RUN_ID, rejected)
+    offsets = dict.fromkeys(range(PARTITIONS), 0)
+    sources = TripsSource(KafkaCluster(broker), run, offsets, records, Health(), process=1)
+    source = sources.build_part("", "1", None)
+    try:
+        batches = read(source, 3)
+        assert {batch.partition: batch.zone.tolist() for batch in batches if len(batch.zone)} == {
+            partition: [zone_of(partition)] for partition in (1, 3)
+        }
+        send(broker, b"after the end", partition=1)
+        send(broker, *encoded(end[3]), partition=3)
+        assert [batch.partition for batch in read(source, 1)] == [3]
+        assert rejected.records == []
+        with pytest.raises(StopIteration):
+            source.next_batch()
+        state = source.snapshot()
+        assert state == {1: Position(2, ended=True), 3: Position(2, ended=True)}
+    finally:
+        source.close()
+    resumed = sources.build_part("", "1", {1: state[1], 3: Position(1)})
+    try:
+        assert [batch.ticks for batch in read(resumed, 1)] == [((0, end[3]),)]
+    finally:
+        resumed.close()
