@@ -57,7 +57,8 @@ class EventsReader:
         KafkaFailure
             If the broker no longer has an offset, or fails.
         """
-        messages = self._poll()
+        with _WAITING:
+            messages = self._consumer.wait_and_take(_WAIT_S, _MAX_MESSAGES)
         check_messages(messages)
         by_topic = defaultdict(list)
         for message in messages:
@@ -96,11 +97,3 @@ class EventsReader:
                 add(partition, message.offset() or 0, event)
             else:
                 records.reject(message, *fault)
-
-    def _poll(self) -> list[ck.Message]:
-        # poll returns as soon as there is one message; consume would wait for its whole timeout.
-        with _WAITING:
-            first = self._consumer.poll(_WAIT_S)
-        if first is None:
-            return []
-        return [first, *self._consumer.consume(_MAX_MESSAGES, timeout=0)]

@@ -4,7 +4,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import confluent_kafka as ck
@@ -28,8 +27,9 @@ from rushhour.runtime.waiting import Waiting
 from rushhour.storage.columns import zones_of
 
 _MAX_MESSAGES = 10_000
-# Long enough for a batch to accumulate under load, short compared to a simulated hour.
-_IDLE = timedelta(milliseconds=3)
+# How long the process waits for trips while it has nothing else to do. They end the wait; what
+# another process of the cluster sends does not.
+_WAIT_S = 0.003
 _WAITING = Waiting("trips")
 _log = logging.getLogger(__name__)
 
@@ -116,11 +116,12 @@ class ProcessPartitions(StatefulSourcePartition[TripBatch, dict[int, Position]])
         offsets = {partition: at.offset for partition, at in self.snapshot().items()}
         self._consumer = assigned_consumer(cluster, {TRIPS: offsets}, health)
         self._lag = LagMeter(cluster, self._consumer)
-        self._idle = False
 
     @noted
     def next_batch(self) -> list[TripBatch]:
         """Return the trips and ticks that have arrived, a batch for each partition.
+
+        Waits for the first one, for a few milliseconds.
 
         Raises
         ------
@@ -129,26 +130,18 @@ class ProcessPartitions(StatefulSourcePartition[TripBatch, dict[int, Position]])
         KafkaFailure
             If the broker no longer has the next offset, or fails permanently.
         """
-        _WAITING.end()
         self._health.beat()
         if all(reader.position.ended for reader in self._readers.values()):
             raise StopIteration
-        messages = self._consumer.consume(_MAX_MESSAGES, timeout=0)
-        self._idle = not messages
+        with _WAITING:
+            messages = self._consumer.wait_and_take(_WAIT_S, _MAX_MESSAGES)
         self._measure_lag()
-        if self._idle:
-            _WAITING.begin()  # until the next call
-            return []
         check_messages(messages)
         by_partition: dict[int, list[ck.Message]] = defaultdict(list)
         for partition, own in groupby(messages, ck.Message.partition):
             by_partition[partition or 0] += own
         batches = [self._readers[partition].read(own) for partition, own in by_partition.items()]
         return [batch for batch in batches if batch.offsets]
-
-    def next_awake(self) -> datetime | None:
-        """Poll again immediately under load, after a short pause if nothing had arrived."""
-        return datetime.now(UTC) + _IDLE if self._idle else None
 
     def snapshot(self) -> dict[int, Position]:
         """Return the positions to resume from."""

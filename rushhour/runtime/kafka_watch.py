@@ -134,6 +134,14 @@ class WatchedConsumer(ck.Consumer):
         super().__init__(config | watch.callbacks())
         self._watch = watch
 
+    def wait_and_take(self, seconds: float, most: int) -> list[ck.Message]:
+        """Wait for a message, for some seconds; return all that have arrived, `most` at most.
+
+        `consume` waits for its whole time unless it gets as many as it may return.
+        """
+        first = self.poll(seconds)
+        return [] if first is None else [first, *self.consume(most - 1, timeout=0)]
+
     def lag(self, topic: str, partition: int, offset: int) -> float:
         """Return how many messages a partition holds from `offset` on, as of the last fetch.
 

@@ -28,24 +28,14 @@ class Waiting:
         self._began = _Began()
 
     def __enter__(self) -> None:
-        self.begin()
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-
-    def begin(self) -> None:
-        """Wait from now on."""
         self._began.at = _asleep()
 
-    def end(self) -> None:
-        """Wait no more; do nothing if the thread did not."""
-        if self._began.at is not None:
-            self._waited.inc(max(0.0, _asleep() - self._began.at))
-            self._began.at = None
+    def __exit__(self, *_: object) -> None:
+        self._waited.inc(max(0.0, _asleep() - self._began.at))
 
 
 class _Began(threading.local):
-    at: float | None = None
+    at = 0.0
 
 
 def _asleep() -> float:

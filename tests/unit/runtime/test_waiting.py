@@ -57,21 +57,12 @@ def test_a_wait_counts_if_it_ends_by_an_error(clock: Clock) -> None:
     assert waited() - before == pytest.approx(2.0)
 
 
-def test_an_end_without_a_begin_counts_nothing(clock: Clock) -> None:
-    before, of_redis = waited(), Waiting("redis")
-    of_redis.begin()
-    clock.sleep(1.0)
-    for _ in range(3):
-        of_redis.end()
-        clock.sleep(1.0)
-    assert waited() - before == pytest.approx(1.0)
-
-
 def test_threads_wait_for_themselves(clock: Clock) -> None:
     before, of_redis = waited(), Waiting("redis")
-    other = threading.Thread(target=of_redis.begin)
-    other.start()
-    other.join()
-    clock.sleep(1.0)
-    of_redis.end()
-    assert waited() == before
+    other = threading.Thread(target=of_redis.__enter__)
+    with of_redis:
+        clock.sleep(1.0)
+        other.start()
+        other.join()
+        clock.sleep(1.0)
+    assert waited() - before == pytest.approx(2.0)
