@@ -40,19 +40,21 @@ def outage(lose: Callable[[Stack], None], find: Callable[[Stack], None]) -> Call
     def logs(stack: Stack) -> list[str]:
         return [stack.processes[name].log.read_text("utf-8") for name in PROCESSES]
 
-    def all_say(stack: Stack, words: str) -> bool:
+    def all_say_so(stack: Stack, *, is_back: bool) -> bool:
+        """Whether each process says so once for each time; a broker that starts may hesitate."""
         stack.is_done()  # raises if a process has ended
-        return all(log.count(words) == 1 for log in logs(stack))
+        found = [(log.count(LOST), log.count(BACK)) for log in logs(stack)]
+        return all(lost > 0 and back == (lost if is_back else lost - 1) for lost, back in found)
 
     def disturb(stack: Stack) -> None:
         wait_until(lambda: hours_closed(stack) >= 8, "the run has begun", PATIENCE_S)
         lose(stack)
         time.sleep(AWAY_S)
-        wait_until(lambda: all_say(stack, LOST), "every process says so", PATIENCE_S)
+        wait_until(lambda: all_say_so(stack, is_back=False), "every process says so", PATIENCE_S)
         closed = hours_closed(stack)
         assert closed < 48
         find(stack)
-        wait_until(lambda: all_say(stack, BACK), "every process says so", PATIENCE_S)
+        wait_until(lambda: all_say_so(stack, is_back=True), "every process says so", PATIENCE_S)
         assert all(log.index(LOST) < log.index(BACK) for log in logs(stack))
 
     return disturb

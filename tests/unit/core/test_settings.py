@@ -59,6 +59,7 @@ def test_the_defaults_replay_october_2024() -> None:
         ("recovery_dir", "RUSHHOUR_RECOVERY_DIR", Path("/a"), Path("/b")),
         ("metrics_host", "RUSHHOUR_METRICS_HOST", "0.0.0.0", "::1"),
         ("metrics_port", "RUSHHOUR_METRICS_PORT", 9100, 9101),
+        ("profile_dir", "RUSHHOUR_PROFILE_DIR", Path("/a"), Path("/b")),
         ("stay_alive", "RUSHHOUR_STAY_ALIVE", True, False),
         ("log_format", "RUSHHOUR_LOG_FORMAT", "json", "text"),
     ],
@@ -108,7 +109,9 @@ def test_each_setting_has_a_description_and_a_flag_or_none() -> None:
         assert each.env == Settings.env_name(each.name)
         assert each.flag == Settings.flag_name(each.name)
     without_flag = {each.name for each in declared if each.flag is None}
-    assert without_flag == {"kafka_conf", "process", "addresses", "recovery_dir", "stay_alive"}
+    assert without_flag == {
+        *("kafka_conf", "process", "addresses", "recovery_dir", "profile_dir", "stay_alive"),
+    }
 
 
 def test_a_declaration_has_unit_and_default() -> None:
