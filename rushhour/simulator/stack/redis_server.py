@@ -28,6 +28,9 @@ _POLL_S = 0.02
 _PORTS_TO_TRY = 100
 _PROBE_BYTES = 64 * 1024
 
+# A hash of all zones is a table, not a list: each field that is added to a list is looked for in
+# all of it. This is the name of the option that all versions know.
+_HASHES = ("--hash-max-ziplist-entries", "128")
 _PROTECTED = RedisBinary("", "7.0")  # refuses to change where it writes to
 
 # What in the log tells why data could not be saved or loaded. Later lines only repeat that.
@@ -90,6 +93,7 @@ class EmbeddedRedis:
         options = ["--dir", str(directory)]
         options += ["--dbfilename", DUMP if saved else _NEXT_DUMP]
         options += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        options += _HASHES
         try:
             if port is None:
                 self._start_on_socket(options)

@@ -15,6 +15,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure, StackError
+from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack import redis_server
 from rushhour.simulator.stack.open_run import open_run
@@ -160,6 +161,13 @@ def test_a_server_for_a_new_run_starts_empty(tmp_path: Path) -> None:
         connect(server.url).set("left", "over")
     with taken_port() as port, running(tmp_path, port) as server:
         assert connect(server.url).dbsize() == 0
+
+
+def test_a_hash_of_all_zones_is_a_table(redis_server: EmbeddedRedis) -> None:
+    """Each field that is added to a list would be looked for in all of it."""
+    client = redis.Redis.from_url(redis_server.url)
+    client.hset("zones", mapping={str(zone): zone for zone in ZONE_IDS})
+    assert client.object("encoding", "zones") == b"hashtable"
 
 
 def test_data_is_saved_only_on_request(tmp_path: Path) -> None:
