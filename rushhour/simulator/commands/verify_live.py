@@ -35,7 +35,7 @@ def verify_live(settings: Settings, output: Output, seconds: float | None) -> No
             output.note("watching the run; Ctrl-C shows what was found")
         while True:
             sample = Sample.read(opened.client, run, watched.last_entry)
-            if sample.run_id != watched.run.run_id:
+            if sample.run_id != run.run_id:
                 raise RedisFailure("another run has started on this Redis: verify that one")
             watched.add(sample)
             over = deadline is not None and time.monotonic() >= deadline

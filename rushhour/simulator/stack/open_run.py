@@ -17,6 +17,7 @@ from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_server import DUMP, EmbeddedRedis, port_for_clients
 from rushhour.simulator.stack.session import Session
 from rushhour.storage.clock import load_status
+from rushhour.storage.runs import load_run
 
 _HINT = "start one with `rushhour up`, or pass its Redis URL as --redis"
 
@@ -116,6 +117,7 @@ def follow_run(settings: Settings, follow: Callable[[OpenRun], _T]) -> _T:
         If no run is live, or its Redis fails before the run has ended.
     """
     with open_live_run(settings) as live:
+        run_id = load_run(live.client).run_id
         try:
             return follow(live)
         except redis.ConnectionError:
@@ -123,6 +125,8 @@ def follow_run(settings: Settings, follow: Callable[[OpenRun], _T]) -> _T:
                 raise
             with open_run(settings) as saved:
                 status = load_status(saved.client)
-                if saved.kind != "saved" or status is None or not status.has_ended:
+                # A run without a closed hour is not saved: the dump is of an earlier one.
+                is_its_end = load_run(saved.client).run_id == run_id and status and status.has_ended
+                if saved.kind != "saved" or not is_its_end:
                     raise
                 return follow(saved)

@@ -94,7 +94,7 @@ class Invariants:
     """
 
     def __init__(self, run: RunInfo, ahead_hours: int) -> None:
-        self.run = run
+        self._run = run
         self._ahead_ms = ahead_hours * HOUR_MS
         self._before: Sample | None = None
         self._absent_since: dict[str, int] = {}
@@ -124,7 +124,7 @@ class Invariants:
     @property
     def last_entry(self) -> str:
         """Id of the last entry of `city:hourly` that is known; the smallest id before the first."""
-        last = self.run.start_ts + (self._hours - 1) * HOUR_MS
+        last = self._run.start_ts + (self._hours - 1) * HOUR_MS
         return f"{last}-0" if self._hours else "-"
 
     def add(self, sample: Sample) -> None:
@@ -157,7 +157,7 @@ class Invariants:
         return Check(
             "the run was watched",
             "ok",
-            f"{self._samples} samples in {seconds:.1f} s, {self._hours} of {self.run.hours} hours "
+            f"{self._samples} samples in {seconds:.1f} s, {self._hours} of {self._run.hours} hours "
             "are closed",
         )
 
@@ -177,17 +177,17 @@ class Invariants:
         first = max(self._hours - 1, 0)  # the first one has been seen, unless nothing has
         for index, entry_id in enumerate(sample.entries, first):
             found.compared += 1
-            expected = f"{self.run.start_ts + index * HOUR_MS}-0"
-            if entry_id != expected or index >= self.run.hours:
+            expected = f"{self._run.start_ts + index * HOUR_MS}-0"
+            if entry_id != expected or index >= self._run.hours:
                 found.add(f"{keys.CITY_HOURLY} has {entry_id} where {expected} belongs")
                 break
         hours = first + len(sample.entries)
         if hours < self._hours:
-            label = hour_label(self.run.start_ts + (self._hours - 1) * HOUR_MS)
+            label = hour_label(self._run.start_ts + (self._hours - 1) * HOUR_MS)
             self._found["closed hours never go back"].add(f"{keys.CITY_HOURLY} has lost {label}")
         elif sample.length != hours:
             found.add(f"{keys.CITY_HOURLY} has {sample.length} entries instead of {hours}")
-        self._hours = min(hours, self.run.hours)
+        self._hours = min(hours, self._run.hours)
 
     def _scores(self, sample: Sample) -> None:
         found = self._found["every closed hour is scored"]
@@ -205,7 +205,7 @@ class Invariants:
         lead = self._found["the producer keeps its lead"]
         reports = self._found["the producer reports"]
         lead.compared += 1
-        closed_until = self.run.start_ts + self._hours * HOUR_MS
+        closed_until = self._run.start_ts + self._hours * HOUR_MS
         if now - closed_until > self._ahead_ms:
             until = clock_label(closed_until)
             lead.add(f"it is at {clock_label(now)}, and hours are closed until {until}")
