@@ -13,6 +13,10 @@ TOPICS = (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS, DEAD_LETTERS)
 # Written by the dataflow and joined by the consumer: these have the same number of partitions.
 ZONE_TOPICS = (HOURLY_RIDES, PREDICTIONS, ALERTS)
 
+Message = tuple[bytes | None, bytes | None]  # key and value
+# For each partition of a topic its messages, in order.
+Messages = list[list[Message]]
+
 _SIGN_BIT_OFF = 0x7FFFFFFF
 _WORD = 0xFFFFFFFF
 
@@ -31,11 +35,6 @@ def partition_of(zone: int, partitions: int) -> int:
     [3, 1, 2]
     """
     return (murmur2(zone_key(zone)) & _SIGN_BIT_OFF) % partitions
-
-
-Message = tuple[bytes | None, bytes | None]  # key and value
-# For each partition of a topic its messages, in order.
-Messages = list[list[Message]]
 
 
 def zone_routes(partitions: int) -> list[tuple[int, bytes]]:
