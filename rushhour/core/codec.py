@@ -24,7 +24,7 @@ from rushhour.core.foreign import shown
 _SHOWN = 160  # characters of a damaged record in an error
 # What decoding raises: the second for bytes that are not UTF-8.
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError)
-E = TypeVar("E")
+E = TypeVar("E", bound=msgspec.Struct)
 
 
 class _Envelope(msgspec.Struct):
@@ -67,14 +67,12 @@ class Codec(Generic[E]):
         self._mark = b'"run_id":' + msgspec.json.encode(run_id)
         self._encoder = msgspec.json.Encoder()
         self._decoder: msgspec.json.Decoder[E] = msgspec.json.Decoder(event_type)
-        kinds = get_args(event_type) or (event_type,)
-        self._heads = {kind: _head(kind) for kind in kinds}
-        self._lines = {kind: _line(kind) for kind in kinds}
+        self._lines = {kind: _line(kind) for kind in get_args(event_type) or (event_type,)}
 
     def encode(self, event: E) -> bytes:
         """Return one event as JSON, with the run id before its other fields."""
-        head, value = self._heads[type(event)], self._encoder.encode(event)
-        return head + self._mark + b"," + value[len(head) :]
+        line = self._lines[type(event)]
+        return self._encoder.encode(line(self._run_id, *msgspec.structs.astuple(event)))
 
     def encode_columns(self, kind: type[E], *columns: Iterable[Any]) -> list[bytes]:
         """Return events of one type as JSON, given as a column for each field, in order.
@@ -158,20 +156,6 @@ def prediction_codec(run_id: str) -> Codec[Prediction]:
 def alert_codec(run_id: str) -> Codec[AlertEvent]:
     """Return the codec of the `alerts` topic."""
     return Codec(AlertEvent, run_id)
-
-
-def _head(kind: type[msgspec.Struct]) -> bytes:
-    """Return what the JSON of a type of event begins with: its tag, if it has one."""
-    config = kind.__struct_config__
-    return (
-        b"{"
-        if config.tag is None
-        else b'{"%s":"%s",'
-        % (
-            str(config.tag_field).encode(),
-            str(config.tag).encode(),
-        )
-    )
 
 
 def _line(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:

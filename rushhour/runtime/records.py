@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import confluent_kafka as ck
+import msgspec
 from prometheus_client import Counter
 
 from rushhour.core.codec import Codec
 from rushhour.runtime.dead_letters import Reason
 
-E = TypeVar("E")
+E = TypeVar("E", bound=msgspec.Struct)
 
 FOREIGN_RECORDS = Counter(
     "rushhour_foreign_records", "Records of other runs that were passed over", ["topic"]
