@@ -27,13 +27,14 @@ from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import READ_FENCE, Condition, Fence, StaleState
 from rushhour.runtime.lua import Script
 from rushhour.runtime.redis_client import read_hash, write_hash
-from rushhour.storage.columns import all_zones, rows, to_counts, to_texts
+from rushhour.storage.columns import ZONE_FIELDS, all_zones, rows, to_counts, to_texts
 from rushhour.storage.hash_rows import HashRows
 from rushhour.storage.hour_tables import HourTables
 
 V = TypeVar("V")
 
-_FIELDS = tuple(map(str, ZONE_IDS))
+Tables = dict[str, list[str]]  # key -> one value per zone, as text
+
 _ZONE_KEYS = tuple(map(keys.zone, ZONE_IDS))
 
 # Offsets (ARGV[1] of the fields that follow) and closed hours (the rest).
@@ -183,16 +184,16 @@ def _queue_zones(pipe: Pipeline) -> None:
 
 def _queue_updates(pipe: Pipeline, updates: Sequence[HourUpdate], scores: ZoneScores) -> None:
     hashes = HashRows()
-    for update in updates:
-        _put_tables(hashes, update)
+    tables = {update.forecast_ts: _put_tables(hashes, update) for update in updates}
     for update, which in _latest_of_each(updates):
-        columns = _next_fields(update.forecast)
+        columns = _next_fields(update.forecast, tables[update.forecast_ts])
         if update.closed is not None:
-            columns |= _latest_fields(update.closed) | scores.fields(update.closed.hour_ts)
+            columns |= _latest_fields(update.closed, tables[update.forecast_ts])
+            columns |= scores.fields(update.closed.hour_ts)
             _zadd(pipe, keys.BOARD_RIDES, columns["rides"], which)
             _zadd(pipe, keys.BOARD_MAE, columns[score_field("mae", HOURS_PER_DAY)], which)
-        rows = list(zip(*columns.values(), strict=True))
-        hashes.put(_of(_ZONE_KEYS, which), list(columns), _of(rows, which))
+        values = list(zip(*columns.values(), strict=True))
+        hashes.put(_of(_ZONE_KEYS, which), list(columns), _of(values, which))
     hashes.queue(pipe)
 
 
@@ -215,21 +216,22 @@ def _latest_of_each(updates: Sequence[HourUpdate]) -> Iterator[tuple[HourUpdate,
             yield update, which
 
 
-def _put_tables(hashes: HashRows, update: HourUpdate) -> None:
-    """Put the tables of the hours of an update: hashes zone -> value."""
+def _put_tables(hashes: HashRows, update: HourUpdate) -> Tables:
+    """Put the tables of the hours of an update, hashes zone -> value, and return them."""
     tables = _forecast_tables(update.forecast)
     if update.closed is not None:
         tables |= _closed_tables(update.closed)
         alerted = update.zones & ~np.isnan(update.closed.alerts)
         key = keys.hour_alerts(hour_label(update.closed.hour_ts))
         changes = to_texts(update.closed.alerts)
-        hashes.put([key], _of(_FIELDS, alerted), [_of(changes, alerted)])
-    rows = [_of(column, update.zones) for column in tables.values()]
-    hashes.put(list(tables), _of(_FIELDS, update.zones), rows)
+        hashes.put([key], _of(ZONE_FIELDS, alerted), [_of(changes, alerted)])
+    values = [_of(column, update.zones) for column in tables.values()]
+    hashes.put(list(tables), _of(ZONE_FIELDS, update.zones), values)
+    return tables
 
 
-def _forecast_tables(forecast: Forecast) -> dict[str, list[str]]:
-    """Return the tables of a forecast: key -> one value per zone."""
+def _forecast_tables(forecast: Forecast) -> Tables:
+    """Return the tables of a forecast."""
     label = hour_label(forecast.hour_ts)
     columns = {keys.lower(label): forecast.lower, keys.upper(label): forecast.upper}
     for name, predicted in forecast.by_model.items():
@@ -240,40 +242,37 @@ def _forecast_tables(forecast: Forecast) -> dict[str, list[str]]:
     return {key: to_texts(column) for key, column in columns.items()}
 
 
-def _closed_tables(hour: HourTables) -> dict[str, list[str]]:
-    """Return the tables of a closed hour: key -> one value per zone."""
+def _closed_tables(hour: HourTables) -> Tables:
+    """Return the tables of a closed hour."""
     label = hour_label(hour.hour_ts)
-    return {keys.rides(label): _rides(hour), keys.errors(label): _errors(hour)}
-
-
-def _latest_fields(hour: HourTables) -> dict[str, list[str]]:
-    """Return what a zone shows of its latest closed hour: field -> one value per zone."""
     return {
-        "hour": [hour_label(hour.hour_ts)] * ZONE_COUNT,
-        "rides": _rides(hour),
+        keys.rides(label): list(map(str, to_counts(hour.rides))),
+        keys.errors(label): to_texts(hour.forecast.served - hour.rides),
+    }
+
+
+def _latest_fields(hour: HourTables, tables: Tables) -> dict[str, list[str]]:
+    """Return what a zone shows of its latest closed hour: field -> one value per zone."""
+    label = hour_label(hour.hour_ts)
+    return {
+        "hour": [label] * ZONE_COUNT,
+        "rides": tables[keys.rides(label)],
         "prediction": to_texts(hour.forecast.served),
         "lower": to_texts(hour.forecast.lower),
         "upper": to_texts(hour.forecast.upper),
-        "error": _errors(hour),
+        "error": tables[keys.errors(label)],
     }
 
 
-def _next_fields(forecast: Forecast) -> dict[str, list[str]]:
+def _next_fields(forecast: Forecast, tables: Tables) -> dict[str, list[str]]:
     """Return what a zone shows of its next hour: field -> one value per zone."""
+    label = hour_label(forecast.hour_ts)
     return {
-        "next_hour": [hour_label(forecast.hour_ts)] * ZONE_COUNT,
-        "next_prediction": to_texts(forecast.served),
-        "next_lower": to_texts(forecast.lower),
-        "next_upper": to_texts(forecast.upper),
+        "next_hour": [label] * ZONE_COUNT,
+        "next_prediction": tables[keys.predictions(label)],
+        "next_lower": tables[keys.lower(label)],
+        "next_upper": tables[keys.upper(label)],
     }
-
-
-def _rides(hour: HourTables) -> list[str]:
-    return list(map(str, to_counts(hour.rides)))
-
-
-def _errors(hour: HourTables) -> list[str]:
-    return to_texts(hour.forecast.served - hour.rides)
 
 
 def _of(values: Sequence[V], zones: ZoneMask) -> list[V]:

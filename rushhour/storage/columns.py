@@ -13,7 +13,10 @@ from rushhour.core.models import DECIMALS
 from rushhour.core.topics import partition_of
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 
-_FIELDS = tuple(str(zone).encode() for zone in ZONE_IDS)
+# The fields of such a hash.
+ZONE_FIELDS = tuple(map(str, ZONE_IDS))
+
+_FIELDS_READ = tuple(map(str.encode, ZONE_FIELDS))
 _NO_VALUE = NOT_KNOWN.encode()
 
 
@@ -75,5 +78,5 @@ def from_hash(fields: Mapping[bytes, bytes]) -> Floats:
     """
     if not fields:
         return unknown()
-    values = map(fields.get, _FIELDS, repeat(_NO_VALUE))
+    values = map(fields.get, _FIELDS_READ, repeat(_NO_VALUE))
     return np.array([np.nan if value == _NO_VALUE else float(value) for value in values])
