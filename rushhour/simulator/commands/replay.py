@@ -46,7 +46,6 @@ class Replay:
         self._output = output
         self._interrupts = interrupts
         self._hours = RunReader(stack.client, run)
-        self._times = Times(0.0)
 
     def begin(self) -> None:
         """Say what is replayed, and let the processes begin."""
@@ -54,8 +53,8 @@ class Replay:
             self._output.note(line)
         self._stack.start_pipeline(self._run)
 
-    def watch(self) -> bool:
-        """Show the run until every process is done; return False if the user stopped it."""
+    def watch(self) -> Times | None:
+        """Show the run until every process is done; return None if the user stopped it."""
         stack = self._stack
         read_at, first_hour_s = 0.0, None
         try:
@@ -69,16 +68,16 @@ class Replay:
                         if first_hour_s is None and self._hours.count:
                             first_hour_s = seconds_since_start()
                     time.sleep(_POLL_S)
-                self._times = Times(seconds_since_start(), first_hour_s)
+                times = Times(seconds_since_start(), first_hour_s)
                 view.update()
         except KeyboardInterrupt:
             stack.stop_pipeline()  # first, so that the time is the one that is saved
             stopped_at = RunView.read(stack.client).now_ts
             self._output.note(f"stopped at {time_label(stopped_at, 'the start')}")
-            return False
-        return True
+            return None
+        return times
 
-    def report(self) -> None:
+    def report(self, times: Times) -> None:
         """Print the report of a finished run."""
         costs = self._stack.costs()
         view = RunView.read(self._stack.client)
@@ -86,15 +85,15 @@ class Replay:
         evaluation = evaluate(self._hours.arrays())
         profile = self._stack.profile()
         if self._output.as_json:
-            document = report_document(view, evaluation, costs, self._times, profile)
+            document = report_document(view, evaluation, costs, times, profile)
             self._output.document(document)
             return
         trips = view.clock.trips if view.clock else 0
         self._output.show(report.report(view, evaluation))
         if profile is None:
-            self._output.show(report.costs_report(costs, self._times, trips))
+            self._output.show(report.costs_report(costs, times, trips))
         else:
-            self._output.show(profile_report(profile, self._times, trips))
+            self._output.show(profile_report(profile, times, trips))
 
     def stay(self) -> None:
         """Keep the servers up until Ctrl-C."""

@@ -52,15 +52,15 @@ def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profi
             check_same(existing, run, "rushhour up")
         replay = Replay(stack, run, output, interrupts)
         replay.begin()
-        is_finished = replay.watch()
-        if is_finished:
-            replay.report()
-        if is_finished and stay:
-            replay.stay()
+        times = replay.watch()
+        if times is not None:
+            replay.report(times)
+            if stay:
+                replay.stay()
         hours_closed = replay.hours_closed()
     if hours_closed:
         output.note(_how_to_read(settings))
-    if not is_finished:
+    if times is None:
         raise KeyboardInterrupt
 
 
