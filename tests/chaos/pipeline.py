@@ -2,7 +2,6 @@
 
 import random
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from rushhour.core.hours import HOUR_MS, parse_label
 from rushhour.runtime.failpoints import VARIABLE
+from rushhour.simulator.stack.child_process import python_command
 from rushhour.simulator.stack.ports import HOST
 from tests.chaos.control import Control, Event
 from tests.chaos.invariants import Watch
@@ -171,7 +171,7 @@ class Pipeline:
         """Run a command of `rushhour` to its end."""
         self._commands += 1
         log = self.directory / "logs" / f"{words[0]}-0.{self._commands}.log"
-        command = [sys.executable, "-P", "-m", "rushhour.simulator", *words]
+        command = python_command("rushhour.simulator", *words)
         process = launch(words[0], command, log, self._environment(PREPARE))
         self._prepare_pid = process.pid
         process.wait(_COMMAND_S)

@@ -117,7 +117,7 @@ class ChildProcess:
     @classmethod
     def python(cls, name: str, module: str, log: Path, env: Mapping[str, str]) -> "ChildProcess":
         """Start a module of this installation; the working directory is not searched for it."""
-        return cls(name, (sys.executable, "-P", "-m", module), log, env)
+        return cls(name, python_command(module), log, env)
 
     @classmethod
     def loading(cls, name: str, module: str, kind: str, log: Path) -> "ChildProcess":
@@ -125,7 +125,7 @@ class ChildProcess:
 
         `kind` is what the process calls itself, such as `consumer`.
         """
-        return cls(name, (sys.executable, "-P", "-m", _WARM_START, kind, module), log, waits=True)
+        return cls(name, python_command(_WARM_START, kind, module), log, waits=True)
 
     def begin(self, env: Mapping[str, str]) -> None:
         """Let a process that is `loading` begin its work, with these variables."""
@@ -153,8 +153,8 @@ class ChildProcess:
         if self.poll() is not None:
             return self.cost
         try:
-            user_s, system_s = _cpu_s(Path(f"/proc/{self.pid}/stat"))
-            main_thread_s = sum(_cpu_s(Path(f"/proc/{self.pid}/task/{self.pid}/stat")))
+            user_s, system_s = cpu_s_of(Path(f"/proc/{self.pid}/stat"))
+            main_thread_s = sum(cpu_s_of(Path(f"/proc/{self.pid}/task/{self.pid}/stat")))
         except OSError:
             return None
         return Cost(user_s, system_s, self._peak_bytes or 0, main_thread_s)
@@ -216,6 +216,11 @@ class ChildProcess:
             return []
 
 
+def python_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command that runs a module of this installation."""
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
 def _peak_bytes(pid: int) -> int | None:
     """Return the peak of resident memory of a running process, if the system reports it."""
     try:
@@ -226,7 +231,7 @@ def _peak_bytes(pid: int) -> int | None:
     return peaks[0] if peaks else None
 
 
-def _cpu_s(stat: Path) -> tuple[float, float]:
+def cpu_s_of(stat: Path) -> tuple[float, float]:
     """Return the CPU seconds of a process or a thread, user and system, from its file in /proc."""
     fields = stat.read_text("ascii", "replace").rpartition(")")[2].split()
     user, system = map(int, fields[_UTIME_FIELD : _UTIME_FIELD + 2])

@@ -1,7 +1,6 @@
 """A running pipeline: its servers, embedded or given, and the processes between them."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -19,7 +18,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TOPICS
 from rushhour.runtime.redis_client import connect
-from rushhour.simulator.stack.child_process import ChildProcess, Cost
+from rushhour.simulator.stack.child_process import ChildProcess, Cost, python_command
 from rushhour.simulator.stack.process_specs import (
     load_process,
     process_specs,
@@ -213,9 +212,9 @@ class _SaveAndStop(AbstractContextManager[None]):
 
 
 def _start_broker(settings: Settings, directory: Path) -> ChildProcess:
-    command = [sys.executable, "-P", "-m", "rushhour.simulator.stack.broker"]
     topics = map(settings.cluster("").topic, TOPICS)
-    return ChildProcess("broker", [*command, *topics], directory / "broker.log")
+    command = python_command("rushhour.simulator.stack.broker", *topics)
+    return ChildProcess("broker", command, directory / "broker.log")
 
 
 def _address_of(broker: ChildProcess | None) -> str:
