@@ -167,7 +167,6 @@ def report_document(
 
 def _part(part: Part) -> objects.Part:
     cost, other_threads_s = part.cost, part.other_threads_s
-    waits = sorted(part.waited_s.items(), key=lambda wait: -wait[1])
     return objects.Part(
         name=part.name,
         cpu_user_s=None if cost is None else round(cost.user_s, 3),
@@ -178,7 +177,10 @@ def _part(part: Part) -> objects.Part:
         messages_out=part.messages_out,
         bytes_in=part.bytes_in,
         bytes_out=part.bytes_out,
-        waits=[objects.Wait(reason=name, seconds=round(seconds, 3)) for name, seconds in waits],
+        waits=[
+            objects.Wait(reason=reason, seconds=round(seconds, 3))
+            for reason, seconds in part.waited_s.items()
+        ],
     )
 
 

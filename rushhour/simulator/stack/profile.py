@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ class Part:
 
     `cost` is None for a server that `up` has not started. `other_threads_s` are the CPU seconds of
     all threads but the main one. Messages of Redis are its commands. `waited_s` holds seconds for
-    each reason (`rushhour.runtime.waiting`).
+    each reason (`rushhour.runtime.waiting`), the longest first.
     """
 
     name: str
@@ -60,12 +61,10 @@ class Profiler:
         for role in roles:
             yield self._of_process(role, costs.get(role.name))
         yield _of_server(_BROKER, costs.get(_BROKER))
-        used = {name: count - self._before[name] for name, count in self._counts().items()}
+        now = _redis_counts(self._client)
+        used = {name: count - self._before[name] for name, count in now.items()}
         yield _of_server(_SERVER, costs.get(_SERVER), **used)
         yield _of_server(_THIS, _own_cost())
-
-    def _counts(self) -> dict[str, int]:
-        return _redis_counts(self._client)
 
     def _of_process(self, role: Role, cost: Cost | None) -> Part:
         """Return the sums over the lives of a process; a life that was killed has left nothing."""
@@ -75,26 +74,30 @@ class Profiler:
         ]
         if not lives:
             return Part(role.name, cost)
-        reasons = dict.fromkeys(reason for life in lives for reason in life["waited_s"])
+        waited_s: Counter[str] = Counter()
+        for life in lives:
+            waited_s.update(life["waited_s"])
+
+        def total(name: str) -> Any:
+            return sum(life[name] for life in lives)
+
         return Part(
             role.name,
             cost,
-            sum(life["other_threads_s"] for life in lives),
-            sum(life["messages_received"] for life in lives),
-            sum(life["messages_sent"] for life in lives),
-            sum(life["bytes_received"] for life in lives),
-            sum(life["bytes_sent"] for life in lives),
-            {
-                reason: sum(life["waited_s"].get(reason, 0.0) for life in lives)
-                for reason in reasons
-            },
+            total("other_threads_s"),
+            total("messages_received"),
+            total("messages_sent"),
+            total("bytes_received"),
+            total("bytes_sent"),
+            dict(waited_s.most_common()),
         )
 
 
-def _of_server(name: str, cost: Cost | None, **counts: int) -> Part:
-    if cost is None or cost.main_thread_s is None:
-        return Part(name, cost, **counts)  # type: ignore[arg-type]  # of four fields that are ints
-    return Part(name, cost, max(0.0, cost.cpu_s - cost.main_thread_s), **counts)  # type: ignore[arg-type]
+def _of_server(name: str, cost: Cost | None, **counts: Any) -> Part:
+    other_threads_s = None
+    if cost is not None and cost.main_thread_s is not None:
+        other_threads_s = max(0.0, cost.cpu_s - cost.main_thread_s)
+    return Part(name, cost, other_threads_s, **counts)
 
 
 def _redis_counts(client: redis.Redis) -> dict[str, int]:

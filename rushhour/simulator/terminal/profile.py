@@ -86,7 +86,7 @@ def _waits(profile: Sequence[Part]) -> FittedTable:
         Column("part", is_text=True), Column("waited for", is_text=True), Column("time")
     )
     for part in profile:
-        for reason, seconds in sorted(part.waited_s.items(), key=lambda wait: -wait[1]):
+        for reason, seconds in part.waited_s.items():
             table.add(part.name, _WAITS[reason], _seconds(seconds))
     return table
 
