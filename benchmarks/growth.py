@@ -17,26 +17,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import redis
 from matplotlib.figure import Figure
 
-from rushhour.core import keys
-from rushhour.core.errors import RushhourError
 from rushhour.core.zones import ZONE_IDS
-from rushhour.runtime.redis_client import connect
-from rushhour.simulator.stack.session import Session
 
 _MONTH_START = "2024-10-01"
 _HOURS_AHEAD = 6  # the default of `rushhour up`
-_POLL_S = 0.02
 _MIB = 1024 * 1024
 _SIZES = ("green", "yellow:0.1", "yellow", "yellow:10")
 # Colours of Okabe and Ito, distinct for the colour-blind; markers differ in shape as well.
@@ -59,7 +51,7 @@ class Process(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A run of a size. `first_hour_s` is from the command's start to the first hour in Redis."""
+    """A run of a size. `first_hour_s` is from the start of the command."""
 
     size: str
     number: int
@@ -86,47 +78,26 @@ def up_flags(size: str) -> list[str]:
 def run_once(size: str, number: int, flags: Sequence[str]) -> Run:
     """Run a size, verify it, and return what it has used."""
     rushhour = str(Path(sys.executable).with_name("rushhour"))
-    with tempfile.TemporaryDirectory() as directory:
-        state = Path(directory) / "state"
-        places = ["--state-dir", str(state)]
-        run = [rushhour, "up", "--json", "--quiet", "--exit", "--speed", "max", *places]
-        report_file = Path(directory) / "report.json"
-        started = time.monotonic()
-        with report_file.open("wb") as report:
-            up = subprocess.Popen([*run, *up_flags(size), *flags], stdout=report)
-            first_hour_s = _first_hour(state, up, started)
-            up.wait()
-        if up.returncode:
+    with tempfile.TemporaryDirectory() as state:
+        places = ["--state-dir", state]
+        up = [rushhour, "up", "--json", "--quiet", "--exit", "--speed", "max", *places]
+        run = subprocess.run([*up, *up_flags(size), *flags], stdout=subprocess.PIPE, check=False)
+        if run.returncode:
             sys.exit(f"rushhour up failed for {size}")
         verify = subprocess.run(
             [rushhour, "verify", *places], capture_output=True, text=True, check=False
         )
         if verify.returncode:
             sys.exit(f"the run of {size} is wrong:\n{verify.stdout}{verify.stderr}")
-        found = msgspec.json.decode(report_file.read_bytes())
+    report = msgspec.json.decode(run.stdout)
     return Run(
         size=size,
         number=number,
-        trips=found["counts"]["rides"],
-        wall_s=found["wall_s"],
-        first_hour_s=first_hour_s,
-        processes=msgspec.convert(found["processes"], list[Process]),
+        trips=report["counts"]["rides"],
+        wall_s=report["wall_s"],
+        first_hour_s=report["first_hour_s"],
+        processes=msgspec.convert(report["processes"], list[Process]),
     )
-
-
-def _first_hour(state: Path, up: "subprocess.Popen[bytes]", started: float) -> float:
-    """Wait until a run has its first hour in Redis; return the seconds since its start."""
-    client: redis.Redis | None = None
-    while up.poll() is None:
-        with suppress(OSError, RushhourError, redis.RedisError):
-            if client is None:
-                session = Session.load(state)
-                if session is not None and session.pid == up.pid:
-                    client = connect(session.redis_address)
-            elif client.exists(keys.CITY_HOURLY):
-                break
-        time.sleep(_POLL_S)
-    return time.monotonic() - started
 
 
 def tables(runs: Sequence[Run]) -> str:

@@ -29,6 +29,7 @@ import redis
 from rushhour.core import keys
 from rushhour.core.codec import Codec, alert_codec, trip_codec
 from rushhour.core.events import HourEnd, Tick
+from rushhour.core.hours import HOUR_MS
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import ALERTS, TRIPS
 from rushhour.runtime.kafka import assigned_consumer
@@ -102,7 +103,7 @@ def watch_city(client: redis.Redis, entries: dict[int, float], stop: threading.E
             return
         now = time.time() * 1000
         for last, _ in (entry for _, found in replies for entry in found):
-            entries[hour_of_entry(last) + 3_600_000] = now
+            entries[hour_of_entry(last) + HOUR_MS] = now
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rushhour.simulator.stack.child_process import cpu_s_of
 from rushhour.simulator.stack.ports import HOST, free_ports
 
 _SCRIPT = Path(__file__).parents[2] / ".ci" / "images" / "kafka" / "broker.sh"
-_UTIME = 11  # of /proc/PID/stat, counted from the field after the name; stime is next
 
 
 class NoBrokerError(Exception):
@@ -28,8 +28,7 @@ class Broker:
         """Return the CPU seconds that it has used so far; None if it is not ours."""
         if self.pid is None:
             return None
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[_UTIME : _UTIME + 2])) / os.sysconf("SC_CLK_TCK")
+        return sum(cpu_s_of(Path(f"/proc/{self.pid}/stat")))
 
 
 @contextmanager

@@ -26,10 +26,11 @@ def table(results: Results) -> str:
             lines.append(f"| {' | '.join((label, *_row(measurements, results.about.trips)))} |")
     about = results.about
     rounds = max((each.round for each in results.measurements), default=0)
+    many = f"Medians of {rounds} interleaved runs (smallest to largest)."
     text = (
         f"{about.dataset} {about.month}, {about.trips:,} trips; {about.kafka}; {about.machine}; "
         f"Python {about.python}; rushhour {about.rushhour}. "
-        f"Medians of {rounds} interleaved runs (smallest to largest)."
+        f"{many if rounds > 1 else 'One run of each.'}"
     )
     left_out = [f"- {results.labels[n]}: {reason}" for n, reason in results.left_out.items()]
     if left_out:

@@ -46,6 +46,12 @@ def test_a_row_has_medians_and_spans() -> None:
     )
 
 
+def test_medians_are_called_so_only_if_there_are_several_runs() -> None:
+    assert table(results(run("a", 1, 1.0))).endswith(" One run of each.")
+    several = table(results(run("a", 1, 1.0), run("a", 2, 4.0)))
+    assert several.endswith(" Medians of 2 interleaved runs (smallest to largest).")
+
+
 def test_a_failed_run_is_shown_and_has_no_part_in_the_medians() -> None:
     lines = table(results(run("a", 1, 2.0), run("a", 2, 9.0, "failed"))).splitlines()
     assert lines[2].startswith("| A | 2.0 | 4.0 |")
