@@ -93,7 +93,7 @@ class BatchProducer:
         while waiting:
             with kafka_failures(self._cluster), _WAITING:
                 waiting = self._producer.flush(_FLUSH_WAIT_S) > 0
-            self._raise_failure()
+            self._watch.raise_failure()
             if waiting:
                 self._health.beat()
 
@@ -109,11 +109,7 @@ class BatchProducer:
     def _poll(self, seconds: float) -> None:
         with kafka_failures(self._cluster):
             self._producer.poll(seconds)
-        self._raise_failure()
-
-    def _raise_failure(self) -> None:
-        if self._watch.failure is not None:
-            raise KafkaFailure(self._watch.failure)
+        self._watch.raise_failure()
 
 
 class _DeliveryReports:

@@ -15,6 +15,7 @@ from typing import Any
 import confluent_kafka as ck
 from prometheus_client import Gauge
 
+from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.profile import traffic
@@ -26,8 +27,13 @@ _INTERVAL_MS = 1000
 _PROFILE_INTERVAL_MS = 250  # the last bytes of a client are missing from its profile
 # A connection may be opened anew, as after a time without requests: that is no outage.
 _LOST_AFTER_MS = 3000  # without a connection in any statistics
-# In the statistics: a broker that is up. The group coordinator, which is not used, does not count.
-_CONNECTED = re.compile(r'"source":"(?:configured|learned|internal)", "state":"UP"')
+# In the statistics: a broker, and one that is up. The group coordinator, which is not used, does
+# not count.
+_BROKER = re.compile(r'"source":"(?:configured|learned|internal)"')
+_CONNECTED = re.compile(_BROKER.pattern + ', "state":"UP"')
+# librdkafka forgets every broker when one that stops names none, and may never ask the configured
+# ones again: https://github.com/confluentinc/librdkafka/issues/5301
+_STRANDED_AFTER_MS = 5000  # without a broker in any statistics
 _TIME = re.compile(r'"time":(\d+)')  # when they were made, seconds since 1970
 _STALE_S = 3.0
 _NEED = "kafka"
@@ -92,6 +98,7 @@ class KafkaWatch:
         self.failure: str | None = None
         self._cluster = cluster
         self._missed = 0
+        self._without_broker = 0
         self._interval_ms = _PROFILE_INTERVAL_MS if traffic.is_wanted else _INTERVAL_MS
         self._reason = ""
         self._state = _states.setdefault(health, KafkaState(cluster.bootstrap, health))
@@ -119,6 +126,23 @@ class KafkaWatch:
                 self.connected = up
                 self._state.update(self._reason)
             self._reason = ""
+        self._without_broker = 0 if _BROKER.search(statistics) else self._without_broker + 1
+        if self._without_broker * self._interval_ms >= _STRANDED_AFTER_MS:
+            self.failure = (
+                f"Kafka at {self._cluster}: the client has forgotten every broker, as it may when "
+                "one stops (a defect of librdkafka): start the process again"
+            )
+
+    def raise_failure(self) -> None:
+        """Raise if the client can do nothing any more.
+
+        Raises
+        ------
+        KafkaFailure
+            Says why.
+        """
+        if self.failure is not None:
+            raise KafkaFailure(self.failure)
 
     def _on_error(self, error: ck.KafkaError) -> None:
         if error.fatal():
@@ -138,8 +162,14 @@ class WatchedConsumer(ck.Consumer):
         """Wait for a message, for some seconds; return all that have arrived, `most` at most.
 
         `consume` waits for its whole time unless it gets as many as it may return.
+
+        Raises
+        ------
+        KafkaFailure
+            If the client can do nothing any more.
         """
         first = self.poll(seconds)
+        self._watch.raise_failure()
         return [] if first is None else [first, *self.consume(most - 1, timeout=0)]
 
     def lag(self, topic: str, partition: int, offset: int) -> float:

@@ -8,6 +8,7 @@ import time
 import confluent_kafka as ck
 import pytest
 
+from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.runtime.kafka import producer_config
 from rushhour.runtime.kafka_watch import KAFKA_UP, KafkaWatch, WatchedConsumer
@@ -17,12 +18,14 @@ from rushhour.runtime.profile import traffic
 CLUSTER = KafkaCluster("kafka:9092", {"sasl.password": "secret"})
 
 
-def statistics(state: str, age_s: float) -> str:
-    """What a client says about its only broker; the group coordinator is always up."""
+def statistics(state: str | None, age_s: float) -> str:
+    """What a client says about its only broker, if any; the group coordinator is always up."""
     brokers = {
         "kafka:9092/1": {"nodeid": 1, "source": "learned", "state": state, "stateage": 1},
         "GroupCoordinator": {"nodeid": 1, "source": "logical", "state": "UP", "stateage": 1},
     }
+    if state is None:
+        del brokers["kafka:9092/1"]
     text = json.dumps({"time": int(time.time() - age_s), "brokers": brokers})
     return text.replace('": ', '":')  # as the library writes it
 
@@ -34,7 +37,7 @@ class Client:
         self.watch = KafkaWatch(CLUSTER, health)
         self._callbacks = self.watch.callbacks()
 
-    def says(self, *states: str, age_s: float = 0.0) -> None:
+    def says(self, *states: str | None, age_s: float = 0.0) -> None:
         for state in states:
             self._callbacks["stats_cb"](statistics(state, age_s))
 
@@ -113,6 +116,26 @@ def test_a_fatal_error_is_kept() -> None:
     assert client.watch.failure is None
     client.fails(ck.KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "lost a message", fatal=True)
     assert client.watch.failure == "Kafka at kafka:9092: lost a message"
+
+
+def test_a_client_that_has_forgotten_every_broker_can_do_nothing_any_more() -> None:
+    """An outage never ends for it, as librdkafka asks no configured broker again."""
+    client = Client(Health())
+    client.says("UP", *[None] * 4, "DOWN", *[None] * 4)
+    client.watch.raise_failure()
+    client.says(None)
+    with pytest.raises(KafkaFailure, match="forgotten every broker"):
+        client.watch.raise_failure()
+
+
+def test_a_consumer_that_can_do_nothing_any_more_says_so() -> None:
+    watch = KafkaWatch(KafkaCluster("127.0.0.1:1"), Health())
+    consumer = WatchedConsumer({"group.id": "g", "log_level": 0}, watch)
+    assert consumer.wait_and_take(0.0, 1) == []
+    watch.failure = "Kafka at 127.0.0.1:1: lost"
+    with pytest.raises(KafkaFailure, match="lost"):
+        consumer.wait_and_take(0.0, 1)
+    consumer.close()
 
 
 def test_the_lag_is_unknown_while_kafka_does_not_answer() -> None:
