@@ -48,10 +48,7 @@ def consumer_config(cluster: KafkaCluster) -> dict[str, Any]:
     """Return the settings of every consumer: explicit offsets, and a gap is an error."""
     defaults = {
         "group.id": "rushhour",  # the client requires one; no group is joined
-        # An idle stream answers within 3 ms instead of 500, because the closed loop waits for it;
-        # a full local queue is polled again after 5 ms instead of a second.
-        "fetch.wait.max.ms": 3,
-        "fetch.queue.backoff.ms": 5,
+        "fetch.queue.backoff.ms": 5,  # instead of a second, after a full local queue
         "queued.max.messages.kbytes": 16 * 1024,
     }
     return client_config(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rushhour.core.hours import HOUR_MS, parse_label
 from rushhour.runtime.failpoints import VARIABLE
+from rushhour.simulator.stack.broker import CLIENT_CONF
 from rushhour.simulator.stack.child_process import python_command
 from rushhour.simulator.stack.ports import HOST
 from tests.chaos.control import Control, Event
@@ -123,6 +124,7 @@ class Pipeline:
             "RUSHHOUR_DATAFLOWS": str(dataflows),
             "RUSHHOUR_CONSUMERS": str(consumers),
             "RUSHHOUR_TOPIC_PREFIX": broker.topic_prefix,
+            "RUSHHOUR_KAFKA_CONF__FETCH_WAIT_MAX_MS": CLIENT_CONF["fetch.wait.max.ms"],
             "RUSHHOUR_RECOVERY_DIR": str(self.recovery),
             "RUSHHOUR_STATE_DIR": str(directory / "state"),
             "RUSHHOUR_CACHE_DIR": str(directory / "cache"),

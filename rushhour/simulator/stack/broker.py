@@ -16,6 +16,10 @@ import confluent_kafka as ck
 
 from rushhour.core.topics import TOPICS
 
+# The cluster answers a fetch without messages only when its time is up, not when one arrives. The
+# closed loop waits for that, so it is short.
+CLIENT_CONF = {"fetch.wait.max.ms": "3"}
+
 _TIMEOUT_S = 10.0
 
 

@@ -18,6 +18,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TOPICS
 from rushhour.runtime.redis_client import connect
+from rushhour.simulator.stack.broker import CLIENT_CONF
 from rushhour.simulator.stack.child_process import ChildProcess, Cost, python_command
 from rushhour.simulator.stack.process_specs import (
     load_process,
@@ -148,7 +149,8 @@ def open_stack(
         broker: ChildProcess | None = None
         redis_address = settings.redis_address
         if settings.kafka is None:
-            settings = settings.model_copy(update={"kafka_conf": {}})  # that of another Kafka
+            # The properties of the settings are those of another Kafka.
+            settings = settings.model_copy(update={"kafka_conf": CLIENT_CONF})
             broker = _start_broker(settings, directory)
             stops.callback(broker.stop)
             servers.append(broker)

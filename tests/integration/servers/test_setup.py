@@ -21,6 +21,7 @@ from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack import setup
+from rushhour.simulator.stack.broker import CLIENT_CONF
 from rushhour.simulator.stack.ports import free_ports
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.stack.setup import prepare
@@ -353,6 +354,6 @@ def test_the_embedded_broker_is_reached_without_the_properties_of_another_kafka(
 ) -> None:
     ours = settings(redis=redis_server.url, kafka_conf={"security.protocol": "SASL_SSL"})
     with open_stack(ours, ours.state_dir) as stack:
-        assert stack.kafka.conf == {}
+        assert stack.kafka.conf == CLIENT_CONF
         assert end_offsets(stack.kafka, [TRIPS])[TRIPS] == dict.fromkeys(range(4), 0)
-        assert stack.settings.kafka_conf == {}
+        assert stack.settings.kafka_conf == CLIENT_CONF
