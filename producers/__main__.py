@@ -95,7 +95,7 @@ def saved_status(client: redis.Redis, speed: Speed) -> ClockStatus | None:
 
 
 def _write_quality(client: redis.Redis, fence: Fence, trips: TripTable) -> None:
-    fields: dict[str, int] = {"rows_read": trips.rows, "trips_usable": len(trips.zone)}
+    fields: dict[str, int] = {"rows_read": trips.rows, "trips_usable": len(trips)}
     fields |= {f"rejected:{reason}": count for reason, count in trips.rejected.items()}
     fence.write_hash(client, keys.QUALITY, fields)
     for reason, count in trips.rejected.items():
@@ -103,7 +103,7 @@ def _write_quality(client: redis.Redis, fence: Fence, trips: TripTable) -> None:
     rejected = ", ".join(f"{reason} {count:,}" for reason, count in trips.rejected.items() if count)
     _log.info(
         "%s trips of %s rows, rejected: %s",
-        f"{len(trips.zone):,}",
+        f"{len(trips):,}",
         f"{trips.rows:,}",
         rejected or "none",
     )

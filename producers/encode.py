@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from producers.numbering import PartitionTrips
+from producers.numbering import NumberedTrips, PartitionTrips
 from rushhour.core.codec import Codec, trip_codec
 from rushhour.core.events import Trip, TripEvent
 from rushhour.core.topics import Message, zone_key
@@ -19,15 +19,16 @@ class TripEncoder:
 
     def trips(self, start_ts: int, end_ts: int) -> Iterator[Iterable[Message]]:
         """Yield the trips of [`start_ts`, `end_ts`), epoch ms, of each partition, in order."""
-        for trips in self._partitions:
-            yield self._encode(trips, start_ts, end_ts)
+        for partition in self._partitions:
+            yield self._encode(partition.trips, start_ts, end_ts)
 
     def ticks(self, hour_ts: int) -> list[Message]:
         """Return the tick of each partition; it has no key, because it concerns all zones."""
         return [(None, self._codec.encode(trips.tick(hour_ts))) for trips in self._partitions]
 
-    def _encode(self, trips: PartitionTrips, start_ts: int, end_ts: int) -> Iterable[Message]:
-        first, end = trips.before(start_ts), trips.before(end_ts)
-        times, zones = trips.pickup_ts[first:end].tolist(), trips.zone[first:end].tolist()
-        values = self._codec.encode_columns(Trip, range(first, end), times, zones)
+    def _encode(self, trips: NumberedTrips, start_ts: int, end_ts: int) -> Iterable[Message]:
+        first, pickup_ts, zone = trips.between(start_ts, end_ts)
+        times, zones = pickup_ts.tolist(), zone.tolist()
+        seqs = range(first, first + len(zones))
+        values = self._codec.encode_columns(Trip, seqs, times, zones)
         return zip(map(self._keys.__getitem__, zones), values, strict=True)

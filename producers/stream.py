@@ -55,4 +55,4 @@ class KafkaStream:
 
     def trips_before(self, ts: int) -> int:
         """Return the number of trips of the run before an instant (epoch ms)."""
-        return sum(trips.before(ts) for trips in self._partitions)
+        return sum(partition.trips.before(ts) for partition in self._partitions)

@@ -10,10 +10,10 @@ from rushhour.core.surges import Surge
 
 
 def apply_surges(table: TripTable, surges: Sequence[Surge]) -> TripTable:
-    """Return the trips with these surges applied, at most one per zone.
+    """Return the trips with the `copies` of these surges, at most one per zone.
 
     The k-th trip of a surge, from 0, becomes floor(factor * (k + 1)) - floor(factor * k) trips of
-    the same zone and pickup time, in its place. `rows` and `rejected` stay those of the file.
+    the same zone and pickup time, in its place.
     """
     if not surges:
         return table
@@ -24,8 +24,4 @@ def apply_surges(table: TripTable, surges: Sequence[Surge]) -> TripTable:
         # A ratio of integers: with a float, 0.29 would keep 28 of 100 trips.
         times, per = surge.factor.as_integer_ratio()
         copies[trips] = np.diff(np.arange(len(trips) + 1, dtype=np.int64) * times // per)
-    return replace(
-        table,
-        pickup_ts=np.repeat(table.pickup_ts, copies),
-        zone=np.repeat(table.zone, copies),
-    )
+    return replace(table, copies=copies)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from producers.parquet import Batches, read_columns
 from producers.synthetic import synthetic_trips
-from rushhour.core.arrays import Ints, Mask
+from rushhour.core.arrays import Counts, Ints, Mask
 from rushhour.core.errors import DataError
 from rushhour.core.hours import parse_month
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
@@ -29,19 +29,21 @@ class TripTable:
     """The selected trips of a month.
 
     `pickup_ts` is epoch milliseconds, ascending; `zone` is 1 to 265. `rows` is the number of rows
-    read, `rejected` the number of rows rejected for each of `REASONS`.
+    read, `rejected` the number of rows rejected for each of `REASONS`. `copies` is how often each
+    trip comes, in its place; None for once.
     """
 
     pickup_ts: npt.NDArray[np.int64]
     zone: npt.NDArray[np.int16]
     rows: int
     rejected: dict[str, int]
+    copies: Counts | None = None
 
     def __len__(self) -> int:
-        return len(self.pickup_ts)
+        return len(self.pickup_ts) if self.copies is None else int(self.copies.sum())
 
     def slice(self, start_ts: int, end_ts: int) -> tuple[int, int]:
-        """Return the first index of the trips in [`start_ts`, `end_ts`) and the index after."""
+        """Return where the trips in [`start_ts`, `end_ts`) begin and end in the arrays."""
         first, end = np.searchsorted(self.pickup_ts, (start_ts, end_ts), side="left")
         return int(first), int(end)
 

@@ -1,5 +1,7 @@
 """Numbers and checksums of the trips on their partitions."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -26,8 +28,9 @@ def table_of(pickups: list[tuple[int, int]]) -> TripTable:
     return TripTable(times, zones, len(pickups), {})
 
 
-def trips_of(trips: PartitionTrips) -> list[Trip]:
-    return numbered(zip(trips.pickup_ts.tolist(), trips.zone.tolist(), strict=True))
+def trips_of(partition: PartitionTrips) -> list[Trip]:
+    _, pickup_ts, zone = partition.trips.between(START, START + HOURS * HOUR_MS)
+    return numbered(zip(pickup_ts.tolist(), zone.tolist(), strict=True))
 
 
 @given(PICKUPS.map(sorted), st.integers(0, HOURS - 1), st.integers(1, HOURS), st.integers(1, 300))
@@ -49,3 +52,26 @@ def test_trips_are_numbered_on_each_partition_from_the_first_hour_of_the_run(
         assert [trips.tick(hour) for hour in range(start_ts, end_ts + 1, HOUR_MS)] == [
             event for event in stream if isinstance(event, Tick)
         ]
+
+
+@given(PICKUPS.map(sorted), st.integers(1, 6), st.data())
+def test_trips_that_come_several_times_are_those_of_a_table_that_repeats_them(
+    pickups: list[tuple[int, int]], partitions: int, data: st.DataObject
+) -> None:
+    """None of them, once or often: numbers, trips and ticks do not tell how they are kept."""
+    copies = [data.draw(st.integers(0, 3)) for _ in pickups]
+    repeated = [trip for trip, times in zip(pickups, copies, strict=True) for _ in range(times)]
+    table = replace(table_of(pickups), copies=np.array(copies, np.int64))
+    start_ts, end_ts = START + HOUR_MS, START + HOURS * HOUR_MS
+    found = number_trips(table, start_ts, end_ts, partitions)
+    plain = number_trips(table_of(repeated), start_ts, end_ts, partitions)
+    for one, other in zip(found, plain, strict=True):
+        for hour in range(start_ts, end_ts, HOUR_MS):
+            first, times, zones = one.trips.between(hour, hour + HOUR_MS)
+            expected_first, expected_times, expected_zones = other.trips.between(
+                hour, hour + HOUR_MS
+            )
+            assert first == expected_first
+            assert times.tolist() == expected_times.tolist()
+            assert zones.tolist() == expected_zones.tolist()
+        assert one.tick(end_ts) == other.tick(end_ts)
