@@ -49,6 +49,12 @@ class VerificationError(RushhourError):
     exit_code = 7
 
 
+class JoinError(RushhourError):
+    """`rushhour doctor` found rows that do not join, or that cannot be scored."""
+
+    exit_code = 8
+
+
 class EventError(KafkaFailure):
     """An event on a topic does not match its schema."""
 

@@ -30,6 +30,7 @@ _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
         look.alerts,
         look.dead_letters,
         look.verify,
+        look.doctor,
         look.redis,
     ),
     "Without a run": (offline.backtest, offline.download, offline.config),

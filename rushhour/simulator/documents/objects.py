@@ -195,6 +195,22 @@ class Part(Document, frozen=True, kw_only=True):
     waits: Annotated[list[Wait], Meta(description="the longest first")]
 
 
+class JoinFinding(Document, frozen=True, kw_only=True):
+    """Why rows do not join."""
+
+    cause: Annotated[str, Meta(description="kind of the cause, as in docs/doctor.md")]
+    summary: Annotated[str, Meta(description="what is wrong, in a sentence")]
+    side: Annotated[str, Meta(description="whose rows are counted: `predictions` or `actuals`")]
+    rows: Annotated[int, Meta(description="rows concerned")]
+    cure: Annotated[str, Meta(description="what to do")]
+    is_certain: Annotated[bool, Meta(description="whether `--fix` applies the cure")]
+    prediction: Annotated[
+        dict[str, str] | None, Meta(description="a row of the predictions: column -> value")
+    ]
+    actual: Annotated[dict[str, str] | None, Meta(description="a row of the actuals")]
+
+
 OBJECTS: tuple[type[Document], ...] = (
     Run, Location, Hour, Counts, RollingScore, WorstZone, Scores, Score, Band, Process, Part, Wait,
+    JoinFinding,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from rushhour.simulator.documents.objects import (
     Document,
     Error,
     Hour,
+    JoinFinding,
     Location,
     Lower,
     Mae,
@@ -134,6 +135,24 @@ class Check(Document, frozen=True, kw_only=True):
     detail: str
 
 
+class Diagnosis(Document, frozen=True, kw_only=True):
+    """`rushhour doctor --json`: one object."""
+
+    predictions: Annotated[str, Meta(description="the file of the predictions")]
+    actuals: Annotated[str, Meta(description="the file of the actual rides, or the run")]
+    rows: Annotated[int, Meta(description="rows of the predictions")]
+    joined: Annotated[int, Meta(description="rows that join as they are")]
+    rows_mended: Annotated[int, Meta(description="rows after all certain cures")]
+    joined_mended: Annotated[int, Meta(description="rows that join after all certain cures")]
+    findings: list[JoinFinding]
+    notes: Annotated[
+        list[JoinFinding], Meta(description="what keeps no row from joining, such as missing zones")
+    ]
+    mended_file: Annotated[
+        str | None, Meta(description="what `--fix` has written; null if nothing")
+    ]
+
+
 class Skipped(Document, frozen=True, kw_only=True):
     """`rushhour skip --json`: one object."""
 
@@ -249,5 +268,5 @@ class Backtest(Document, frozen=True, kw_only=True):
 
 DOCUMENTS: tuple[type[Document], ...] = (
     Report, Prepared, ClosedHour, Clock, Status, Models, Zone, Comparison, Alert, Check,
-    Skipped, DeadLetter, Served, Backtest, Download, Setting,
+    Diagnosis, Skipped, DeadLetter, Served, Backtest, Download, Setting,
 )  # fmt: skip

@@ -13,7 +13,8 @@ from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 
 COMMANDS = (
     "up", "prepare", "watch", "speed", "pause", "resume", "skip", "status", "models", "zone",
-    "compare", "alerts", "dead-letters", "verify", "redis", "backtest", "download", "config",
+    "compare", "alerts", "dead-letters", "verify", "doctor", "redis", "backtest", "download",
+    "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}
 

@@ -117,6 +117,40 @@ def verify(
     check(settings, output, flags["data"])
 
 
+@with_settings(*STORED_RUN)
+def doctor(
+    settings: Settings,
+    output: Output,
+    predictions: Annotated[
+        Path, typer.Argument(metavar="PREDICTIONS", help="a Parquet or CSV file")
+    ],
+    actuals: Annotated[
+        Path | None,
+        typer.Option("--actuals", help="a file of actual rides, else those of the run"),
+    ] = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            "--fix", help="write the predictions to this file, with what is certain mended"
+        ),
+    ] = None,
+) -> None:
+    """Find out why predictions do not join with actual rides."""
+    from rushhour.simulator.commands.doctor import doctor as examine
+
+    if fix is not None:
+        check_writable(fix, "--fix")
+        if fix.suffix.lower() != ".parquet":
+            raise UsageError(
+                f"{fix}: not a Parquet file name: choose a --fix that ends in .parquet"
+            )
+        if any(
+            file is not None and fix.resolve() == file.resolve() for file in (predictions, actuals)
+        ):
+            raise UsageError(f"{fix}: would be overwritten: choose another --fix")
+    examine(settings, output, predictions, actuals, fix)
+
+
 @with_settings(*STORED_RUN, "redis_port")
 def redis(
     settings: Settings,
