@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from producers.clock import SimClock
-from rushhour.core.clock import ClockStatus, Command, State
+from producers.course import Course
+from rushhour.core.clock import KEPT_RESULTS, ClockStatus, Command, CommandResult, State
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import DAY_MS, HOUR_MS, SECOND_MS, clock_label, floor_hour
 from rushhour.core.speed import Speed
@@ -70,12 +71,19 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to replay: [`start_ts`, `end_ts`), whole hours in epoch ms."""
+    """What to replay: [`start_ts`, `end_ts`), whole hours in epoch ms.
+
+    A new run is at full speed until `start_at`, and if it begins `paused`, it pauses there. With
+    `can_start_over`, somebody starts the run over if a command leads back.
+    """
 
     start_ts: int
     end_ts: int
     speed: Speed
     ahead_hours: int
+    start_at: int | None = None
+    paused: bool = False
+    can_start_over: bool = False
 
 
 class Replay:
@@ -96,8 +104,9 @@ class Replay:
         counted. Trips after it that were already sent are sent again with the same `seq`, and
         counted once downstream.
     status
-        After a restart: the last published status. Its speed and pause are kept, unless the speed
-        of the plan differs from the one that the replay was started with.
+        After a restart: the last published status. Its speed, its pause and what commands have set
+        ahead are kept, but for the speed if that of the plan differs from the one that the replay
+        was started with.
     """
 
     def __init__(
@@ -118,8 +127,9 @@ class Replay:
         setting = str(plan.speed)
         keeps_speed = status is not None and status.speed_setting == setting
         speed = Speed.parse(status.speed) if status is not None and keeps_speed else plan.speed
-        paused = status is not None and status.state == "paused"
-        self._clock = SimClock(wall(), self._position, speed, paused)
+        clock = SimClock(wall(), self._position, speed)
+        self._course = _course(plan, clock, status)
+        self._ending: State | None = None
         self._polled_at = -math.inf
         self._throttled = False
         self._throttled_at = -math.inf
@@ -127,17 +137,24 @@ class Replay:
         self._status = replace(
             status or ClockStatus(plan.start_ts, setting, "starting", 0), speed_setting=setting
         )
+        if self._status.start_over_ts is not None:
+            self._ending = "starting"
 
     @property
     def clock(self) -> SimClock:
         """The current simulated clock."""
-        return self._clock
+        return self._course.clock
 
     def run(self) -> None:
-        """Replay to the end; return when every message is on the broker."""
+        """Replay to the end, or until a command ends it; return when all is on the broker."""
         self._stream.send_tick(self._position)
-        while self._position < self._plan.end_ts:
+        while self._position < self._plan.end_ts and self._ending is None:
             self._step()
+        if self._ending is not None:
+            self._stream.flush()
+            self._publish(self._ending)
+            _log.info("%s at %s", self._ending, clock_label(self._position))
+            return
         self._stream.send_tick(self._plan.end_ts, final=True)
         self._stream.flush()
         self._publish("finished")
@@ -147,20 +164,29 @@ class Replay:
         now = self._wall()
         if now - self._polled_at >= _POLL_INTERVAL_S:
             self._poll_control(0.0)
-        slice_end = next_slice_end(self._position, self._clock.speed, self._plan.end_ts)
-        due = self._clock.wall_at(slice_end)
+            if self._ending is not None:
+                return
+        clock = self._course.clock
+        slice_end = next_slice_end(self._position, clock.speed, self._plan.end_ts)
+        slice_end = self._course.limit(slice_end)
+        due = clock.wall_at(slice_end)
         if now < due:
             self._poll_control(min(due - now, _POLL_INTERVAL_S))
         elif self._is_too_far_ahead(slice_end):
             self._throttled = True
             self._poll_control(_POLL_INTERVAL_S, "closed_hours")
-            self._clock = self._clock.rebase(self._position, self._wall())
+            self._rebase(self._wall())
         else:
             self._throttled = self._throttled and now - due > _SLICE_S
             self._emit_until(slice_end)
-            if now - due > _MAX_LATE_S and not self._clock.speed.is_max:
+            if now - due > _MAX_LATE_S and not clock.speed.is_max:
                 self._throttled = True
-                self._clock = self._clock.rebase(self._position, now)
+                self._rebase(now)
+            self._course = self._course.arrive(self._position, self._wall())
+
+    def _rebase(self, wall: float) -> None:
+        clock = self._course.clock.rebase(self._position, wall)
+        self._course = replace(self._course, clock=clock)
 
     def _emit_until(self, slice_end: int) -> None:
         self._stream.send_trips(self._position, slice_end)
@@ -189,28 +215,52 @@ class Replay:
             self._log_throttling(now)
 
     def _apply(self, command_id: str, command: Command | UsageError) -> None:
-        now = self._wall()
-        error = ""
-        if self._clock.speed.is_max:
-            self._clock = self._clock.rebase(self._position, now)
-        if isinstance(command, UsageError):
-            error = str(command)
-        elif command.name == "pause":
-            self._clock = self._clock.pause(now)
-        elif command.name == "resume":
-            self._clock = self._clock.resume(now)
-        else:
-            self._clock = self._clock.at_speed(Speed.parse(command.value), now)
-        if error:
+        error, target, position = "", None, self._position
+        try:
+            if isinstance(command, UsageError):
+                raise command
+            if self._ending is not None:
+                raise UsageError(f"{command}: the run is being ended")
+            if command.name == "stop":
+                self._ending = "stopped"
+            elif command.name == "seek" and command.target_ts < position:
+                self._start_over(command)
+            else:
+                self._course = self._course.apply(command, position, self._wall())
+            target = self._course.target_of(command)
+        except UsageError as refusal:
+            error = str(refusal)
             _log.warning("command %s refused: %s", command_id, error)
         else:
             _log.info("command %s applied: %s", command_id, command)
-        self._status = replace(self._status, command=command_id, command_error=error)
+        result = CommandResult(command_id, _text(command), error, position, target)
+        self._status = replace(
+            self._status,
+            command=command_id,
+            command_error=error,
+            results=(*self._status.results, result)[-KEPT_RESULTS:],
+        )
+
+    def _start_over(self, command: Command) -> None:
+        target = command.target_ts
+        if target < self._plan.start_ts:
+            raise UsageError(
+                f"{command} is before the start of the run, {clock_label(self._plan.start_ts)}"
+            )
+        if not self._plan.can_start_over:
+            raise UsageError(
+                f"{command} is in the past (simulated time is {clock_label(self._position)}), and "
+                "only a run of `rushhour up` goes back: start yours over with `rushhour prepare "
+                "--new` and RUSHHOUR_START_AT"
+            )
+        self._ending = "starting"
+        self._status = replace(self._status, start_over_ts=target)
 
     def _state(self) -> State:
-        if self._clock.paused:
+        if self._course.clock.paused:
             return "paused"
-        return "throttled" if self._throttled and not self._clock.speed.is_max else "running"
+        is_max = self._course.clock.speed.is_max
+        return "throttled" if self._throttled and not is_max else "running"
 
     def _log_throttling(self, now: float) -> None:
         if self._state() == "throttled":
@@ -220,7 +270,7 @@ class Replay:
                 _log.warning(
                     "throttled at %s: the pipeline is slower than %s",
                     clock_label(self._position),
-                    self._clock.speed,
+                    self._course.speed,
                 )
         elif self._logged_throttling and now - self._throttled_at > _UNTHROTTLED_S:
             self._logged_throttling = False
@@ -230,11 +280,31 @@ class Replay:
         self._status = replace(
             self._status,
             now_ts=self._position,
-            speed=str(self._clock.speed),
+            speed=str(self._course.speed),
             state=state,
             trips=self._stream.trips_before(self._position),
+            pause_at_ts=self._course.pause_at,
+            fast_until_ts=self._course.fast_until,
         )
         self._control.publish(self._status)
+
+
+def _course(plan: Plan, clock: SimClock, status: ClockStatus | None) -> Course:
+    """Return the course on which a replay begins, or goes on after a restart."""
+    position = clock.anchor_sim
+    if status is None:
+        pause_at = max(position, plan.start_at or position) if plan.paused else None
+        return Course.begin(clock, plan.end_ts, pause_at=pause_at, fast_until=plan.start_at)
+    pause_at, fast_until = status.pause_at_ts, status.fast_until_ts
+    if status.state == "paused":
+        # A clock that stands still does not go back: what it had sent is sent again at once.
+        stood_at = status.now_ts if position <= status.now_ts < plan.end_ts else position
+        pause_at = fast_until = stood_at
+    return Course.begin(clock, plan.end_ts, pause_at=pause_at, fast_until=fast_until)
+
+
+def _text(command: Command | UsageError) -> str:
+    return "" if isinstance(command, UsageError) else str(command)
 
 
 def next_slice_end(position: int, speed: Speed, end_ts: int) -> int:

@@ -1,21 +1,29 @@
 """The interface of the simulated clock: the commands that it accepts, and its status."""
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast, get_args
 
 from rushhour.core.errors import UsageError
 from rushhour.core.foreign import shown
-from rushhour.core.hours import clock_label
+from rushhour.core.hours import HOURS_PER_DAY, clock_label, parse_from
 from rushhour.core.speed import Speed
 
-CommandName = Literal["pause", "resume", "speed"]
+CommandName = Literal["pause", "resume", "speed", "step", "until", "seek", "stop"]
+
+_STEP = re.compile(r"(\d{1,5})\s*([hd])", re.ASCII)
+_HOURS_PER = {"h": 1, "d": HOURS_PER_DAY}
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command to the simulated clock; `value` is the new speed of the command `speed`."""
+    """One command to the simulated clock.
+
+    `value` is the new speed of `speed`, the length of a `step` (`6h`, `1d`; an hour if it is empty)
+    and the hour of `until` and `seek`; the others have none.
+    """
 
     name: CommandName
     value: str = ""
@@ -27,6 +35,20 @@ class Command:
             )
         if self.name == "speed":
             Speed.parse(self.value)
+        elif self.name == "step":
+            parse_step(self.value)
+        elif self.name in {"until", "seek"}:
+            self._parse_hour()
+
+    @property
+    def hours(self) -> int:
+        """The hours of a step."""
+        return parse_step(self.value)
+
+    @property
+    def target_ts(self) -> int:
+        """The hour of `until` and `seek`, epoch ms."""
+        return self._parse_hour()
 
     def to_fields(self) -> dict[str, str]:
         """Return the command as the fields of a stream entry."""
@@ -43,14 +65,58 @@ class Command:
         """
         return cls(cast(CommandName, fields.get("command", "")), fields.get("value", ""))
 
+    def _parse_hour(self) -> int:
+        try:
+            return parse_from(self.value)
+        except UsageError:
+            raise UsageError(
+                f"{self.name} '{shown(self.value)}' is not a whole hour: write it as 2024-10-14 or "
+                "'2024-10-14 06:00'"
+            ) from None
+
     def __str__(self) -> str:
         return f"{self.name} {self.value}".rstrip()
+
+
+def parse_step(text: str) -> int:
+    """Return the hours of a step: '1h', '6h', '1d'; empty is an hour.
+
+    >>> parse_step("6h"), parse_step("1d"), parse_step("")
+    (6, 24, 1)
+
+    Raises
+    ------
+    UsageError
+        If the text is not a number of hours or days, from 1 on.
+    """
+    match = _STEP.fullmatch((text or "1h").strip().lower())
+    hours = int(match[1]) * _HOURS_PER[match[2]] if match else 0
+    if not hours:
+        raise UsageError(f"step '{shown(text)}' is not a step: write it as 1h, 6h or 1d")
+    return hours
 
 
 _ENTRY_ID = re.compile(r"\d+-\d+", re.ASCII)
 
 State = Literal["starting", "running", "throttled", "paused", "stopped", "finished"]
 ENDED: frozenset[str] = frozenset[State]({"stopped", "finished"})
+KEPT_RESULTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What became of one command.
+
+    `id` is that of its entry, `command` its text, and `error` why it was refused; empty if it was
+    not. `now_ts` is the simulated time at which it was applied, `target_ts` the end of a step or
+    the hour of `until` and `seek`, both epoch ms.
+    """
+
+    id: str
+    command: str
+    error: str
+    now_ts: int
+    target_ts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +129,11 @@ class ClockStatus:
     `command_error` the reason if it was refused. `speed_setting` is the speed that the replay was
     started with, before any command. `heartbeat_ts` is the wall time (epoch ms) at which the status
     was written; a producer that lives writes it several times a second.
+
+    `pause_at_ts` is the simulated time at which the clock will pause, `fast_until_ts` the one until
+    which it runs at full speed instead of `speed`; `start_over_ts` the one to which the run is to
+    be brought again from its start (all epoch ms, or None). `results` are those of the last
+    commands, the latest last.
     """
 
     now_ts: int
@@ -73,11 +144,19 @@ class ClockStatus:
     command_error: str = ""
     speed_setting: str = ""
     heartbeat_ts: int = 0
+    pause_at_ts: int | None = None
+    fast_until_ts: int | None = None
+    start_over_ts: int | None = None
+    results: tuple[CommandResult, ...] = ()
 
     @property
     def has_ended(self) -> bool:
         """Whether the producer is done with the run."""
         return self.state in ENDED
+
+    def result_of(self, command_id: str) -> CommandResult | None:
+        """Return the result of a command; None if it is not among the last ones."""
+        return next((result for result in self.results if result.id == command_id), None)
 
     def to_fields(self) -> dict[str, str | int]:
         """Return the status as the fields of a hash."""
@@ -91,6 +170,10 @@ class ClockStatus:
             "command_error": self.command_error,
             "speed_setting": self.speed_setting,
             "heartbeat_ts": self.heartbeat_ts,
+            "pause_at_ts": _optional(self.pause_at_ts),
+            "fast_until_ts": _optional(self.fast_until_ts),
+            "start_over_ts": _optional(self.start_over_ts),
+            "results": json.dumps([asdict(result) for result in self.results]),
         }
 
     @classmethod
@@ -101,7 +184,7 @@ class ClockStatus:
         """
         try:
             return cls._read(fields)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, TypeError):
             return None
 
     @classmethod
@@ -117,4 +200,23 @@ class ClockStatus:
             command_error=fields["command_error"],
             speed_setting=fields["speed_setting"],
             heartbeat_ts=int(fields["heartbeat_ts"]),
+            pause_at_ts=_parse_optional(fields["pause_at_ts"]),
+            fast_until_ts=_parse_optional(fields["fast_until_ts"]),
+            start_over_ts=_parse_optional(fields["start_over_ts"]),
+            results=tuple(map(_read_result, json.loads(fields["results"]))),
         )
+
+
+def _read_result(fields: dict[str, Any]) -> CommandResult:
+    result = CommandResult(**fields)
+    if not (isinstance(result.now_ts, int) and isinstance(result.id, str)):
+        raise TypeError(fields)
+    return result
+
+
+def _optional(ts: int | None) -> str | int:
+    return "" if ts is None else ts
+
+
+def _parse_optional(text: str) -> int | None:
+    return int(text) if text else None

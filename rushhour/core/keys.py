@@ -15,7 +15,7 @@ CLOSED = "sim:closed"  # hash: partition -> last hour whose zones are written
 DUPLICATES = "sim:duplicates"  # hash: events that a consumer dropped because it had them already
 SKIPPED = "sim:skipped"  # hash: "topic:partition:offset" to pass over -> since when
 RECOVERY = "sim:recovery"  # hash: what the dataflow processes of a cluster agree on
-COMMANDS = "sim:commands"  # stream: pause, resume, speed
+COMMANDS = "sim:commands"  # stream: pause, resume, speed, step, until, seek, stop
 
 CITY = "city"  # hash: the whole city's latest hour and errors
 CITY_HOURLY = "city:hourly"  # stream: one entry per closed hour; its id is the hour (epoch ms)

@@ -234,6 +234,10 @@ def test_the_clock_and_the_run_describe_what_was_replayed(
         "command": "0-0",
         "command_error": "",
         "speed_setting": "max",
+        "pause_at_ts": "",
+        "fast_until_ts": "",
+        "start_over_ts": "",
+        "results": "[]",
     }
     assert result.run["run_id"]
     assert result.run["file"].endswith("/nine-days.parquet")

@@ -1,14 +1,16 @@
 """Commands to the replay, its status, its restart, and its log."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from producers.replay import Updates, WaitingFor
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError
-from rushhour.core.hours import HOUR_MS, MINUTE_MS
+from rushhour.core.hours import HOUR_MS, MINUTE_MS, clock_label
 from rushhour.core.speed import MAX, Speed
-from tests.fixtures.replay import BEGIN, START, Script, Stage
+from tests.fixtures.replay import BEGIN, START, Script, Stage, Stuck
 
 SIX_HOURS = Speed(21_600.0)
 ONE_HOUR = Speed(3_600.0)
@@ -203,6 +205,168 @@ def test_a_pause_outlasts_a_new_speed_setting() -> None:
     assert stage.script.states() == ["paused", "running", "finished"]
     assert stage.script.speeds() == ["6h/s"]
     assert stage.wall.now - BEGIN == pytest.approx(2.0 + 1.0, abs=1e-3)
+
+
+# Commands that lead to an instant.
+
+
+def at(hour: float) -> int:
+    return START + round(hour * HOUR_MS)
+
+
+@pytest.mark.parametrize("speed", [MAX, SIX_HOURS], ids=str)
+def test_steps_send_whole_hours_and_the_clock_stands_between_them(speed: Speed) -> None:
+    stage = Stage(12, speed, ahead_hours=168)
+    stage.plan = replace(stage.plan, paused=True)
+    stage.command(1.0, "step")
+    stage.command(2.0, "step", "6h")
+    stage.command(3.0, "step", "5h")
+    stage.run()
+    stage.check_stream()
+    assert stage.tick_times() == pytest.approx([0, 1, *[2] * 6, *[3] * 5], abs=1e-3)
+    assert {s.now_ts for _, s in stage.script.published if s.state == "paused"} == {
+        at(0), at(1), at(7),
+    }  # fmt: skip
+    results = stage.script.published[-1][1].results
+    assert [(each.id, each.command, each.now_ts, each.target_ts) for each in results] == [
+        ("1-0", "step", at(0), at(1)),
+        ("2-0", "step 6h", at(1), at(7)),
+        ("3-0", "step 5h", at(7), at(12)),
+    ]
+
+
+def test_a_step_in_the_middle_of_an_hour_closes_that_hour() -> None:
+    stage = Stage(12, ONE_HOUR)
+    stage.command(2.5, "step")
+    stage.command(9.0, "resume")
+    stage.run()
+    stage.check_stream()
+    assert stage.tick_times()[:5] == pytest.approx([0, 1, 2, 2.5, 10], abs=1e-3)
+
+
+def test_a_step_waits_for_hours_that_the_pipeline_has_to_close() -> None:
+    stage = Stage(12, ONE_HOUR, ahead_hours=2)
+    stage.pipeline.close_s = 0.5
+    stage.plan = replace(stage.plan, paused=True)
+    stage.command(1.0, "step", "12h")
+    stage.run()
+    stage.check_stream()
+    assert stage.wall.now - BEGIN == pytest.approx(1.0 + 10 * 0.5, abs=0.2)
+    assert "throttled" not in stage.script.states()
+
+
+def test_until_pauses_at_its_hour_and_seek_runs_on() -> None:
+    stage = Stage(24, SIX_HOURS, ahead_hours=168)
+    stage.command(0.5, "until", clock_label(at(6)))  # there after a second
+    stage.command(3.0, "seek", clock_label(at(12)))  # paused: so it stands there
+    stage.command(4.0, "resume")
+    stage.command(5.0, "seek", clock_label(at(21)))
+    stage.run()
+    stage.check_stream()
+    times = stage.tick_times()
+    assert times[6:8] == pytest.approx([1.0, 3.0], abs=1e-3)
+    assert times[12:14] == pytest.approx([3.0, 4.0 + 1 / 6], abs=1e-3)
+    assert times[21:23] == pytest.approx([5.0, 5.0 + 1 / 6], abs=1e-3)
+    assert stage.script.speeds() == ["6h/s"]
+    ahead = {(s.pause_at_ts, s.fast_until_ts) for _, s in stage.script.published}
+    assert ahead == {(None, None), (at(6), None), (at(12), at(12)), (None, at(21))}
+
+
+def test_a_run_begins_after_its_history_and_paused() -> None:
+    stage = Stage(12, ONE_HOUR, ahead_hours=168)
+    stage.plan = replace(stage.plan, start_at=at(8), paused=True)
+    stage.command(2.0, "resume")
+    stage.run()
+    stage.check_stream()
+    assert stage.tick_times() == pytest.approx([*[0] * 9, 3, 4, 5, 6], abs=1e-3)
+
+
+def test_stop_ends_the_replay_at_once_and_flushes_what_was_sent() -> None:
+    stage = Stage(12, SIX_HOURS)
+    stage.command(1.0, "stop")
+    stage.command(1.0, "resume")
+    stage.run()
+    assert not any(final for *_, final in stage.pipeline.ticks)
+    assert stage.pipeline.order[-2] == ("flush", 0)
+    _, last = stage.script.published[-1]
+    assert (last.state, last.now_ts) == ("stopped", at(5.9))  # the last slice that was due
+    assert [each.error for each in last.results] == ["", "resume: the run is being ended"]
+
+
+@pytest.mark.parametrize(
+    ("hour", "can_start_over", "why"),
+    [
+        (-1, True, "seek 2024-09-30 23:00 is before the start of the run, 2024-10-01 00:00"),
+        (2, False, "only a run of `rushhour up` goes back"),
+    ],
+)
+def test_a_seek_back_that_cannot_be_is_refused(hour: int, can_start_over: bool, why: str) -> None:
+    stage = Stage(12, SIX_HOURS)
+    stage.plan = replace(stage.plan, can_start_over=can_start_over)
+    stage.command(1.0, "seek", clock_label(at(hour)))
+    stage.run()
+    stage.check_stream()
+    assert stage.wall.now - BEGIN == pytest.approx(2.0, abs=1e-3)
+    assert why in stage.script.published[-1][1].command_error
+
+
+def test_a_seek_back_ends_the_replay_for_another_one() -> None:
+    stage = Stage(12, SIX_HOURS)
+    stage.plan = replace(stage.plan, can_start_over=True)
+    stage.command(1.0, "seek", clock_label(at(2)))
+    stage.run()
+    _, last = stage.script.published[-1]
+    assert (last.state, last.start_over_ts, last.speed) == ("starting", at(2), "6h/s")
+    again = Stage(12, SIX_HOURS)
+    again.run(at(5), last)
+    assert again.pipeline.sent == []
+
+
+def test_each_result_of_commands_that_come_together_can_be_read() -> None:
+    stage = Stage(12, SIX_HOURS)
+    stage.command(1.0, "until", clock_label(at(3)))
+    stage.command(1.0, "pause")
+    stage.command(1.0, "resume")
+    stage.run()
+    _, last = stage.script.published[-1]
+    assert [bool(each.error) for each in last.results] == [True, False, False]
+    refused = last.result_of("1-0")
+    assert refused is not None
+    assert refused.error.startswith("until 2024-10-01 03:00 is in the past")
+
+
+def test_after_a_restart_a_paused_clock_stands_where_it_stood() -> None:
+    stage = Stage(12, SIX_HOURS)
+    stage.command(4.0, "step")
+    stage.command(5.0, "resume")
+    stage.run(at(6), ClockStatus(at(8.5), "6h/s", "paused", 510, speed_setting="6h/s"))
+    times = stage.tick_times()  # from hour 6 on
+    assert times[:5] == pytest.approx([0, 0, 0, 4.0, 5.0 + 1 / 6], abs=1e-3)
+    sent = [seq for _, seq in stage.pipeline.sent]
+    assert sent == list(range(6 * 60, 12 * 60))
+
+
+@pytest.mark.parametrize("now", [-1, 5.0, 12.0, 999.0])
+def test_a_saved_time_that_cannot_be_moves_no_clock(now: float) -> None:
+    stage = Stage(12, SIX_HOURS)
+    stage.script.time_limit = BEGIN + 3.0
+    with pytest.raises(Stuck):
+        stage.run(at(6), ClockStatus(at(now), "6h/s", "paused", 5, speed_setting="6h/s"))
+    assert stage.pipeline.sent == []
+    assert stage.script.published[-1][1].now_ts == at(6)
+
+
+@pytest.mark.parametrize("closed", [3, 6, 8])
+def test_after_a_restart_a_step_goes_on_to_its_end(closed: int) -> None:
+    stage = Stage(12, SIX_HOURS, ahead_hours=168)
+    stage.command(4.0, "resume")
+    before = ClockStatus(
+        at(6), "6h/s", "running", 360, speed_setting="6h/s", pause_at_ts=at(8), fast_until_ts=at(8)
+    )
+    stage.run(at(closed), before)
+    times = stage.tick_times()
+    assert times[8 - closed] == pytest.approx(0, abs=1e-3)
+    assert times[9 - closed] == pytest.approx(4.0 + 1 / 6, abs=1e-3)
 
 
 # The log.
