@@ -39,7 +39,16 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
     with redis_failures(redis_address):
         run = join_run(client)
         trips = _numbered_trips(client, fence, run)
-        plan = Plan(run.start_ts, run.end_ts, Speed.parse(settings.speed), settings.ahead_hours)
+        settings.check_start(run.start_ts, run.end_ts)
+        plan = Plan(
+            run.start_ts,
+            run.end_ts,
+            Speed.parse(settings.speed),
+            settings.ahead_hours,
+            settings.start_at_ts,
+            paused=settings.paused,
+            can_start_over=settings.can_start_over,
+        )
         stream = KafkaStream(kafka, run.run_id, trips, health)
         status = saved_status(client, plan.speed)
         resume_at = first_open_hour(client, run)

@@ -255,6 +255,12 @@ class Replay:
             )
         self._ending = "starting"
         self._status = replace(self._status, start_over_ts=target)
+        stands_still = self._course.clock.paused
+        self._course = replace(
+            self._course,
+            pause_at=target if stands_still else self._course.pause_at,
+            fast_until=target,
+        )
 
     def _state(self) -> State:
         if self._course.clock.paused:

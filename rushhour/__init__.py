@@ -7,7 +7,8 @@ The `rushhour` command starts and inspects a run. From Python, read one as panda
     client = rushhour.connect("redis://127.0.0.1:6399/0")
     table = rushhour.views.comparison(client, "2024-10-02", "2024-10-03")
 
-`connect` returns a `redis.Redis`; `views` is the module `rushhour.views`; every error that a
+`connect` returns a `redis.Redis`; `views` is the module `rushhour.views`, `clock` the module
+`rushhour.clock`; `now()` is simulated time; every error that a
 caller can cause is a `RushhourError`. Importing `rushhour` loads none of its dependencies: each
 name is loaded when it is first used (PEP 562).
 """
@@ -16,23 +17,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rushhour import views
+    from rushhour import clock, views
+    from rushhour.clock import now
     from rushhour.core.errors import RushhourError
     from rushhour.runtime.redis_client import connect
 
     __version__: str
 
-__all__ = ["RushhourError", "__version__", "connect", "views"]
+__all__ = ["RushhourError", "__version__", "clock", "connect", "now", "views"]
 
+_MODULES = {"clock", "views"}
 _MODULE_OF = {
     "RushhourError": "rushhour.core.errors",
     "connect": "rushhour.runtime.redis_client",
+    "now": "rushhour.clock",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "views":
-        return import_module("rushhour.views")
+    if name in _MODULES:
+        return import_module(f"rushhour.{name}")
     if name == "__version__":
         return import_module("importlib.metadata").version("rushhour")
     if name in _MODULE_OF:

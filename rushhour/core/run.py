@@ -1,5 +1,6 @@
 """The description of a run: written to Redis before it starts, read by all its processes."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,11 @@ from rushhour.core.surges import Surge, parse_surges
 from rushhour.core.version import VERSION
 
 SYNTHETIC = "synthetic"
+
+
+def new_run_id() -> str:
+    """Return an id that no other run has."""
+    return secrets.token_hex(6)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,18 @@ class Settings(BaseSettings):
     speed: str = Field(
         "6h/s", description="max, a factor such as 3600, or simulated time per second such as 6h/s"
     )
+    start_at: str | None = Field(
+        None,
+        description="fast-forward to this hour, such as '2024-10-02 23:00', before the replay runs "
+        "at its speed",
+    )
+    paused: bool = Field(
+        False, description="let the simulated clock wait for its first command, after --start-at"
+    )
+    can_start_over: Annotated[bool, ENVIRONMENT_ONLY] = Field(
+        False,
+        description="whether whoever started the producer starts the run over if a seek leads back",
+    )
     data: Path | None = Field(None, description="trip file to read (TLC Parquet)")
     data_dir: Path | None = Field(None, description="directory to look for TLC trip files in")
     cache_dir: Path = Field(
@@ -256,6 +268,26 @@ class Settings(BaseSettings):
             )
         return first, last + HOUR_MS
 
+    @property
+    def start_at_ts(self) -> int | None:
+        """The hour that the replay is fast-forwarded to (epoch ms); None for none."""
+        return parse_from(self.start_at) if self.start_at else None
+
+    def check_start(self, first_ts: int, end_ts: int) -> None:
+        """Check that the replay is fast-forwarded to an hour within the run.
+
+        Raises
+        ------
+        UsageError
+            If it is not within [`first_ts`, `end_ts`), epoch ms.
+        """
+        start = self.start_at_ts
+        if start is not None and not first_ts <= start < end_ts:
+            raise UsageError(
+                f"start-at {hour_label(start)} is not an hour of the run, which goes from "
+                f"{hour_label(first_ts)} until {hour_label(end_ts - HOUR_MS)}"
+            )
+
     def cluster(self, bootstrap: str) -> KafkaCluster:
         """Return the Kafka cluster with these bootstrap servers."""
         return KafkaCluster(bootstrap, self.kafka_conf, self.topic_prefix)
@@ -305,6 +337,13 @@ class Settings(BaseSettings):
     @classmethod
     def _normalize_speed(cls, text: str) -> str:
         return str(Speed.parse(text))
+
+    @field_validator("start_at")
+    @classmethod
+    def _check_start_at(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_from(text)
+        return text
 
     @field_validator("surge")
     @classmethod

@@ -1,9 +1,8 @@
 """Describe a run before it starts."""
 
-import secrets
 from pathlib import Path
 
-from rushhour.core.run import SYNTHETIC, RunInfo
+from rushhour.core.run import SYNTHETIC, RunInfo, new_run_id
 from rushhour.core.settings import Settings
 
 
@@ -22,7 +21,7 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
     start_ts, end_ts = settings.window
     content = FileContent(0, 0, "") if file is None else content_of(file, settings.dataset)
     return RunInfo(
-        run_id=secrets.token_hex(6),
+        run_id=new_run_id(),
         dataset=settings.dataset,
         month=settings.month,
         source=SYNTHETIC if file is None else file.name,

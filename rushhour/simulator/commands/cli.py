@@ -16,14 +16,24 @@ from typer.core import TyperGroup
 from rushhour.core.errors import ClosedPipeError, RushhourError, UsageError
 from rushhour.core.redis_url import mask_password
 from rushhour.core.version import VERSION
-from rushhour.simulator.commands.signatures import look, offline
+from rushhour.simulator.commands.signatures import clock, look, offline
 from rushhour.simulator.commands.signatures import run as running
 
 _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (running.up, running.prepare, running.watch),
-    "Control a live run": (running.speed, running.pause, running.resume, running.skip),
+    "Control a live run": (
+        clock.step,
+        clock.until,
+        clock.seek,
+        clock.speed,
+        clock.pause,
+        clock.resume,
+        clock.stop,
+        running.skip,
+    ),
     "Read a run": (
         look.status,
+        clock.now,
         look.models,
         look.zone,
         look.compare,

@@ -1,62 +1,106 @@
-"""`rushhour speed`, `pause`, `resume`: command the simulated clock and wait until it obeys."""
+"""The commands to the simulated clock: send one, wait until it is obeyed, and print what came."""
 
 import time
-from typing import Any, cast
 
 import redis
 
-from rushhour.core import keys
-from rushhour.core.clock import ClockStatus, Command
-from rushhour.core.errors import RedisFailure, UsageError
-from rushhour.core.hours import clock_label
+from rushhour.core.clock import ClockStatus, Command, CommandResult
+from rushhour.core.errors import RedisFailure
+from rushhour.core.hours import HOUR_MS, clock_label, floor_hour, to_datetime
+from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
-from rushhour.simulator.documents.run import clock_document
-from rushhour.simulator.stack.open_run import open_live_run
+from rushhour.simulator.documents.run import clock_document, now_document, stepped_hour_document
+from rushhour.simulator.run_view import RunView
+from rushhour.simulator.stack.open_run import OpenRun, follow_run, open_live_run, open_run
+from rushhour.simulator.terminal.hours import hour_lines
 from rushhour.storage.clock import load_status
+from rushhour.storage.closed_hours import follow_hours
+from rushhour.storage.commands import send, send_command
+from rushhour.storage.runs import find_run, load_run
 
-_PATIENCE_S = 3.0
-_KEEP = 1000
+__all__ = ["control", "control_and_wait", "now", "send_command"]
+
+_START_OVER_S = 60.0
+_POLL_S = 0.02
 
 
 def control(settings: Settings, output: Output, command: Command) -> None:
     """Send a command to the clock of a live run, and print the clock afterwards."""
     with open_live_run(settings) as opened:
         clock = send_command(opened.client, command)
-    if output.as_json:
-        output.document(clock_document(clock))
-    else:
-        output.show(f"{clock.state} at {clock.speed}, simulated {clock_label(clock.now_ts)}")
+    _show_clock(output, clock)
 
 
-def send_command(client: redis.Redis, command: Command) -> ClockStatus:
-    """Append a command, wait for the replay to obey it, and return the clock after it.
+def control_and_wait(settings: Settings, output: Output, command: Command) -> None:
+    """Send a command that leads ahead, and print each hour up to there once it is scored.
 
     Raises
     ------
     RedisFailure
-        If the replay has finished, or does not answer.
-    UsageError
-        If the replay refused the command.
+        If the clock does not come to there.
     """
-    status = load_status(client)
-    if status is not None and status.has_ended:
-        raise RedisFailure(f"the replay has {status.state}: there is no clock left to command")
-    fields: dict[Any, Any] = dict(command.to_fields())
-    command_id = cast(str, client.xadd(keys.COMMANDS, fields, maxlen=_KEEP))
-    deadline = time.monotonic() + _PATIENCE_S
+    sent: CommandResult | None = None
+    shown_until = 0
+
+    def follow(opened: OpenRun) -> ClockStatus | None:
+        nonlocal sent, shown_until
+        if sent is None:
+            before = load_run(opened.client)
+            _, sent = send(opened.client, command)
+            shown_until = floor_hour(sent.now_ts)
+            if sent.target_ts is not None and sent.target_ts < sent.now_ts:
+                _await_another_run(opened.client, before)
+                shown_until = before.start_ts
+        run = load_run(opened.client)
+        for hour in follow_hours(opened.client, shown_until, sent.target_ts or 0):
+            if output.as_json:
+                output.document(stepped_hour_document(run, hour))
+            else:
+                output.lines(hour_lines(hour))
+            shown_until = hour.hour_ts + HOUR_MS
+        return load_status(opened.client)
+
+    clock = follow_run(settings, follow)
+    if clock is not None and not output.as_json:
+        _show_clock(output, clock)
+
+
+def now(settings: Settings, output: Output) -> None:
+    """Print simulated time.
+
+    Raises
+    ------
+    RedisFailure
+        If there is no run.
+    """
+    with open_run(settings) as opened:
+        view = RunView.read(opened.client)
+    ts = view.run.start_ts if view.now_ts is None else view.now_ts
+    if output.as_json:
+        output.document(now_document(ts))
+    else:
+        output.lines([f"{to_datetime(ts):%Y-%m-%d %H:%M:%S}"])
+
+
+def _await_another_run(client: redis.Redis, before: RunInfo) -> None:
+    """Wait until a run that starts over has taken the place of the one before."""
+    deadline = time.monotonic() + _START_OVER_S
     while time.monotonic() < deadline:
-        status = load_status(client)
-        if status is not None and _order(status.command) >= _order(command_id):
-            if status.command == command_id and status.command_error:
-                raise UsageError(status.command_error)
-            return status
-        time.sleep(0.02)
-    raise RedisFailure(
-        f"no replay answered within {_PATIENCE_S:.0f} s: is `rushhour up` running on this Redis?"
-    )
+        run = find_run(client)
+        if run is not None and run.run_id != before.run_id:
+            return
+        time.sleep(_POLL_S)
+    raise RedisFailure(f"the run did not start over within {_START_OVER_S:.0f} s: see its log")
 
 
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, seq = entry_id.partition("-")
-    return int(ms), int(seq or 0)
+def _show_clock(output: Output, clock: ClockStatus) -> None:
+    if output.as_json:
+        output.document(clock_document(clock))
+        return
+    ahead = ""
+    if clock.fast_until_ts is not None:
+        ahead += f", at full speed until {clock_label(clock.fast_until_ts)}"
+    if clock.pause_at_ts is not None:
+        ahead += f", pauses at {clock_label(clock.pause_at_ts)}"
+    output.show(f"{clock.state} at {clock.speed}, simulated {clock_label(clock.now_ts)}{ahead}")

@@ -3,7 +3,7 @@
 import time
 from urllib.parse import urlsplit
 
-from rushhour.core.hours import clock_label
+from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
 from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
 from rushhour.simulator.commands.interrupts import Interrupts
@@ -20,6 +20,7 @@ from rushhour.simulator.terminal.live import open_view
 from rushhour.simulator.terminal.locations import redis_cli
 from rushhour.simulator.terminal.profile import profile_report
 from rushhour.simulator.terminal.screens import time_label
+from rushhour.storage.clock import last_hour_closed
 
 _POLL_S = 0.05
 _READ_S = 0.25
@@ -46,6 +47,7 @@ class Replay:
         self._output = output
         self._interrupts = interrupts
         self._hours = RunReader(stack.client, run)
+        self.was_stopped = False
 
     def begin(self) -> None:
         """Say what is replayed, and let the processes begin."""
@@ -54,12 +56,18 @@ class Replay:
         self._stack.start_pipeline(self._run)
 
     def watch(self) -> Times | None:
-        """Show the run until every process is done; return None if the user stopped it."""
+        """Show the run until every process is done, or a command stops it.
+
+        Returns
+        -------
+        Times or None
+            None if the user interrupted it.
+        """
         stack = self._stack
         read_at, first_hour_s = 0.0, None
         try:
             with open_view(stack.client, self._output.notes, _addresses(stack)) as view:
-                while not stack.is_done():
+                while not (stack.is_done() or self._is_stopped()):
                     self._interrupts.check()
                     view.update()
                     if first_hour_s is None or time.monotonic() >= read_at:
@@ -77,8 +85,28 @@ class Replay:
             return None
         return times
 
+    def _is_stopped(self) -> bool:
+        """Whether a command has stopped the run; one that leads back has started it over."""
+        status = self._stack.ended_on_command()
+        if status is None:
+            return False
+        if status.start_over_ts is not None:
+            self._output.note(f"starting over, to {clock_label(status.start_over_ts)}")
+            self._run = self._stack.start_over(self._run, status)
+            self._hours = RunReader(self._stack.client, self._run)
+            return False
+        # Hours whose end was sent are closed before the end.
+        last = last_hour_closed(self._stack.client)
+        closed_until = self._run.start_ts if last is None else last + HOUR_MS
+        if closed_until < floor_hour(status.now_ts):
+            return False
+        self._stack.stop_pipeline()
+        self._output.note(f"stopped at {clock_label(status.now_ts)}")
+        self.was_stopped = True
+        return True
+
     def report(self, times: Times) -> None:
-        """Print the report of a finished run."""
+        """Print the report of a run that has ended."""
         costs = self._stack.costs()
         view = RunView.read(self._stack.client)
         self._hours.update()

@@ -33,6 +33,7 @@ def up(
     KeyboardInterrupt
         If the user stops the run before its end.
     """
+    settings.check_start(*settings.window)
     with hold_state_dir(settings.state_dir):
         _run(settings, output, stay=stay, restart=restart, profile=profile)
 
@@ -53,11 +54,11 @@ def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profi
         replay = Replay(stack, run, output, interrupts)
         replay.begin()
         times = replay.watch()
-        if times is not None:
-            replay.report(times)
-            if stay:
-                replay.stay()
         hours_closed = replay.hours_closed()
+        if times is not None and (hours_closed or not replay.was_stopped):
+            replay.report(times)
+            if stay and not replay.was_stopped:
+                replay.stay()
     if hours_closed:
         output.note(_how_to_read(settings))
     if times is None:

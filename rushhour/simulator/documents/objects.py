@@ -101,6 +101,16 @@ class WorstZone(Document, frozen=True, kw_only=True):
     next_predicted_demand: Annotated[Number, Meta(description="rides predicted for the next hour")]
 
 
+class ZoneError(Document, frozen=True, kw_only=True):
+    """A zone in one closed hour."""
+
+    pickup_location_id: int
+    name: Annotated[str, Meta(description="name of the zone")]
+    rides: int
+    predicted_demand: Predicted
+    prediction_error: Error
+
+
 class Score(Document, frozen=True, kw_only=True):
     """Scores of one model, or of the served model in one borough, over `pairs` zone-hours."""
 
@@ -211,6 +221,6 @@ class JoinFinding(Document, frozen=True, kw_only=True):
 
 
 OBJECTS: tuple[type[Document], ...] = (
-    Run, Location, Hour, Counts, RollingScore, WorstZone, Scores, Score, Band, Process, Part, Wait,
-    JoinFinding,
+    Run, Location, Hour, Counts, RollingScore, WorstZone, ZoneError, Scores, Score, Band,
+    Process, Part, Wait, JoinFinding,
 )  # fmt: skip

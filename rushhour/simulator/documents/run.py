@@ -14,6 +14,7 @@ from rushhour.simulator.run_view import RunView, number
 from rushhour.simulator.stack.child_process import Cost
 from rushhour.simulator.stack.profile import Part
 from rushhour.simulator.started import Times
+from rushhour.storage.closed_hours import ClosedHour
 
 _SCORE_FIELDS = tuple(
     f"{figure}_{window}"
@@ -126,6 +127,29 @@ def closed_hour_document(run: RunInfo, fields: Mapping[str, str]) -> schema.Clos
     )
 
 
+def stepped_hour_document(run: RunInfo, hour: ClosedHour) -> schema.SteppedHour:
+    """Return one closed hour of the city with the zones of largest error."""
+    closed = closed_hour_document(run, hour.fields)
+    return schema.SteppedHour(
+        **{name: getattr(closed, name) for name in closed.__struct_fields__},
+        worst_zones=[
+            objects.ZoneError(
+                pickup_location_id=zone.zone,
+                name=zone.name,
+                rides=zone.rides,
+                predicted_demand=zone.prediction,
+                prediction_error=zone.error,
+            )
+            for zone in hour.worst
+        ],
+    )
+
+
+def now_document(ts: int) -> schema.Now:
+    """Return simulated time (epoch ms)."""
+    return schema.Now(simulated_time=to_datetime(ts), simulated_ts=ts)
+
+
 def clock_document(clock: ClockStatus) -> schema.Clock:
     """Return the simulated clock."""
     return schema.Clock(
@@ -133,6 +157,8 @@ def clock_document(clock: ClockStatus) -> schema.Clock:
         speed=clock.speed,
         simulated_time=to_datetime(clock.now_ts),
         simulated_ts=clock.now_ts,
+        pause_at_ts=clock.pause_at_ts,
+        fast_until_ts=clock.fast_until_ts,
     )
 
 

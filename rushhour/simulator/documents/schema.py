@@ -27,6 +27,7 @@ from rushhour.simulator.documents.objects import (
     Skill,
     Upper,
     WorstZone,
+    ZoneError,
 )
 
 
@@ -209,10 +210,32 @@ class Prepared(Document, frozen=True, kw_only=True):
 
 
 class Clock(Document, frozen=True, kw_only=True):
-    """`rushhour speed`, `pause` and `resume` with `--json`: one object, the clock afterwards."""
+    """The commands to the clock with `--json`: one object, the clock afterwards."""
 
     state: Annotated[str, Meta(description="as in `status`")]
     speed: Annotated[str, Meta(description="the requested speed, as for `--speed`")]
+    simulated_time: Annotated[datetime, Meta(description="simulated now, RFC 3339")]
+    simulated_ts: Annotated[int, Meta(description="simulated now, epoch milliseconds")]
+    pause_at_ts: Annotated[
+        int | None, Meta(description="where the clock will pause, epoch milliseconds")
+    ]
+    fast_until_ts: Annotated[
+        int | None, Meta(description="until where it runs at full speed, epoch milliseconds")
+    ]
+
+
+class SteppedHour(ClosedHour, frozen=True, kw_only=True):
+    """`rushhour step --json`: one line for each hour, as it is closed.
+
+    `until` and `seek` with `--wait --json` print the same.
+    """
+
+    worst_zones: Annotated[list[ZoneError], Meta(description="the largest error first")]
+
+
+class Now(Document, frozen=True, kw_only=True):
+    """`rushhour now --json`: one object."""
+
     simulated_time: Annotated[datetime, Meta(description="simulated now, RFC 3339")]
     simulated_ts: Annotated[int, Meta(description="simulated now, epoch milliseconds")]
 
@@ -267,6 +290,6 @@ class Backtest(Document, frozen=True, kw_only=True):
 
 
 DOCUMENTS: tuple[type[Document], ...] = (
-    Report, Prepared, ClosedHour, Clock, Status, Models, Zone, Comparison, Alert, Check,
-    Diagnosis, Skipped, DeadLetter, Served, Backtest, Download, Setting,
+    Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Status, Models, Zone,
+    Comparison, Alert, Check, Diagnosis, Skipped, DeadLetter, Served, Backtest, Download, Setting,
 )  # fmt: skip

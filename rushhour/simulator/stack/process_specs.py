@@ -48,6 +48,7 @@ def process_specs(settings: Settings, run: RunInfo) -> list[ProcessSpec]:
                     "process": role.number,
                     "metrics_port": None if first_port is None else first_port + index,
                     "stay_alive": False,  # `up` waits for their end
+                    "can_start_over": True,
                 }
             ),
         )

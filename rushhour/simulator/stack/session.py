@@ -14,8 +14,7 @@ from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_binary import RedisBinary
 from rushhour.simulator.stack.state_dir import open_private
-
-_FILE = "session.json"
+from rushhour.storage.live_run import SESSION_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +42,13 @@ class Session:
         StackError
             If the directory cannot be written.
         """
-        temporary = state_dir / f"{_FILE}.tmp"
+        temporary = state_dir / f"{SESSION_FILE}.tmp"
         try:
             kept = replace(self, redis_url=mask_url(self.redis_url))
             with open(open_private(temporary), "w", encoding="utf-8") as file:
                 file.truncate()
                 json.dump(asdict(kept), file)
-            temporary.replace(state_dir / _FILE)
+            temporary.replace(state_dir / SESSION_FILE)
         except OSError as error:
             raise StackError(f"state directory {state_dir}: {error.strerror}") from None
 
@@ -57,7 +56,7 @@ class Session:
     def load(cls, state_dir: Path) -> "Session | None":
         """Return the session of the last run; None if there is none."""
         try:
-            fields = json.loads((state_dir / _FILE).read_text("utf-8"))
+            fields = json.loads((state_dir / SESSION_FILE).read_text("utf-8"))
             saved_by = fields.pop("saved_by")
             return cls(**fields, saved_by=RedisBinary(**saved_by) if saved_by else None)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -11,10 +11,11 @@ from types import TracebackType
 import redis
 
 from rushhour.core import keys
+from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import RedisFailure, StackError
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.redis_address import RedisAddress
-from rushhour.core.run import RunInfo
+from rushhour.core.run import RunInfo, new_run_id
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TOPICS
 from rushhour.runtime.redis_client import connect
@@ -34,6 +35,7 @@ from rushhour.storage.clock import load_status, save_status
 
 _BROKER_START_S = 20.0
 _POLL_S = 0.02
+_PRODUCER = "producer"  # as `roles` names it
 
 
 @dataclass
@@ -55,8 +57,10 @@ class Stack:
     profiler: Profiler | None = None
     processes: dict[str, ChildProcess] = field(default_factory=dict)
 
-    def start_pipeline(self, run: RunInfo) -> None:
+    def start_pipeline(self, run: RunInfo, status: ClockStatus | None = None) -> None:
         """Prepare Kafka and Redis for the run and start its processes.
+
+        With a status, the clock goes on as that one says.
 
         Raises
         ------
@@ -67,6 +71,8 @@ class Stack:
         """
         embedded = self.settings.kafka is None
         prepare(self.client, self.kafka, self.settings.partitions, run, create=not embedded)
+        if status is not None:
+            save_status(self.client, status)
         previous = Session.load(self.directory)
         saved_by = previous.saved_by if previous is not None else None
         address = self.redis_address
@@ -88,14 +94,46 @@ class Stack:
                 process.begin(spec.settings.as_environment())
             self.processes[spec.name] = process
 
+    def start_over(self, run: RunInfo, status: ClockStatus) -> RunInfo:
+        """Start the run again from its first hour, after a command that leads back.
+
+        Returns
+        -------
+        RunInfo
+            The new run: that of before under another id.
+
+        Raises
+        ------
+        RushhourError
+            As `start_pipeline` does.
+        """
+        self._stop_processes()
+        self.processes.clear()
+        again = replace(run, run_id=new_run_id())
+        begin = replace(status, now_ts=run.start_ts, state="starting", trips=0, start_over_ts=None)
+        self.start_pipeline(again, begin)
+        return again
+
+    def ended_on_command(self) -> ClockStatus | None:
+        """Return the status with which a command has ended the producer; None if none has."""
+        producer = self.processes.get(_PRODUCER)
+        if producer is None or producer.poll() != 0:
+            return None
+        status = load_status(self.client)
+        ended = status and (status.state == "stopped" or status.start_over_ts is not None)
+        return status if ended else None
+
     def stop_pipeline(self) -> None:
         """Stop the processes, the producer first; mark an unfinished replay as stopped."""
-        for process in reversed(self.processes.values()):
-            process.stop()
+        self._stop_processes()
         with suppress(redis.RedisError):
             status = load_status(self.client)
             if status is not None and status.state != "finished":
                 save_status(self.client, replace(status, state="stopped"))
+
+    def _stop_processes(self) -> None:
+        for process in reversed(self.processes.values()):
+            process.stop()
 
     def is_done(self) -> bool:
         """Whether every process has done its work.

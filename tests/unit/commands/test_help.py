@@ -12,9 +12,9 @@ from rushhour.simulator.commands.cli import app
 from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 
 COMMANDS = (
-    "up", "prepare", "watch", "speed", "pause", "resume", "skip", "status", "models", "zone",
-    "compare", "alerts", "dead-letters", "verify", "doctor", "redis", "backtest", "download",
-    "config",
+    "up", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop", "skip",
+    "status", "now", "models", "zone", "compare", "alerts", "dead-letters",
+    "verify", "doctor", "redis", "backtest", "download", "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}
 
@@ -45,7 +45,8 @@ def test_a_flag_shows_what_its_setting_declares(name: str) -> None:
     expected = f"{declared.description} [{declared.env}{default}]"
     for command in ("up", "config"):
         shown = help_of(command)
-        assert f"{declared.flag} <" in shown
+        value = "" if Settings.model_fields[name].annotation is bool else "<"
+        assert f"{declared.flag} {value}" in shown
         assert " ".join(expected.split()) in shown
 
 

@@ -40,6 +40,9 @@ def test_the_defaults_replay_october_2024() -> None:
         ("until_hour", "RUSHHOUR_UNTIL", "2024-10-04", "2024-10-05"),
         ("surge", "RUSHHOUR_SURGE", "1:2@2024-10-20 00:00", "1:3@2024-10-20 00:00"),
         ("speed", "RUSHHOUR_SPEED", "1h/s", "max"),
+        ("start_at", "RUSHHOUR_START_AT", "2024-10-04", "2024-10-05 06:00"),
+        ("paused", "RUSHHOUR_PAUSED", True, False),
+        ("can_start_over", "RUSHHOUR_CAN_START_OVER", True, False),
         ("data", "RUSHHOUR_DATA", Path("/a"), Path("/b")),
         ("data_dir", "RUSHHOUR_DATA_DIR", Path("/a"), Path("/b")),
         ("cache_dir", "RUSHHOUR_CACHE_DIR", Path("/a"), Path("/b")),
@@ -111,6 +114,7 @@ def test_each_setting_has_a_description_and_a_flag_or_none() -> None:
     without_flag = {each.name for each in declared if each.flag is None}
     assert without_flag == {
         *("kafka_conf", "process", "addresses", "recovery_dir", "profile_dir", "stay_alive"),
+        "can_start_over",
     }
 
 
@@ -331,3 +335,19 @@ def test_origins_mask_passwords_and_other_processes_get_them(url: str) -> None:
     settings = Settings.load(redis=url)
     assert settings.redis == settings.as_environment()["RUSHHOUR_REDIS"] == url
     assert "secret" not in f"{list(settings.origins({}))}{settings.redis_address!r}"
+
+
+@pytest.mark.parametrize("hour", ["soon", "2024-10-02 23:30"])
+def test_a_start_that_is_not_an_hour_is_refused(hour: str) -> None:
+    with pytest.raises(UsageError, match=f"'{hour}' is not "):
+        Settings.load(start_at=hour)
+
+
+def test_a_start_is_an_hour_of_the_run() -> None:
+    settings = Settings.load(start_at="2024-10-02 23:00", from_hour="2024-10-02")
+    first, end = settings.window
+    settings.check_start(first, end)
+    for start in ("2024-10-01 23:00", "2024-11-01"):
+        other = Settings.load(start_at=start, from_hour="2024-10-02")
+        with pytest.raises(UsageError, match=r"is not an hour of the run, which goes from 2024-10"):
+            other.check_start(first, end)

@@ -317,9 +317,21 @@ def test_a_seek_back_ends_the_replay_for_another_one() -> None:
     stage.run()
     _, last = stage.script.published[-1]
     assert (last.state, last.start_over_ts, last.speed) == ("starting", at(2), "6h/s")
+    assert (last.pause_at_ts, last.fast_until_ts) == (None, at(2))
     again = Stage(12, SIX_HOURS)
     again.run(at(5), last)
     assert again.pipeline.sent == []
+
+
+@pytest.mark.parametrize(("name", "pause_at"), [("pause", 2), ("until", 9)])
+def test_a_seek_back_keeps_a_pause(name: str, pause_at: int) -> None:
+    stage = Stage(12, SIX_HOURS)
+    stage.plan = replace(stage.plan, can_start_over=True)
+    stage.command(0.9, name, clock_label(at(9)) if name == "until" else "")
+    stage.command(1.0, "seek", clock_label(at(2)))
+    stage.run()
+    _, last = stage.script.published[-1]
+    assert (last.pause_at_ts, last.fast_until_ts) == (at(pause_at), at(2))
 
 
 def test_each_result_of_commands_that_come_together_can_be_read() -> None:

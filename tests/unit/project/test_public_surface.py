@@ -47,6 +47,8 @@ def test_an_import_loads_the_standard_library_only(statement: str) -> None:
     ("name", "module"),
     [
         ("views", "rushhour.views"),
+        ("clock", "rushhour.clock"),
+        ("now", "rushhour.clock"),
         ("connect", "rushhour.runtime.redis_client"),
         ("RushhourError", "rushhour.core.errors"),
     ],

@@ -58,9 +58,10 @@ def test_each_process_serves_its_metrics_on_a_port_of_its_own(settings: Settings
 
 def test_all_other_settings_are_shared(settings: SettingsFactory) -> None:
     given = settings(speed="1h/s", kafka="k:1", redis="redis://r", workers=3, metrics_port=9_100)
-    own = {"process", "addresses", "metrics_port"}
+    own = {"process", "addresses", "metrics_port", "can_start_over"}
     for spec in process_specs(given, shared_by(2, 2)):
         assert spec.settings.model_dump(exclude=own) == given.model_dump(exclude=own)
+        assert spec.settings.can_start_over
 
 
 def test_no_process_stays_alive_because_up_waits_for_their_end(settings: SettingsFactory) -> None:

@@ -80,6 +80,9 @@ def _flag(name: str, *, with_environment: bool) -> inspect.Parameter:
     default = f", default {declared.default}" if declared.default else ""
     notes = f"  [{declared.env}{default}]" if with_environment else ""
     kind = _plain(Settings.model_fields[name].annotation)
+    if kind is bool:
+        switch = typer.Option(declared.flag, help=declared.description + notes)
+        return _keyword(name, Annotated[bool | None, switch], default=None)
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     option = typer.Option(
         declared.flag,

@@ -1,10 +1,9 @@
-"""Declares the commands that start a run, follow it and control its clock."""
+"""Declares the commands that start a run, follow it and have a record passed over."""
 
 from typing import Annotated
 
 import typer
 
-from rushhour.core.clock import Command
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.signatures.parameters import (
@@ -70,36 +69,6 @@ def watch(
     from rushhour.simulator.commands.watch import watch as follow
 
     follow(settings, output, from_start=from_start)
-
-
-@with_settings(*STORED_RUN)
-def speed(
-    settings: Settings,
-    output: Output,
-    value: Annotated[
-        str, typer.Argument(metavar="SPEED", help="max, a factor such as 3600, or 6h/s, 30m/s")
-    ],
-) -> None:
-    """Change the speed of the replay."""
-    from rushhour.simulator.commands.controls import control
-
-    control(settings, output, Command("speed", value))
-
-
-@with_settings(*STORED_RUN)
-def pause(settings: Settings, output: Output) -> None:
-    """Stop the simulated clock."""
-    from rushhour.simulator.commands.controls import control
-
-    control(settings, output, Command("pause"))
-
-
-@with_settings(*STORED_RUN)
-def resume(settings: Settings, output: Output) -> None:
-    """Let the simulated clock run again."""
-    from rushhour.simulator.commands.controls import control
-
-    control(settings, output, Command("resume"))
 
 
 @with_settings(*STORED_RUN)
