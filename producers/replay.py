@@ -182,7 +182,15 @@ class Replay:
             if now - due > _MAX_LATE_S and not clock.speed.is_max:
                 self._throttled = True
                 self._rebase(now)
-            self._course = self._course.arrive(self._position, self._wall())
+            self._arrive()
+
+    def _arrive(self) -> None:
+        """Publish at once that the clock has come to where a command leads."""
+        ahead = self._course
+        self._course = ahead.arrive(self._position, self._wall())
+        if self._course is not ahead and self._position < self._plan.end_ts:
+            self._polled_at = self._wall()
+            self._publish(self._state())
 
     def _rebase(self, wall: float) -> None:
         clock = self._course.clock.rebase(self._position, wall)
