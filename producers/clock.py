@@ -40,12 +40,16 @@ class SimClock:
         )
 
     def wall_at(self, sim_ts: int) -> float:
-        """Return the wall time at which `sim_ts` is due: infinity while paused."""
+        """Return the wall time at which `sim_ts` is due: infinity while paused.
+
+        What is before the anchor was due by then, whatever the speed was.
+        """
         if self.paused:
             return math.inf
         if self.speed.is_max:
             return self.anchor_wall
-        return self.anchor_wall + (sim_ts - self.anchor_sim) / (self.speed.factor * SECOND_MS)
+        ahead_ms = max(0, sim_ts - self.anchor_sim)
+        return self.anchor_wall + ahead_ms / (self.speed.factor * SECOND_MS)
 
     def at_speed(self, speed: Speed, wall: float) -> "SimClock":
         """Return the clock with another speed from `wall` on."""

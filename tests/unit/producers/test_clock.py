@@ -64,6 +64,15 @@ def test_simulated_time_is_the_sum_of_its_segments(
     assert -0.5 <= exact - clock.now(wall) <= len(plan) + 1.5
 
 
+@given(walls, speeds, speeds, st.floats(0, 100))
+def test_what_was_due_before_a_new_speed_was_due_by_then(
+    anchor: float, speed: Speed, slower: Speed, seconds: float
+) -> None:
+    wall = anchor + seconds
+    clock = SimClock(anchor, OCTOBER, speed).at_speed(slower, wall)
+    assert clock.wall_at(OCTOBER) == clock.wall_at(clock.now(wall)) == wall
+
+
 @given(clocks, walls, walls)
 def test_a_paused_clock_stops_and_nothing_is_due(
     clock: SimClock, wall: float, later: float

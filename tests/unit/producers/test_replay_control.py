@@ -1,11 +1,12 @@
 """Commands to the replay, its status, its restart, and its log."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from producers.replay import Updates, WaitingFor
+from producers.replay import Replay, Updates, WaitingFor
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, MINUTE_MS, clock_label
@@ -379,6 +380,30 @@ def test_after_a_restart_a_step_goes_on_to_its_end(closed: int) -> None:
     times = stage.tick_times()
     assert times[8 - closed] == pytest.approx(0, abs=1e-3)
     assert times[9 - closed] == pytest.approx(4.0 + 1 / 6, abs=1e-3)
+
+
+@pytest.mark.parametrize("work_s", [0.0, 0.004])
+def test_over_a_minute_with_thirty_changes_of_speed_time_is_what_it_should_be(
+    work_s: float,
+) -> None:
+    draw = random.Random(30)
+    stage = Stage(500, ONE_HOUR, ahead_hours=168)
+    stage.pipeline.work_s = work_s
+    factor, sim_s, last = ONE_HOUR.factor, 0.0, 0.0
+    for when in [*sorted(draw.uniform(0, 60) for _ in range(30)), 60.0]:
+        sim_s += (when - last) * factor
+        factor, last = draw.choice([600.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0, 777.7]), when
+        name = "pause" if when == 60.0 else "speed"
+        stage.command(when, name, "" if name == "pause" else str(factor))
+    stage.script.time_limit = BEGIN + 61.0
+    replay = Replay(stage.plan, stage.pipeline, stage.script, stage.wall)
+    with pytest.raises(Stuck):
+        replay.run()
+    status = stage.script.published[-1][1]
+    assert (status.state, len(status.results)) == ("paused", 8)
+    assert (replay.clock.now(stage.wall.now) - START) / 1_000 == pytest.approx(sim_s, rel=1e-4)
+    # Trips have been sent up to there, but for a slice that was not due.
+    assert 0 <= sim_s - (status.now_ts - START) / 1_000 <= SLICE_S * 21_600.0 + 1
 
 
 # The log.
