@@ -21,7 +21,7 @@ from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.speed import Speed
-from rushhour.core.topics import TRIPS
+from rushhour.core.topics import SUBMISSIONS, TRIPS
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
@@ -49,7 +49,13 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             paused=settings.paused,
             can_start_over=settings.can_start_over,
         )
-        stream = KafkaStream(kafka, run.run_id, trips, health)
+        stream = KafkaStream(
+            kafka,
+            run.run_id,
+            trips,
+            health,
+            submission_partitions=len(load_offsets(client, SUBMISSIONS)),
+        )
         status = saved_status(client, plan.speed)
         resume_at = first_open_hour(client, run)
         last_command = status.command if status else "0-0"

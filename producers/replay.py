@@ -62,6 +62,9 @@ class Stream(Protocol):
     def send_tick(self, hour_ts: int, *, final: bool = False) -> None:
         """Send a tick to every partition; `final` at the end of the run."""
 
+    def send_hour_start(self, hour_ts: int) -> None:
+        """Say that an hour begins (epoch ms): its trips follow."""
+
     def flush(self) -> None:
         """Wait until every message is on the broker."""
 
@@ -197,6 +200,8 @@ class Replay:
         self._course = replace(self._course, clock=clock)
 
     def _emit_until(self, slice_end: int) -> None:
+        if self._position % HOUR_MS == 0:
+            self._stream.send_hour_start(self._position)
         self._stream.send_trips(self._position, slice_end)
         self._position = slice_end
         if slice_end % HOUR_MS == 0 and slice_end < self._plan.end_ts:

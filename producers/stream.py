@@ -1,20 +1,28 @@
-"""The Kafka side of the replay: sends trips and ticks to the topic `trips`."""
+"""The Kafka side of the replay: trips and ticks to `trips`, starts of hours to `submissions`."""
 
 from collections.abc import Sequence
 
 from producers.encode import TripEncoder
 from producers.metrics import TRIPS_SENT
 from producers.numbering import PartitionTrips
+from rushhour.core.codec import hour_start_codec
+from rushhour.core.events import HourStart
 from rushhour.core.hours import floor_hour
 from rushhour.core.kafka_cluster import KafkaCluster
-from rushhour.core.topics import TRIPS
+from rushhour.core.topics import SUBMISSIONS, TRIPS
 from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.monitor import Health
 
 
 class KafkaStream:
-    """Sends the trips of a run to the partitions of their zones, and ticks to all partitions."""
+    """Sends the trips of a run to the partitions of their zones, and ticks to all partitions.
+
+    Parameters
+    ----------
+    submission_partitions
+        Partitions of `submissions`: each gets the starts of all hours.
+    """
 
     def __init__(
         self,
@@ -22,10 +30,14 @@ class KafkaStream:
         run_id: str,
         partitions: Sequence[PartitionTrips],
         health: Health | None = None,
+        *,
+        submission_partitions: int = 0,
     ) -> None:
         self._producer = BatchProducer(cluster, health)
         self._partitions = partitions
         self._encoder = TripEncoder(run_id, partitions)
+        self._hour_starts = hour_start_codec(run_id)
+        self._submission_partitions = submission_partitions
 
     def send_trips(self, start_ts: int, end_ts: int) -> None:
         """Send the trips of [`start_ts`, `end_ts`), epoch ms.
@@ -47,6 +59,12 @@ class KafkaStream:
         for partition, message in enumerate(self._encoder.ticks(hour_ts)):
             reach("producer.tick", hour=hour_ts, partition=partition, final=int(final))
             self._producer.send(TRIPS, partition, [message])
+
+    def send_hour_start(self, hour_ts: int) -> None:
+        """Say on every partition of `submissions` that an hour begins: its trips follow."""
+        message = (None, self._hour_starts.encode(HourStart(hour_ts)))
+        for partition in range(self._submission_partitions):
+            self._producer.send(SUBMISSIONS, partition, [message])
 
     def flush(self) -> None:
         """Wait until every message is on the broker."""

@@ -16,6 +16,7 @@ from rushhour.core.events import (
     EARLIEST_MS,
     AlertEvent,
     HourlyRides,
+    HourStart,
     Prediction,
     TripEvent,
 )
@@ -156,6 +157,11 @@ def prediction_codec(run_id: str) -> Codec[Prediction]:
 def alert_codec(run_id: str) -> Codec[AlertEvent]:
     """Return the codec of the `alerts` topic."""
     return Codec(AlertEvent, run_id)
+
+
+def hour_start_codec(run_id: str) -> Codec[HourStart]:
+    """Return the codec of the starts of hours on the `submissions` topic."""
+    return Codec(HourStart, run_id)
 
 
 def _line(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:

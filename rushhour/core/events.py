@@ -141,6 +141,16 @@ class HourEnd(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="hour
     alerts: Checksum
 
 
+class HourStart(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="hour_start"):
+    """The start of an hour, on each partition of `submissions`, before the first trip of the hour.
+
+    What is submitted after it for this hour, or for one before it, comes too late. So whether a
+    submission is in time depends on the order of records on its partition alone.
+    """
+
+    start_ts: HourMs
+
+
 def direction_of(relative_change: float) -> Direction:
     """Return whether rides are above or below their predictions.
 

@@ -9,7 +9,8 @@ HOURLY_RIDES = "hourly_rides"
 PREDICTIONS = "predictions"
 ALERTS = "alerts"
 DEAD_LETTERS = "dead_letters"  # copies of records that a process has rejected
-TOPICS = (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS, DEAD_LETTERS)
+SUBMISSIONS = "submissions"  # predictions of users, and when each hour has begun
+TOPICS = (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS, DEAD_LETTERS, SUBMISSIONS)
 # Written by the dataflow and joined by the consumer: these have the same number of partitions.
 ZONE_TOPICS = (HOURLY_RIDES, PREDICTIONS, ALERTS)
 

@@ -45,7 +45,14 @@ def test_the_key_of_a_zone_is_its_id_in_decimal() -> None:
 
 
 def test_there_are_four_topics() -> None:
-    assert TOPICS == ("trips", "hourly_rides", "predictions", "alerts", "dead_letters")
+    assert TOPICS == (
+        "trips",
+        "hourly_rides",
+        "predictions",
+        "alerts",
+        "dead_letters",
+        "submissions",
+    )
 
 
 @pytest.mark.parametrize("partitions", [1, 4, 7])
