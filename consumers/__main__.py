@@ -6,11 +6,13 @@ from contextlib import ExitStack
 from consumers.consumer import Consumer
 from consumers.metrics import export_run
 from consumers.reader import EventsReader
+from consumers.submissions.submissions import READER, Submissions
 from rushhour.core.bounds import PartitionBounds
 from rushhour.core.settings import Settings
-from rushhour.core.topics import DEAD_LETTERS
+from rushhour.core.topics import DEAD_LETTERS, SUBMISSIONS
 from rushhour.runtime.dead_letters import DeadLetters
 from rushhour.runtime.fence import Fence
+from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.records import RunRecords
@@ -44,12 +46,19 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             partition: PartitionBounds(run.start_ts, run.end_ts, zones)
             for partition, zones in consumer.partitions.items()
         }
+        submissions = None
+        if settings.process == READER:
+            submissions = Submissions(
+                client, fence, run, letters, lambda: end_offsets(kafka, [SUBMISSIONS])[SUBMISSIONS]
+            )
         records = RunRecords(run.run_id, letters, load_skips(client))
-        reader = EventsReader(kafka, records, bounds, consumer.offsets, health)
+        reader = EventsReader(kafka, records, bounds, consumer.offsets, health, submissions)
         at_end.callback(reader.close, consumer.assigned)
-        while not consumer.is_done():
+        while not (consumer.is_done() and (submissions is None or submissions.is_done())):
             reader.read_into(consumer.assigned)
             consumer.step()
+            if submissions is not None:
+                submissions.step()
             health.beat()
         consumer.end()
 

@@ -1,8 +1,11 @@
-"""The Kafka edge: reads `hourly_rides`, `predictions` and `alerts` into pending hours."""
+"""The Kafka edge: reads `hourly_rides`, `predictions` and `alerts` into pending hours.
+
+The first consumer reads `submissions` beside them, with the same client.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import confluent_kafka as ck
 
@@ -13,7 +16,7 @@ from rushhour.core.bounds import PartitionBounds
 from rushhour.core.codec import alert_codec, prediction_codec, rides_codec
 from rushhour.core.events import AlertEvent, HourlyRides, Prediction
 from rushhour.core.kafka_cluster import KafkaCluster
-from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, SUBMISSIONS
 from rushhour.runtime.kafka import assigned_consumer, check_messages
 from rushhour.runtime.metrics import LagMeter
 from rushhour.runtime.monitor import Health
@@ -27,8 +30,20 @@ _WAITING = Waiting("events")
 E = TypeVar("E", HourlyRides, Prediction, AlertEvent)
 
 
+class SubmissionReader(Protocol):
+    """What takes the records of `submissions`: `consumers.submissions.submissions.Submissions`."""
+
+    offsets: dict[int, int]  # by partition, the next offset to read
+
+    def read(self, messages: Sequence[ck.Message]) -> None:
+        """Take records."""
+
+
 class EventsReader:
-    """Reads the three topics of events, each partition from its stored offset."""
+    """Reads the three topics of events, each partition from its stored offset.
+
+    With `submissions`, their topic is read as well.
+    """
 
     def __init__(
         self,
@@ -37,11 +52,15 @@ class EventsReader:
         bounds: Mapping[int, PartitionBounds],
         offsets: Mapping[TopicPartition, int],
         health: Health | None = None,
+        submissions: SubmissionReader | None = None,
     ) -> None:
         by_topic: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in offsets.items():
             by_topic.setdefault(topic, {})[partition] = offset
+        if submissions is not None:
+            by_topic[SUBMISSIONS] = submissions.offsets
         self._cluster = cluster
+        self._submissions = submissions
         self._bounds = dict(bounds)
         self._consumer = assigned_consumer(cluster, by_topic, health)
         self._rides = records.of(HOURLY_RIDES, rides_codec)
@@ -74,12 +93,20 @@ class EventsReader:
             last = {message.partition() or 0: message.offset() or 0 for message in of_topic}
             for partition, offset in last.items():  # what was passed over counts as read
                 assigned.pass_over(topic, partition, offset)
-        self._lag.measure(assigned.positions())
+        if self._submissions is not None:
+            self._submissions.read(by_topic[self._cluster.topic(SUBMISSIONS)])
+        self._lag.measure(self._positions(assigned))
 
     def close(self, assigned: AssignedPartitions) -> None:
         """Disconnect from the broker; `assigned` is what was read into."""
-        self._lag.measure(assigned.positions(), now=True)
+        self._lag.measure(self._positions(assigned), now=True)
         self._consumer.close()
+
+    def _positions(self, assigned: AssignedPartitions) -> dict[TopicPartition, int]:
+        """Return the next offset to read of each partition."""
+        offsets = {} if self._submissions is None else self._submissions.offsets
+        of_submissions = {(SUBMISSIONS, partition): offset for partition, offset in offsets.items()}
+        return assigned.positions() | of_submissions
 
     def _feed(
         self,

@@ -8,9 +8,9 @@ The `rushhour` command starts and inspects a run. From Python, read one as panda
     table = rushhour.views.comparison(client, "2024-10-02", "2024-10-03")
 
 `connect` returns a `redis.Redis`; `views` is the module `rushhour.views`, `clock` the module
-`rushhour.clock`; `now()` is simulated time; every error that a
-caller can cause is a `RushhourError`. Importing `rushhour` loads none of its dependencies: each
-name is loaded when it is first used (PEP 562).
+`rushhour.clock`; `now()` is simulated time; `submit` sends predictions of your own to a live run;
+every error that a caller can cause is a `RushhourError`. Importing `rushhour` loads none of its
+dependencies: each name is loaded when it is first used (PEP 562).
 """
 
 from importlib import import_module
@@ -21,16 +21,18 @@ if TYPE_CHECKING:
     from rushhour.clock import now
     from rushhour.core.errors import RushhourError
     from rushhour.runtime.redis_client import connect
+    from rushhour.submissions import submit
 
     __version__: str
 
-__all__ = ["RushhourError", "__version__", "clock", "connect", "now", "views"]
+__all__ = ["RushhourError", "__version__", "clock", "connect", "now", "submit", "views"]
 
 _MODULES = {"clock", "views"}
 _MODULE_OF = {
     "RushhourError": "rushhour.core.errors",
     "connect": "rushhour.runtime.redis_client",
     "now": "rushhour.clock",
+    "submit": "rushhour.submissions",
 }
 
 

@@ -39,6 +39,7 @@ from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.storage.clock import last_hour_closed
 from rushhour.storage.read_hours import read_hours
 from rushhour.storage.runs import load_run
+from rushhour.storage.submissions import read_submitted, submitted_models
 
 __all__ = ["Hour", "alerts", "comparison", "hourly_rides", "predictions"]
 
@@ -71,7 +72,7 @@ def predictions(
     until_hour: Hour = None,
     model: str | None = None,
 ) -> pd.DataFrame:
-    """Return the predictions of the served model, or of another model of the run.
+    """Return the predictions of the served model, or of another model of the run or of a user.
 
     Columns: `pickup_location_id` (int64), `predicted_demand` (float64), `pickup_hour`; for the
     served model also `lower` and `upper` (float64), the ends of its 90 % interval, both included.
@@ -85,7 +86,7 @@ def predictions(
         If the run has no such model, an argument is not an hour, or it is not predicted yet.
     """
     run = load_run(client)
-    model = _model(run, model)
+    model = _model(client, run, model)
     hours = _predicted_hours(client, run, from_hour, until_hour)
     table = _table(client, run, hours, models=(model,), rides=False)
     return table[["pickup_location_id", "predicted_demand", "pickup_hour", *_ends(run, model)]]
@@ -111,7 +112,7 @@ def comparison(
         If the run has no such model, an argument is not an hour, or it is not closed yet.
     """
     run = load_run(client)
-    model = _model(run, model)
+    model = _model(client, run, model)
     hours = _closed_hours(client, run, from_hour, until_hour)
     table = _table(client, run, hours, models=(model,), rides=True)
     table["prediction_error"] = (table["predicted_demand"] - table["rides"]).round(DECIMALS)
@@ -145,12 +146,13 @@ def alerts(client: redis.Redis) -> pd.DataFrame:
     )
 
 
-def _model(run: RunInfo, model: str | None) -> str:
+def _model(client: redis.Redis, run: RunInfo, model: str | None) -> str:
     """Return the name of the model that is asked for; the served one if none is."""
     if model is None:
         return run.models[0]
-    if model not in run.models:
-        raise UsageError(f"unknown model '{model}'; this run has {', '.join(run.models)}")
+    if model not in run.models and model not in (submitted := submitted_models(client)):
+        known = ", ".join((*run.models, *submitted))
+        raise UsageError(f"unknown model '{model}'; this run has {known}")
     return model
 
 
@@ -164,13 +166,17 @@ def _table(
 ) -> pd.DataFrame:
     """Return one row per hour and zone for which everything that is asked for is known."""
     columns: dict[str, list[Floats]] = {}
-    for hour in read_hours(client, run, hours, models=models, rides=rides, alerts=False):
+    own = [name for name in models if name in run.models]
+    for hour in read_hours(client, run, hours, models=own, rides=rides, alerts=False):
         if rides:
             columns.setdefault("rides", []).append(hour.rides)
-        for name in models:
+        for name in own:
             columns.setdefault("predicted_demand", []).append(hour.forecast.by_model[name])
             for end in _ends(run, name):
                 columns.setdefault(end, []).append(getattr(hour.forecast, end))
+    for name in models:
+        if name not in run.models:
+            columns["predicted_demand"] = read_submitted(client, name, hours)
     hour_column = np.repeat(np.array(hours, np.int64), ZONE_COUNT)
     table = pd.DataFrame(
         {

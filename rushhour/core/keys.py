@@ -16,6 +16,7 @@ DUPLICATES = "sim:duplicates"  # hash: events that a consumer dropped because it
 SKIPPED = "sim:skipped"  # hash: "topic:partition:offset" to pass over -> since when
 RECOVERY = "sim:recovery"  # hash: what the dataflow processes of a cluster agree on
 COMMANDS = "sim:commands"  # stream: pause, resume, speed, step, until, seek, stop
+SUBMISSIONS = "sim:submissions"  # hash: how far submitted predictions are taken and scored
 
 CITY = "city"  # hash: the whole city's latest hour and errors
 CITY_HOURLY = "city:hourly"  # stream: one entry per closed hour; its id is the hour (epoch ms)
@@ -28,6 +29,9 @@ COVERAGE = "coverage"  # hash: demand band -> share of rides within the interval
 # Field of `RUN`: why a transaction was executed in part; absent if none was.
 DAMAGE = "damage"
 
+# Fields of `QUALITY` that count rejected submissions begin so; absent if there are none.
+REJECTED_SUBMISSIONS = "rejected_submissions:"
+
 # Stands in a hash for a figure that is not known yet.
 NOT_KNOWN = "n/a"
 
@@ -38,13 +42,18 @@ _LOWER = "lower"
 _UPPER = "upper"
 _ERRORS = "errors"
 _MODEL = "model"
+_SUBMITTED = "submitted"
 _LEASE = "sim:lease"
 _EPOCH = "sim:epoch"
+
+# What a user may call the model of submitted predictions.
+SUBMITTED_NAME = r"\w[\w.-]{0,63}"
 
 _HOUR = r"\d{4}-\d\d-\d\dT\d\d"
 _OF_A_RUN = re.compile(
     rf"{_ZONE}:\d+|(?:{_RIDES}|{_PREDICTIONS}|{_LOWER}|{_UPPER}|{_ERRORS}|{ALERTS}):{_HOUR}"
-    rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+",
+    rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+"
+    rf"|{_PREDICTIONS}:{_SUBMITTED}:{SUBMITTED_NAME}:{_HOUR}|{_MODEL}:{_SUBMITTED}:{SUBMITTED_NAME}",
     re.ASCII,
 )
 _SINGLE = frozenset(
@@ -57,6 +66,7 @@ _SINGLE = frozenset(
         SKIPPED,
         RECOVERY,
         COMMANDS,
+        SUBMISSIONS,
         CITY,
         CITY_HOURLY,
         QUALITY,
@@ -86,6 +96,8 @@ def is_of_a_run(key: str) -> bool:
 
     >>> is_of_a_run("errors:2024-10-02T23"), is_of_a_run("errors:of-another-app")
     (True, False)
+    >>> is_of_a_run("model:submitted:mine.2"), is_of_a_run("predictions:submitted:b:2024-10-02T23")
+    (True, True)
     """
     return key in _SINGLE or _OF_A_RUN.fullmatch(key) is not None
 
@@ -133,6 +145,21 @@ def hour_alerts(hour: str) -> str:
 def model(name: str) -> str:
     """Hash of rolling scores of one model over the whole city."""
     return f"{_MODEL}:{name}"
+
+
+def submitted_predictions(name: str, hour: str) -> str:
+    """Hash zone -> prediction of a user's model that was submitted in time, for one hour."""
+    return f"{_PREDICTIONS}:{_SUBMITTED}:{name}:{hour}"
+
+
+def submitted_model(name: str) -> str:
+    """Hash of a user's model: how many predictions were taken, and their rolling scores."""
+    return f"{_MODEL}:{_SUBMITTED}:{name}"
+
+
+def rejected_submissions_field(reason: str) -> str:
+    """Field of `QUALITY`: submitted predictions that were rejected for a reason."""
+    return f"{REJECTED_SUBMISSIONS}{reason}"
 
 
 def lease(name: str) -> str:

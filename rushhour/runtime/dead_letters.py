@@ -18,6 +18,7 @@ from prometheus_client import Counter
 
 from rushhour.core.errors import KafkaFailure
 from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.submissions import SubmissionReason
 from rushhour.core.topics import DEAD_LETTERS
 from rushhour.runtime.kafka import (
     check_messages,
@@ -27,7 +28,7 @@ from rushhour.runtime.kafka import (
 )
 from rushhour.runtime.kafka_topics import end_offsets
 
-Reason = Literal["undecodable", "out_of_bounds", "wrong_partition", "skipped"]
+Reason = Literal["undecodable", "out_of_bounds", "wrong_partition", "skipped"] | SubmissionReason
 
 REJECTED = Counter("rushhour_dead_letters", "Records rejected and passed over", ["topic", "reason"])
 NOT_COPIED = Counter(
@@ -150,6 +151,11 @@ class DeadLetters:
             self._open().poll(0)
         except (ck.KafkaException, BufferError) as error:
             self._lost(letter, str(error))
+
+    def wait(self) -> None:
+        """Wait for the copies so far to arrive, a few seconds at most."""
+        if self._producer is not None:
+            self._producer.flush(_CLOSE_S)
 
     def close(self) -> None:
         """Wait for the copies to arrive, a few seconds at most."""

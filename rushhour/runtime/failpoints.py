@@ -41,6 +41,8 @@ FAILPOINTS = {
     "consumer.written": "after hours of zones were written (hour)",
     "consumer.city": "before hours are closed for the city (hour)",
     "consumer.closed": "after hours were closed for the city (hour)",
+    "consumer.submissions": "before decisions about submissions are written, with their offsets",
+    "consumer.submitted": "after decisions about submissions were written",
     "lease.renew": "before a lease is renewed",
     "prepare.clear": "after the run was deleted, before its other keys are",
     "prepare.write": "after the keys of another run were deleted, before the new run is written",

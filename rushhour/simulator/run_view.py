@@ -1,7 +1,7 @@
 """The state of a run, read from Redis at one moment: what the screens and documents show."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import redis
@@ -13,6 +13,7 @@ from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash
 from rushhour.storage.clock import last_hour_of
 from rushhour.storage.runs import load_run
+from rushhour.storage.submissions import rejected_submissions, submitted_models
 
 WORST_ZONES = 5
 # The producer reports ten times a second. Hosts may disagree about the time by less than this.
@@ -36,6 +37,7 @@ class RunView:
     """The state of a run. Hashes are as Redis holds them; empty before they are written.
 
     `last_closed_ts` is the start of the last closed hour (epoch ms); None before the first.
+    `submitted` are the users' models, of submitted predictions.
     `read_ts` is the wall time at which it was read (epoch ms).
     """
 
@@ -47,6 +49,7 @@ class RunView:
     models: dict[str, dict[str, str]]
     worst: tuple[ZoneRow, ...]
     read_ts: int = 0
+    submitted: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, client: redis.Redis) -> "RunView":
@@ -58,24 +61,28 @@ class RunView:
             If Redis holds no run.
         """
         run = load_run(client)
+        names = submitted_models(client)
         pipe = client.pipeline(transaction=True)  # no hour closes between the replies
         for key in (
             keys.CLOCK,
             keys.CITY,
             keys.QUALITY,
             *(keys.model(name) for name in run.models),
+            *(keys.submitted_model(name) for name in names),
         ):
             pipe.hgetall(key)
         pipe.xrevrange(keys.CITY_HOURLY, count=1)
         pipe.zrevrange(keys.BOARD_MAE, 0, WORST_ZONES - 1, withscores=True)
         clock, city, quality, *models, hourly, board = pipe.execute()
+        submitted = models[len(run.models) :]
         return cls(
             run=run,
             clock=ClockStatus.from_fields(clock),
             last_closed_ts=last_hour_of(hourly),
             city=city,
             quality=quality,
-            models=dict(zip(run.models, models, strict=True)),
+            models=dict(zip(run.models, models, strict=False)),
+            submitted=dict(zip(names, submitted, strict=True)),
             worst=tuple(_zone_row(client, int(zone), mae) for zone, mae in board),
             read_ts=int(time.time() * SECOND_MS),
         )
@@ -123,6 +130,11 @@ class RunView:
         }
 
     @property
+    def rejected_submissions(self) -> dict[str, int]:
+        """Submitted predictions that were rejected: reason -> number."""
+        return rejected_submissions(self.quality)
+
+    @property
     def overlap(self) -> float | None:
         """Scored pairs by due pairs of zones and hours; None before the first."""
         return number(self.quality.get("overlap"))
@@ -138,7 +150,8 @@ class RunView:
 
     def score(self, model: str, field: str) -> float | None:
         """Return a rolling score of a model, such as `mae_24h`; None if it is not known yet."""
-        return number(self.models.get(model, {}).get(field))
+        fields = self.models.get(model) or self.submitted.get(model, {})
+        return number(fields.get(field))
 
 
 def read_hours_closed(client: redis.Redis) -> int:

@@ -29,6 +29,7 @@ _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
         clock.pause,
         clock.resume,
         clock.stop,
+        running.submit,
         running.skip,
     ),
     "Read a run": (

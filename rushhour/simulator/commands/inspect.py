@@ -55,6 +55,7 @@ def compare(
     output: Output,
     span: tuple[str | None, str | None],
     csv: Path | None,
+    model: str | None = None,
 ) -> None:
     """Print predictions beside actual rides of a span of hours, and write them to a file.
 
@@ -62,7 +63,7 @@ def compare(
     """
     with open_run(settings) as opened:
         run = load_run(opened.client)
-        table = views.comparison(opened.client, *span)
+        table = views.comparison(opened.client, *span, model)
     if csv is not None:
         save_csv(table, csv)
     if output.as_json:

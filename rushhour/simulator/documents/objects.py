@@ -79,6 +79,7 @@ class RollingScore(Document, frozen=True, kw_only=True):
 
     model: str
     is_served: Annotated[bool, Meta(description="whether its predictions are the served ones")]
+    is_submitted: Annotated[bool, Meta(description="whether a user has submitted them")]
     mae_24h: Mae
     mae_168h: Mae
     rmse_24h: Rmse

@@ -227,6 +227,7 @@ def _rolling_score(view: RunView, model: str) -> objects.RollingScore:
     return objects.RollingScore(
         model=model,
         is_served=model == view.served,
+        is_submitted=model in view.submitted,
         **{name: view.score(model, name) for name in _SCORE_FIELDS},
     )
 

@@ -164,6 +164,17 @@ class Skipped(Document, frozen=True, kw_only=True):
     restart: Annotated[str, Meta(description="the process to restart: `dataflow` or `consumer`")]
 
 
+class Submitted(Document, frozen=True, kw_only=True):
+    """`rushhour submit --json`: one object, once the run has judged the predictions."""
+
+    model: str
+    sent: Annotated[int, Meta(description="predictions of the file")]
+    taken: Annotated[int, Meta(description="those that are scored when their hours close")]
+    rejected_by_reason: Annotated[
+        dict[str, int], Meta(description="reason -> predictions, as in `quality`")
+    ]
+
+
 class DeadLetter(Document, frozen=True, kw_only=True):
     """`rushhour dead-letters --json`: one line for each rejected record, the newest first."""
 
@@ -173,7 +184,10 @@ class DeadLetter(Document, frozen=True, kw_only=True):
     time: Annotated[datetime, Meta(description="timestamp of the record on Kafka, RFC 3339")]
     reason: Annotated[
         str,
-        Meta(description="`undecodable`, `out_of_bounds`, `wrong_partition` or `skipped`"),
+        Meta(
+            description="`undecodable`, `out_of_bounds`, `wrong_partition` or `skipped`; of "
+            "`submissions` also those of [its table](#submissions)"
+        ),
     ]
     detail: Annotated[str, Meta(description="what is wrong with it, in words; may be empty")]
     process: Annotated[str, Meta(description="which process rejected it, such as `dataflow-0`")]
@@ -290,6 +304,6 @@ class Backtest(Document, frozen=True, kw_only=True):
 
 
 DOCUMENTS: tuple[type[Document], ...] = (
-    Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Status, Models, Zone,
-    Comparison, Alert, Check, Diagnosis, Skipped, DeadLetter, Served, Backtest, Download, Setting,
+    Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Status, Models, Zone, Comparison, Alert,
+    Check, Diagnosis, Skipped, Submitted, DeadLetter, Served, Backtest, Download, Setting,
 )  # fmt: skip

@@ -11,19 +11,18 @@ from rushhour.simulator.documents import schema
 
 def comparison_documents(table: pd.DataFrame) -> Iterator[schema.Comparison]:
     """Yield the rows of `views.comparison`."""
+    names = (
+        "pickup_location_id",
+        "predicted_demand",
+        "rides",
+        "prediction_error",
+        "lower",
+        "upper",
+    )
+    unknown = [None] * len(table)  # only the served model has an interval
     columns = (
         _epoch_ms(table),
-        *(
-            table[name].tolist()
-            for name in (
-                "pickup_location_id",
-                "predicted_demand",
-                "rides",
-                "prediction_error",
-                "lower",
-                "upper",
-            )
-        ),
+        *(table[name].tolist() if name in table else unknown for name in names),
     )
     for hour_ts, zone, predicted, rides, error, lower, upper in zip(*columns, strict=True):
         yield schema.Comparison(

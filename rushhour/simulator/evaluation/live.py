@@ -1,5 +1,8 @@
 """A live run as arrays: what Redis holds of its closed hours."""
 
+from dataclasses import replace
+
+import numpy as np
 import redis
 
 from rushhour.core.hours import HOUR_MS
@@ -8,6 +11,7 @@ from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.storage.clock import first_open_hour
 from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.read_hours import read_hours
+from rushhour.storage.submissions import read_submitted, submitted_models
 
 
 class RunReader:
@@ -30,8 +34,22 @@ class RunReader:
         return len(self._hours)
 
     def arrays(self) -> RunArrays:
-        """Return the hours that were read; none before the first one is closed."""
-        return RunArrays.of(self._run.start_ts, self._hours)
+        """Return the hours that were read; none before the first one is closed.
+
+        Beside the run's models are those of users, as Redis holds them by now.
+        """
+        arrays = RunArrays.of(self._run.start_ts, self._hours)
+        return _with_submitted(self._client, arrays) if self._hours else arrays
+
+
+def _with_submitted(client: redis.Redis, arrays: RunArrays) -> RunArrays:
+    """Return a run with the predictions of users beside those of its own models."""
+    hours = range(arrays.start_ts, arrays.start_ts + arrays.hours * HOUR_MS, HOUR_MS)
+    submitted = {
+        name: np.stack(read_submitted(client, name, hours)) for name in submitted_models(client)
+    }
+    forecast = replace(arrays.forecast, by_model=arrays.forecast.by_model | submitted)
+    return replace(arrays, forecast=forecast)
 
 
 def read_run(client: redis.Redis, run: RunInfo) -> RunArrays:

@@ -29,6 +29,7 @@ from rushhour.simulator.evaluation.verification.city import check_city
 from rushhour.simulator.evaluation.verification.expected import Expected
 from rushhour.simulator.evaluation.verification.positions import check_positions
 from rushhour.simulator.evaluation.verification.snapshot import Snapshot
+from rushhour.simulator.evaluation.verification.submissions import check_submissions
 from rushhour.simulator.evaluation.verification.tables import check_forecasts, check_rides
 from rushhour.simulator.evaluation.verification.unknown_keys import check_unknown_keys
 from rushhour.simulator.evaluation.verification.zones import check_zones
@@ -80,6 +81,7 @@ def verify(
     yield from check_zones(snapshot, expected)
     yield from check_city(snapshot, expected, counted)
     yield from check_positions(client, snapshot, int(rides.sum()), cluster)
+    yield from check_submissions(client, snapshot, expected, tables)
     yield check_unknown_keys(client, run, tables, hours)
 
 

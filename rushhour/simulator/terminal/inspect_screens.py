@@ -1,6 +1,6 @@
 """What the commands that read a run show: a zone, a comparison, the models, the alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 from rich.console import Group, RenderableType
@@ -15,6 +15,7 @@ from rushhour.simulator.terminal.figures import figure, percent, with_unit
 from rushhour.simulator.terminal.fitted import Column, FittedTable
 from rushhour.simulator.terminal.screens import time_label
 from rushhour.simulator.terminal.tables import INTERVAL, RATE, UNITS, facts_grid, note
+from rushhour.storage.submissions import TAKEN
 
 ROWS_SHOWN = 10
 _FIGURES = (("MAE", "mae"), ("RMSE", "rmse"), ("bias", "bias"), ("skill", "skill"))
@@ -53,14 +54,14 @@ def zone_screen(run: RunInfo, zone: int, fields: Mapping[str, str]) -> Renderabl
 
 def comparison_screen(run: RunInfo, table: pd.DataFrame) -> RenderableType:
     """Return the head of a comparison table and its summary."""
+    ends = (Column("lower", drop=1), Column("upper", drop=2))
     screen = FittedTable(
         Column("pickup_hour", is_text=True, short="hour"),
         Column("pickup_location_id", short="zone"),
         Column("predicted_demand", short="predicted"),
         Column("rides"),
         Column("prediction_error", short="error"),
-        Column("lower", drop=1),
-        Column("upper", drop=2),
+        *(ends if "lower" in table else ()),
     )
     for row in table.head(ROWS_SHOWN).itertuples(index=False):
         screen.add(f"{row[0]:%Y-%m-%d %H:%M}", *(str(value) for value in row[1:]))
@@ -88,9 +89,10 @@ def leaderboard(view: RunView) -> RenderableType:
     )
     for model in ranked(view):
         is_served = model == view.served
+        mark = " (served)" if is_served else " (submitted)" if model in view.submitted else ""
         fields = ("mae_24h", "mae_168h", "rmse_168h", "bias_168h", "skill_168h")
         table.add(
-            f"{model} (served)" if is_served else model,
+            f"{model}{mark}",
             *(figure(view.score(model, field)) for field in fields),
             percent(view.score(model, "coverage_168h")),
             style="bold" if is_served else "",
@@ -98,12 +100,24 @@ def leaderboard(view: RunView) -> RenderableType:
     day, week = (
         ZONE_COUNT * min(view.hours_closed, window) for window in (HOURS_PER_DAY, HOURS_PER_WEEK)
     )
-    notes = (
+    notes = [
         f"up to {time_label(view.last_closed_ts)}: {day:,} zone-hours in 24 h, {week:,} in 168 h; "
         "RMSE, bias, skill and coverage over 168 h",
         f"{UNITS}; coverage: rides within the {INTERVAL} intervals",
-    )
+        *_submission_notes(view),
+    ]
     return Group(table, *map(note, notes), _source(view.run))
+
+
+def _submission_notes(view: RunView) -> Iterator[str]:
+    """Yield what was submitted: how many predictions of each model, and which were rejected."""
+    for name, fields in view.submitted.items():
+        taken, pairs = (number(fields.get(field)) or 0 for field in (TAKEN, "pairs_168h"))
+        yield f"{name}: {taken:,.0f} predictions taken, {pairs:,.0f} zone-hours scored in 168 h"
+    rejected = view.rejected_submissions
+    if rejected:
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in rejected.items())
+        yield f"submitted and rejected: {counts}; see `rushhour dead-letters`"
 
 
 def ranked(view: RunView) -> list[str]:
@@ -113,7 +127,7 @@ def ranked(view: RunView) -> list[str]:
         scores = (view.score(model, field) for field in ("mae_168h", "mae_24h"))
         return tuple(float("inf") if mae is None else mae for mae in scores)
 
-    return sorted(view.run.models, key=place)
+    return sorted((*view.run.models, *view.submitted), key=place)
 
 
 def newest_alerts(alerts: pd.DataFrame, zone: int | None, last: int) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from rushhour.simulator.commands.cli import app
 from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 
 COMMANDS = (
-    "up", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop", "skip",
-    "status", "now", "models", "zone", "compare", "alerts", "dead-letters",
+    "up", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop", "submit",
+    "skip", "status", "now", "models", "zone", "compare", "alerts", "dead-letters",
     "verify", "doctor", "redis", "backtest", "download", "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}

@@ -50,6 +50,7 @@ def test_an_import_loads_the_standard_library_only(statement: str) -> None:
         ("clock", "rushhour.clock"),
         ("now", "rushhour.clock"),
         ("connect", "rushhour.runtime.redis_client"),
+        ("submit", "rushhour.submissions"),
         ("RushhourError", "rushhour.core.errors"),
     ],
 )

@@ -47,13 +47,16 @@ def compare(
     output: Output,
     flags: dict[str, str | None],
     csv: Annotated[Path | None, typer.Option("--csv", help="write the table to this file")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="a model of the run or of a user, else the served")
+    ] = None,
 ) -> None:
     """Compare predictions with actual rides, by hour and zone."""
     from rushhour.simulator.commands.inspect import compare as show_comparison
 
     if csv is not None:
         check_writable(csv, "--csv")
-    show_comparison(settings, output, (flags["from_hour"], flags["until_hour"]), csv)
+    show_comparison(settings, output, (flags["from_hour"], flags["until_hour"]), csv, model)
 
 
 @with_settings(*STORED_RUN)

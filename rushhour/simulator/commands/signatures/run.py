@@ -1,5 +1,6 @@
 """Declares the commands that start a run, follow it and have a record passed over."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -69,6 +70,19 @@ def watch(
     from rushhour.simulator.commands.watch import watch as follow
 
     follow(settings, output, from_start=from_start)
+
+
+@with_settings(*STORED_RUN, "kafka", "topic_prefix")
+def submit(
+    settings: Settings,
+    output: Output,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="predictions: .parquet or .csv")],
+    model: Annotated[str, typer.Option("--model", help="name of your model")],
+) -> None:
+    """Submit predictions of your own, to be scored beside those of the run."""
+    from rushhour.simulator.commands.submit import submit as submit_file
+
+    submit_file(settings, output, file, model)
 
 
 @with_settings(*STORED_RUN)

@@ -71,7 +71,11 @@ def _check_quality(
 ) -> Iterator[Check]:
     """Yield the checks of `quality`: of the file, of the closed hours, and of their overlap."""
     hours = snapshot.hours
-    found = dict(snapshot.hashes[keys.QUALITY])
+    found = {
+        field: count
+        for field, count in snapshot.hashes[keys.QUALITY].items()
+        if not field.startswith(keys.REJECTED_SUBMISSIONS)
+    }
     overlap = found.pop("overlap", "missing")
     pairs = hours * ZONE_COUNT
     scored = int((~np.isnan(expected.arrays.forecast.served[:hours])).sum())

@@ -16,12 +16,14 @@ from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.simulator.evaluation.verification.check import whole_number
 from rushhour.storage.columns import zones_of
+from rushhour.storage.submissions import submitted_models
 
 Fields = Mapping[str, str]
 Entries = list[tuple[str, dict[str, str]]]
 
 _HASHES = (
     keys.CITY, keys.QUALITY, keys.COVERAGE, keys.CLOSED, keys.OFFSETS, keys.CLOCK, keys.SKIPPED,
+    keys.SUBMISSIONS,
 )  # fmt: skip
 
 
@@ -29,13 +31,14 @@ _HASHES = (
 class Snapshot:
     """The keys of a run that show its latest state, and its two streams, read in one transaction.
 
-    `boards` are the scores of the members of the sorted sets.
+    `submitted` are the users' models; `boards` are the scores of the members of the sorted sets.
     """
 
     run: RunInfo
     hashes: Mapping[str, Fields]
     zones: Mapping[int, Fields]
     models: Mapping[str, Fields]
+    submitted: Mapping[str, Fields]
     boards: Mapping[str, Fields]
     hourly: Entries
     alerts: Entries
@@ -43,11 +46,13 @@ class Snapshot:
     @classmethod
     def read(cls, client: redis.Redis, run: RunInfo) -> "Snapshot":
         """Read a run."""
+        submitted = submitted_models(client)
         pipe = client.pipeline(transaction=True)  # no hour closes between the replies
         names = [
             *_HASHES,
             *(keys.zone(zone) for zone in ZONE_IDS),
             *(keys.model(name) for name in run.models),
+            *(keys.submitted_model(name) for name in submitted),
         ]
         for name in names:
             pipe.hgetall(name)
@@ -64,6 +69,7 @@ class Snapshot:
             hashes={name: hashes[name] for name in _HASHES},
             zones={zone: hashes[keys.zone(zone)] for zone in ZONE_IDS},
             models={name: hashes[keys.model(name)] for name in run.models},
+            submitted={name: hashes[keys.submitted_model(name)] for name in submitted},
             boards={
                 name: {member: repr(score) for member, score in members}
                 for name, members in zip(boards, ranks, strict=True)
