@@ -30,7 +30,7 @@ def redis_cli(client: redis.Redis) -> RedisCli:
 
     def call(*args: str) -> str:
         command = [program, "-p", str(port), *args]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout[:-1]
 
     return call
 
