@@ -7,6 +7,7 @@ from pathlib import Path
 import redis
 
 from producers.control import RedisControl
+from producers.gate import Gate
 from producers.metrics import ROWS_REJECTED
 from producers.numbering import PartitionTrips, number_trips
 from producers.replay import Plan, Replay
@@ -27,6 +28,7 @@ from rushhour.runtime.monitor import Health
 from rushhour.runtime.process import run_pipeline_process
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import first_open_hour, load_status
+from rushhour.storage.gate import load_gate
 from rushhour.storage.runs import join_run, load_offsets
 
 _log = logging.getLogger(__name__)
@@ -59,7 +61,8 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         status = saved_status(client, plan.speed)
         resume_at = first_open_hour(client, run)
         last_command = status.command if status else "0-0"
-        control = RedisControl(client, fence, run, last_command, resume_at - HOUR_MS, health)
+        gate = Gate(resume_at - HOUR_MS, settings.gates, _first_gated(plan), load_gate(client))
+        control = RedisControl(client, fence, run, last_command, gate, health)
         replay = Replay(plan, stream, control, resume_at=resume_at, status=status)
         _log.info(
             "%d hours from %s to %s at %s%s",
@@ -70,6 +73,14 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             f", resumed at {clock_label(resume_at)}" if resume_at > run.start_ts else "",
         )
         replay.run()
+
+
+def _first_gated(plan: Plan) -> int:
+    """Return the first hour that gates acknowledge (epoch ms): none of a history that is skipped.
+
+    The last hour before `start_at` is one, so that the hour at `start_at` can be predicted.
+    """
+    return plan.start_ts if plan.start_at is None else max(plan.start_ts, plan.start_at - HOUR_MS)
 
 
 def _numbered_trips(client: redis.Redis, fence: Fence, run: RunInfo) -> list[PartitionTrips]:

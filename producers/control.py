@@ -2,15 +2,17 @@
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 
-from producers.metrics import export
+from producers.gate import Gate
+from producers.metrics import export, export_gate
 from producers.replay import Updates, WaitingFor
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import UsageError
+from rushhour.core.gate import Acknowledgement, GateStatus
 from rushhour.core.hours import HOUR_MS, SECOND_MS
 from rushhour.core.run import RunInfo
 from rushhour.runtime.failpoints import reach
@@ -24,12 +26,16 @@ _ENTRIES_AT_ONCE = 100  # of each stream; the next poll reads the rest
 _WAITING: dict[WaitingFor, Waiting] = {
     "clock": Waiting("clock"),
     "closed_hours": Waiting("closed_hours"),
+    "gate": Waiting("gate"),
 }
 _WAITING_FOR_REDIS = Waiting("redis")
+_E = TypeVar("_E", Command, Acknowledgement)
 
 
 class RedisControl:
-    """Waits on two streams at once: the commands of users and the hours that the consumer closes.
+    """Waits on streams at once: the commands of users and the hours that the consumer closes.
+
+    If the run has gates, their acknowledgements are the third stream.
 
     `city:hourly` has one entry per closed hour, with the hour as its id, so that waiting for the
     consumer needs no polling.
@@ -44,8 +50,8 @@ class RedisControl:
         The run that is replayed.
     last_command
         Id of the last command that was processed.
-    last_closed
-        The last closed hour (epoch ms).
+    gate
+        The last closed hour, and who has to acknowledge it. What it awaits is written here.
     health
         Gets a heartbeat from each wait.
     """
@@ -56,7 +62,7 @@ class RedisControl:
         fence: Fence,
         run: RunInfo,
         last_command: str,
-        last_closed: int,
+        gate: Gate,
         health: Health,
     ) -> None:
         self._client = client
@@ -64,11 +70,19 @@ class RedisControl:
         self._run = run
         self._trimmed_to = last_command
         self._health = health
-        self._last_closed = last_closed
+        self._gate = gate
+        self._published_gate = gate.saved
         self._last_ids: dict[Any, Any] = {
             keys.COMMANDS: last_command,
-            keys.CITY_HOURLY: f"{last_closed}-0",
+            keys.CITY_HOURLY: f"{gate.last_closed}-0",
         }
+        if gate.status.gates:
+            self._last_ids[keys.ACKS] = gate.status.ack
+
+    @property
+    def gate(self) -> Gate:
+        """What holds the clock at the end of an hour, as of the last wait."""
+        return self._gate
 
     def wait(self, seconds: float, reason: WaitingFor) -> Updates:
         """Return news, waiting up to `seconds` for the first.
@@ -77,6 +91,8 @@ class RedisControl:
         ------
         RedisFailure
             If `city:hourly` holds an entry that is not of the run.
+        RushhourError
+            As `publish` does, if it has to be written who is awaited.
         """
         self._health.beat()
         with _WAITING[reason] if seconds else _WAITING_FOR_REDIS:
@@ -85,14 +101,20 @@ class RedisControl:
             block = int(seconds * SECOND_MS) or None
             replies: Any = self._client.xread(self._last_ids, _ENTRIES_AT_ONCE, block)
         commands: list[tuple[str, Command | UsageError]] = []
+        acks: list[tuple[str, Acknowledgement | UsageError]] = []
         last_closed: int | None = None
         for stream, entries in replies:
             self._last_ids[stream] = entries[-1][0]
             if stream == keys.CITY_HOURLY:
                 for entry_id, _ in entries:
-                    last_closed = self._last_closed = check_entry(entry_id, self._run)
+                    last_closed = check_entry(entry_id, self._run)
+            elif stream == keys.ACKS:
+                acks += [(entry_id, _read(Acknowledgement, fields)) for entry_id, fields in entries]
             else:
-                commands += [(entry_id, _read_command(fields)) for entry_id, fields in entries]
+                commands += [(entry_id, _read(Command, fields)) for entry_id, fields in entries]
+        self._gate.update(self._gate.last_closed if last_closed is None else last_closed, acks)
+        if self._gate.status != self._published_gate:
+            self._publish_gate(self._gate.status)
         return Updates(tuple(commands), last_closed)
 
     def publish(self, status: ClockStatus) -> None:
@@ -111,11 +133,21 @@ class RedisControl:
         if status.command != self._trimmed_to:
             self._client.xtrim(keys.COMMANDS, minid=status.command, approximate=True)
             self._trimmed_to = status.command
-        export(status, self._last_closed + HOUR_MS)
+        export(status, self._gate.last_closed + HOUR_MS)
+        export_gate(self._gate.status, status.heartbeat_ts)
+
+    def _publish_gate(self, status: GateStatus) -> None:
+        """Write who is awaited to `sim:gate`; what has been acknowledged there is then deleted."""
+        reach("producer.gate")
+        self._fence.write_hash(self._client, keys.GATE, status.to_fields())
+        if status.ack != self._published_gate.ack:
+            self._client.xtrim(keys.ACKS, minid=status.ack, approximate=True)
+        self._published_gate = status
 
 
-def _read_command(fields: dict[str, str]) -> Command | UsageError:
+def _read(kind: type[_E], fields: dict[str, str]) -> _E | UsageError:
+    """Return an entry that any client may have written, or why it is none of its kind."""
     try:
-        return Command.from_fields(fields)
+        return kind.from_fields(fields)
     except UsageError as error:
         return error

@@ -5,6 +5,7 @@ from typing import get_args
 from prometheus_client import Counter, Enum, Gauge
 
 from rushhour.core.clock import ClockStatus, State
+from rushhour.core.gate import GateStatus
 from rushhour.core.hours import SECOND_MS
 from rushhour.core.speed import Speed
 
@@ -21,6 +22,15 @@ CLOCK_STATE = Enum(
     "rushhour_clock_state", "State of the simulated clock", states=list(get_args(State))
 )
 
+GATE_AWAITED = Gauge(
+    "rushhour_gate_awaited_seconds",
+    "Wall time for which a gate has been awaited to acknowledge the last closed hour, or 0",
+    ["gate"],
+)
+ACKS_REFUSED = Gauge(
+    "rushhour_acknowledgements_refused", "Acknowledgements of the run that were refused so far"
+)
+
 
 def export(status: ClockStatus, closed_until: int) -> None:
     """Export the clock; `closed_until` is the end of the last closed hour (epoch ms)."""
@@ -28,3 +38,11 @@ def export(status: ClockStatus, closed_until: int) -> None:
     SIMULATED_LAG.set((status.now_ts - closed_until) / SECOND_MS)
     SPEED_RATIO.set(Speed.parse(status.speed).factor)
     CLOCK_STATE.state(status.state)
+
+
+def export_gate(status: GateStatus, now_ts: int) -> None:
+    """Export who is awaited at a wall time (epoch ms); nothing if the run has no gates."""
+    for gate in status.gates:
+        awaited_s = status.waited_s(now_ts) if gate in status.awaited else 0.0
+        GATE_AWAITED.labels(gate).set(awaited_s)
+    ACKS_REFUSED.set(status.refused)

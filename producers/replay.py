@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from producers.clock import SimClock
 from producers.course import Course
+from producers.gate import Gate
 from rushhour.core.clock import KEPT_RESULTS, ClockStatus, Command, CommandResult, State
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import DAY_MS, HOUR_MS, SECOND_MS, clock_label, floor_hour
@@ -31,8 +32,9 @@ _UNTHROTTLED_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-# What the replay waits for: its next slice to be due, or hours that it is ahead of to be closed.
-WaitingFor = Literal["clock", "closed_hours"]
+# What the replay waits for: its next slice to be due, hours that it is ahead of to be closed, or
+# the last hour to be acknowledged.
+WaitingFor = Literal["clock", "closed_hours", "gate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class Updates:
 
 class Control(Protocol):
     """The Redis side of the replay."""
+
+    @property
+    def gate(self) -> Gate:
+        """What holds the clock at the end of an hour, as of the last wait."""
 
     def wait(self, seconds: float, reason: WaitingFor) -> Updates:
         """Return news, waiting up to `seconds` for the first."""
@@ -160,8 +166,11 @@ class Replay:
             return
         self._stream.send_tick(self._plan.end_ts, final=True)
         self._stream.flush()
-        self._publish("finished")
-        _log.info("finished: %s trips sent", f"{self._status.trips:,}")
+        while self._ending is None and self._control.gate.holds(self._plan.end_ts):
+            self._poll_control(_POLL_INTERVAL_S, "gate")
+        state: State = self._ending or "finished"
+        self._publish(state)
+        _log.info("%s: %s trips sent", state, f"{self._status.trips:,}")
 
     def _step(self) -> None:
         now = self._wall()
@@ -178,6 +187,9 @@ class Replay:
         elif self._is_too_far_ahead(slice_end):
             self._throttled = True
             self._poll_control(_POLL_INTERVAL_S, "closed_hours")
+            self._rebase(self._wall())
+        elif self._control.gate.holds(self._position):
+            self._poll_control(_POLL_INTERVAL_S, "gate")
             self._rebase(self._wall())
         else:
             self._throttled = self._throttled and now - due > _SLICE_S
@@ -278,6 +290,8 @@ class Replay:
     def _state(self) -> State:
         if self._course.clock.paused:
             return "paused"
+        if self._control.gate.is_awaited:
+            return "waiting"
         is_max = self._course.clock.speed.is_max
         return "throttled" if self._throttled and not is_max else "running"
 

@@ -8,16 +8,17 @@ The `rushhour` command starts and inspects a run. From Python, read one as panda
     table = rushhour.views.comparison(client, "2024-10-02", "2024-10-03")
 
 `connect` returns a `redis.Redis`; `views` is the module `rushhour.views`, `clock` the module
-`rushhour.clock`; `now()` is simulated time; `submit` sends predictions of your own to a live run;
-every error that a caller can cause is a `RushhourError`. Importing `rushhour` loads none of its
-dependencies: each name is loaded when it is first used (PEP 562).
+`rushhour.clock`, and `gates` the module `rushhour.gates`, which keeps a pipeline in step with the
+clock; `now()` is simulated time; `submit` sends predictions of your own to a live run; every error
+that a caller can cause is a `RushhourError`. Importing `rushhour` loads none of its dependencies:
+each name is loaded when it is first used (PEP 562).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rushhour import clock, views
+    from rushhour import clock, gates, views
     from rushhour.clock import now
     from rushhour.core.errors import RushhourError
     from rushhour.runtime.redis_client import connect
@@ -25,9 +26,18 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["RushhourError", "__version__", "clock", "connect", "now", "submit", "views"]
+__all__ = [
+    "RushhourError",
+    "__version__",
+    "clock",
+    "connect",
+    "gates",
+    "now",
+    "submit",
+    "views",
+]
 
-_MODULES = {"clock", "views"}
+_MODULES = {"clock", "gates", "views"}
 _MODULE_OF = {
     "RushhourError": "rushhour.core.errors",
     "connect": "rushhour.runtime.redis_client",

@@ -191,7 +191,7 @@ def _table(
 
 def _closed_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour) -> range:
     """Return the hours asked for; without a last one, up to the last closed hour."""
-    first_ts, last_ts = _ts(first, parse_from), _ts(last, parse_until)
+    first_ts, last_ts = hour_ts(first, parse_from), hour_ts(last, parse_until)
     if last_ts is None:
         last_ts = _last_closed(client)
         if first_ts is not None and first_ts > last_ts:
@@ -204,7 +204,7 @@ def _closed_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour) ->
 
 def _predicted_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour) -> range:
     """Return the hours asked for; without a last one, up to the last closed hour or the next."""
-    first_ts, last_ts = _ts(first, parse_from), _ts(last, parse_until)
+    first_ts, last_ts = hour_ts(first, parse_from), hour_ts(last, parse_until)
     if last_ts is None and first_ts is None:
         last_ts = _last_closed(client)
     elif last_ts is None:
@@ -233,8 +233,8 @@ def _range(run: RunInfo, first: int | None, last: int) -> range:
     return range(first, last + HOUR_MS, HOUR_MS)
 
 
-def _ts(hour: Hour, parse: Callable[[str], int]) -> int | None:
-    """Return an hour as epoch milliseconds.
+def hour_ts(hour: Hour, parse: Callable[[str], int] = parse_from) -> int | None:
+    """Return an hour as epoch milliseconds; text is read by `parse`. None stays None.
 
     Raises
     ------

@@ -98,7 +98,7 @@ def parse_step(text: str) -> int:
 
 _ENTRY_ID = re.compile(r"\d+-\d+", re.ASCII)
 
-State = Literal["starting", "running", "throttled", "paused", "stopped", "finished"]
+State = Literal["starting", "running", "throttled", "waiting", "paused", "stopped", "finished"]
 ENDED: frozenset[str] = frozenset[State]({"stopped", "finished"})
 KEPT_RESULTS = 8
 
@@ -124,8 +124,9 @@ class ClockStatus:
     """The status of the replay.
 
     `now_ts` is the simulated time (epoch ms) up to which trips have been sent. In the state
-    `throttled`, the pipeline is slower than `speed` and simulated time slows down; in `stopped`,
-    the run was ended before its last hour. `command` is the id of the last command processed,
+    `throttled`, the pipeline is slower than `speed` and simulated time slows down; in `waiting`,
+    gates have yet to acknowledge the last closed hour; in `stopped`, the run was ended before its
+    last hour. `command` is the id of the last command processed,
     `command_error` the reason if it was refused. `speed_setting` is the speed that the replay was
     started with, before any command. `heartbeat_ts` is the wall time (epoch ms) at which the status
     was written; a producer that lives writes it several times a second.

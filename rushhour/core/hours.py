@@ -8,6 +8,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 from rushhour.core.errors import UsageError
+from rushhour.core.foreign import shown
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -21,6 +22,9 @@ FIRST_MONTH = "2009-01"
 LAST_MONTH = "2098-12"
 
 _LABEL = "%Y-%m-%dT%H"
+_LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(|s|m|h)", re.ASCII)
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3_600}
+_SHORTEST_S, _LONGEST_S = 0.001, 7 * 86_400.0
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 
@@ -115,6 +119,26 @@ def parse_month(text: str) -> tuple[int, int]:
         )
     after = (first + timedelta(days=32)).replace(day=1)
     return to_ts(first), to_ts(after)
+
+
+def parse_seconds(text: str) -> float:
+    """Parse a length of wall time, '60s', '5m' or '1h', to seconds; a number alone is seconds.
+
+    >>> parse_seconds("60s"), parse_seconds("1.5m"), parse_seconds("90")
+    (60.0, 90.0, 90.0)
+
+    Raises
+    ------
+    UsageError
+        If the text is not a length of time, or one that is not from a millisecond to a week.
+    """
+    match = _LENGTH.fullmatch(text.strip().lower())
+    seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+    if not _SHORTEST_S <= seconds <= _LONGEST_S:
+        raise UsageError(
+            f"'{shown(text)}' is not a time from 1 ms to 7 days: write it as 60s, 5m or 1h"
+        )
+    return seconds
 
 
 def _is_date(text: str) -> bool:

@@ -17,6 +17,9 @@ SKIPPED = "sim:skipped"  # hash: "topic:partition:offset" to pass over -> since 
 RECOVERY = "sim:recovery"  # hash: what the dataflow processes of a cluster agree on
 COMMANDS = "sim:commands"  # stream: pause, resume, speed, step, until, seek, stop
 SUBMISSIONS = "sim:submissions"  # hash: how far submitted predictions are taken and scored
+GATE = "sim:gate"  # hash: who has to acknowledge the closed hour before the clock passes it
+ACKS = "sim:acks"  # stream: acknowledgements of hours
+ON_HOUR = "sim:on_hour"  # hash: the command of `--on-hour` that runs, or has failed
 
 CITY = "city"  # hash: the whole city's latest hour and errors
 CITY_HOURLY = "city:hourly"  # stream: one entry per closed hour; its id is the hour (epoch ms)
@@ -67,6 +70,9 @@ _SINGLE = frozenset(
         RECOVERY,
         COMMANDS,
         SUBMISSIONS,
+        GATE,
+        ACKS,
+        ON_HOUR,
         CITY,
         CITY_HOURLY,
         QUALITY,

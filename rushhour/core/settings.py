@@ -19,7 +19,15 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from rushhour.core.errors import UsageError
-from rushhour.core.hours import HOUR_MS, hour_label, parse_from, parse_month, parse_until
+from rushhour.core.gate import parse_gates
+from rushhour.core.hours import (
+    HOUR_MS,
+    hour_label,
+    parse_from,
+    parse_month,
+    parse_seconds,
+    parse_until,
+)
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.redis_address import RedisAddress, check_key_prefix
 from rushhour.core.redis_url import MASK, check_redis_url, mask_password
@@ -157,6 +165,19 @@ class Settings(BaseSettings):
     ahead_hours: Annotated[int, Field(ge=1, le=168), Unit("simulated hours")] = Field(
         6, description="simulated hours the replay may run ahead of Redis"
     )
+    gate: str = Field(
+        "",
+        description="who has to acknowledge each closed hour before the clock passes it, "
+        "such as features,inference",
+    )
+    on_hour: str = Field(
+        "",
+        description="command that `rushhour up` runs after each closed hour, such as "
+        "'python inference.py --hour {hour}'; the clock passes the hour when it exits with 0",
+    )
+    on_hour_timeout: str = Field(
+        "60s", description="time that the command of --on-hour has, such as 60s, 5m or 1h"
+    )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="Bytewax worker threads of each dataflow process"
     )
@@ -256,6 +277,11 @@ class Settings(BaseSettings):
         return "--" + cls.env_name(name).removeprefix(PREFIX).lower().replace("_", "-")
 
     @property
+    def gates(self) -> tuple[str, ...]:
+        """The names of those who have to acknowledge each hour."""
+        return parse_gates(self.gate)
+
+    @property
     def window(self) -> tuple[int, int]:
         """The replayed time: first instant and end (exclusive), in epoch milliseconds."""
         start, end = parse_month(self.month)
@@ -333,6 +359,14 @@ class Settings(BaseSettings):
             for name, value in self.kafka_conf.items()
         }
 
+    def servers_as_environment(self) -> dict[str, str]:
+        """Return the part of `as_environment` that lets another program find the run."""
+        names = ("kafka", "topic_prefix", "redis", "key_prefix")
+        wanted = {self.env_name(name) for name in names}
+        conf = self.env_name("kafka_conf") + _NESTED
+        every = self.as_environment().items()
+        return {name: value for name, value in every if name in wanted or name.startswith(conf)}
+
     @field_validator("speed")
     @classmethod
     def _normalize_speed(cls, text: str) -> str:
@@ -344,6 +378,25 @@ class Settings(BaseSettings):
         if text is not None:
             parse_from(text)
         return text
+
+    @field_validator("gate")
+    @classmethod
+    def _normalize_gate(cls, text: str) -> str:
+        return ",".join(parse_gates(text))
+
+    @field_validator("on_hour")
+    @classmethod
+    def _normalize_on_hour(cls, text: str) -> str:
+        return text.strip()
+
+    @field_validator("on_hour_timeout")
+    @classmethod
+    def _check_on_hour_timeout(cls, text: str) -> str:
+        try:
+            parse_seconds(text)
+        except UsageError as error:
+            raise UsageError(f"{cls.flag_name('on_hour_timeout')} {error}") from None
+        return text.strip()
 
     @field_validator("surge")
     @classmethod

@@ -10,7 +10,7 @@ from typing import Literal
 
 from prometheus_client import Counter
 
-Reason = Literal["clock", "closed_hours", "events", "kafka", "redis", "trips"]
+Reason = Literal["clock", "closed_hours", "events", "gate", "kafka", "redis", "trips"]
 
 WAITED = Counter(
     "rushhour_waited_seconds", "Wall time for which the process has waited", ["reason"]

@@ -8,6 +8,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
+from rushhour.core.gate import GateStatus, HourCommand
 from rushhour.core.hours import HOUR_MS, SECOND_MS
 from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash
@@ -37,8 +38,9 @@ class RunView:
     """The state of a run. Hashes are as Redis holds them; empty before they are written.
 
     `last_closed_ts` is the start of the last closed hour (epoch ms); None before the first.
-    `submitted` are the users' models, of submitted predictions.
-    `read_ts` is the wall time at which it was read (epoch ms).
+    `submitted` are the users' models, of submitted predictions. `gate` is who is awaited, `on_hour`
+    the command of `--on-hour` while it runs or after it has failed. `read_ts` is the wall time at
+    which it was read (epoch ms).
     """
 
     run: RunInfo
@@ -50,6 +52,8 @@ class RunView:
     worst: tuple[ZoneRow, ...]
     read_ts: int = 0
     submitted: dict[str, dict[str, str]] = field(default_factory=dict)
+    gate: GateStatus = field(default_factory=GateStatus)
+    on_hour: HourCommand | None = None
 
     @classmethod
     def read(cls, client: redis.Redis) -> "RunView":
@@ -67,13 +71,15 @@ class RunView:
             keys.CLOCK,
             keys.CITY,
             keys.QUALITY,
+            keys.GATE,
+            keys.ON_HOUR,
             *(keys.model(name) for name in run.models),
             *(keys.submitted_model(name) for name in names),
         ):
             pipe.hgetall(key)
         pipe.xrevrange(keys.CITY_HOURLY, count=1)
         pipe.zrevrange(keys.BOARD_MAE, 0, WORST_ZONES - 1, withscores=True)
-        clock, city, quality, *models, hourly, board = pipe.execute()
+        clock, city, quality, gate, on_hour, *models, hourly, board = pipe.execute()
         submitted = models[len(run.models) :]
         return cls(
             run=run,
@@ -85,6 +91,8 @@ class RunView:
             submitted=dict(zip(names, submitted, strict=True)),
             worst=tuple(_zone_row(client, int(zone), mae) for zone, mae in board),
             read_ts=int(time.time() * SECOND_MS),
+            gate=GateStatus.from_fields(gate),
+            on_hour=HourCommand.from_fields(on_hour),
         )
 
     @property
@@ -114,6 +122,13 @@ class RunView:
             return None
         silent_s = (self.read_ts - self.clock.heartbeat_ts) / SECOND_MS
         return silent_s if silent_s > SILENT_AFTER_S else None
+
+    @property
+    def awaited_s(self) -> float:
+        """For how long gates have been awaited, in seconds; 0 if none is, or the run has ended."""
+        if self.clock is not None and self.clock.has_ended:
+            return 0.0
+        return self.gate.waited_s(self.read_ts)
 
     @property
     def served(self) -> str:

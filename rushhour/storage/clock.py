@@ -44,6 +44,16 @@ def hour_of_entry(entry_id: str) -> int:
     return int(entry_id.partition("-")[0])
 
 
+def entry_order(entry_id: str) -> tuple[int, int]:
+    """Return the position of an entry in its stream, by its id.
+
+    >>> entry_order("9-1") < entry_order("10-0")
+    True
+    """
+    ms, _, number = entry_id.partition("-")
+    return int(ms), int(number or 0)
+
+
 def check_entry(entry_id: str, run: RunInfo) -> int:
     """Return the hour (epoch ms) of an entry of `city:hourly`, if a consumer of the run wrote it.
 

@@ -30,6 +30,7 @@ _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
         clock.resume,
         clock.stop,
         running.submit,
+        running.ack,
         running.skip,
     ),
     "Read a run": (

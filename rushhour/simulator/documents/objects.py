@@ -61,6 +61,27 @@ class Location(Document, frozen=True, kw_only=True):
     state_dir: Annotated[str | None, Meta(description="directory of an embedded run")]
 
 
+class Gate(Document, frozen=True, kw_only=True):
+    """Who has to acknowledge each closed hour before the clock passes it."""
+
+    gates: Annotated[list[str], Meta(description="their names, as for `--gate`")]
+    awaited: Annotated[list[str], Meta(description="those that are awaited; empty if none is")]
+    hour: Annotated[Hour, Meta(description="the closed hour that they are awaited for")]
+    awaited_s: Annotated[float, Meta(description="seconds for which they have been awaited")]
+    refused: Annotated[int, Meta(description="acknowledgements that were refused so far")]
+    refusal: Annotated[str | None, Meta(description="why the last one was")]
+
+
+class HourCommand(Document, frozen=True, kw_only=True):
+    """The command of `--on-hour`."""
+
+    command: Annotated[str, Meta(description="as it was given")]
+    hour: Annotated[Hour, Meta(description="the closed hour that it runs for")]
+    state: Annotated[str, Meta(description="`running`, or `failed`: the clock is then paused")]
+    reason: Annotated[str | None, Meta(description="why it failed")]
+    output: Annotated[list[str], Meta(description="the last lines that it printed, if it failed")]
+
+
 class Counts(Document, frozen=True, kw_only=True):
     """Counts of a run, over its closed hours."""
 
@@ -170,7 +191,8 @@ class Wait(Document, frozen=True, kw_only=True):
         str,
         Meta(
             description="`closed_hours` (the replay is as far ahead as it may be), `clock` (the "
-            "next trips are not due, or the replay is paused), `trips` or `events` (none came), "
+            "next trips are not due, or the replay is paused), `gate` (a closed hour is not "
+            "acknowledged), `trips` or `events` (none came), "
             "`kafka` (a full queue, or the end of all deliveries), `redis` (its replies), or "
             "`core` (all of them were busy)"
         ),
@@ -222,6 +244,6 @@ class JoinFinding(Document, frozen=True, kw_only=True):
 
 
 OBJECTS: tuple[type[Document], ...] = (
-    Run, Location, Hour, Counts, RollingScore, WorstZone, ZoneError, Scores, Score, Band,
-    Process, Part, Wait, JoinFinding,
+    Run, Location, Hour, Gate, HourCommand, Counts, RollingScore, WorstZone, ZoneError, Scores,
+    Score, Band, Process, Part, Wait, JoinFinding,
 )  # fmt: skip

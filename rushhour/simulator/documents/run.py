@@ -5,6 +5,7 @@ from typing import Any
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
+from rushhour.core.gate import HourCommand
 from rushhour.core.hours import HOUR_MS, parse_label, to_datetime
 from rushhour.core.run import RunInfo
 from rushhour.simulator.documents import objects, schema
@@ -61,6 +62,8 @@ def status_document(view: RunView, location: objects.Location) -> schema.Status:
         simulated_time=None if now is None else to_datetime(now),
         simulated_ts=now,
         command_error=(clock.command_error or None) if clock else None,
+        gate=_gate(view) if view.gate.gates else None,
+        on_hour=None if view.on_hour is None else _hour_command(view.on_hour),
         last_closed=objects.Hour(**hour_fields(view.last_closed_ts)),
         counts=_counts(view),
         models=[_rolling_score(view, model) for model in view.run.models],
@@ -74,6 +77,28 @@ def status_document(view: RunView, location: objects.Location) -> schema.Status:
             )
             for row in view.worst
         ],
+    )
+
+
+def _gate(view: RunView) -> objects.Gate:
+    gate = view.gate
+    return objects.Gate(
+        gates=list(gate.gates),
+        awaited=list(gate.awaited),
+        hour=objects.Hour(**hour_fields(gate.hour_ts)),
+        awaited_s=round(view.awaited_s, 3),
+        refused=gate.refused,
+        refusal=gate.refusal or None,
+    )
+
+
+def _hour_command(command: HourCommand) -> objects.HourCommand:
+    return objects.HourCommand(
+        command=command.command,
+        hour=objects.Hour(**hour_fields(command.hour_ts)),
+        state=command.state,
+        reason=command.reason or None,
+        output=command.output.splitlines(),
     )
 
 

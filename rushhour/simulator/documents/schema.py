@@ -11,7 +11,9 @@ from rushhour.simulator.documents.objects import (
     Coverage,
     Document,
     Error,
+    Gate,
     Hour,
+    HourCommand,
     JoinFinding,
     Location,
     Lower,
@@ -38,7 +40,10 @@ class Status(Document, frozen=True, kw_only=True):
     location: Location
     state: Annotated[
         str,
-        Meta(description="`starting`, `running`, `throttled`, `paused`, `stopped` or `finished`"),
+        Meta(
+            description="`starting`, `running`, `throttled`, `waiting`, `paused`, `stopped` or "
+            "`finished`"
+        ),
     ]
     producer_silent_s: Annotated[
         float | None,
@@ -49,6 +54,11 @@ class Status(Document, frozen=True, kw_only=True):
     simulated_ts: Annotated[int | None, Meta(description="simulated now, epoch milliseconds")]
     command_error: Annotated[
         str | None, Meta(description="why the last command to the clock was refused")
+    ]
+    gate: Annotated[Gate | None, Meta(description="null without gates")]
+    on_hour: Annotated[
+        HourCommand | None,
+        Meta(description="the command of `--on-hour` while it runs, or after it has failed"),
     ]
     last_closed: Hour
     counts: Counts
@@ -254,6 +264,13 @@ class Now(Document, frozen=True, kw_only=True):
     simulated_ts: Annotated[int, Meta(description="simulated now, epoch milliseconds")]
 
 
+class Acknowledged(Hour, frozen=True, kw_only=True):
+    """`rushhour ack --json`: one object. Its hour is the last that the gate has acknowledged."""
+
+    gate: str
+    awaited: Annotated[list[str], Meta(description="the gates that are still awaited")]
+
+
 class Served(Document, frozen=True, kw_only=True):
     """`rushhour redis --json`: one object, printed as soon as the Redis answers."""
 
@@ -304,6 +321,7 @@ class Backtest(Document, frozen=True, kw_only=True):
 
 
 DOCUMENTS: tuple[type[Document], ...] = (
-    Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Status, Models, Zone, Comparison, Alert,
-    Check, Diagnosis, Skipped, Submitted, DeadLetter, Served, Backtest, Download, Setting,
+    Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Acknowledged, Status, Models, Zone,
+    Comparison, Alert, Check, Diagnosis, Skipped, Submitted, DeadLetter, Served, Backtest, Download,
+    Setting,
 )  # fmt: skip

@@ -15,11 +15,13 @@ from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.terminal.consoles import Console
 from rushhour.simulator.terminal.figures import count, figure
 from rushhour.simulator.terminal.live_screen import live_screen
-from rushhour.simulator.terminal.screens import time_label
+from rushhour.simulator.terminal.screens import gate_label, time_label
 from rushhour.simulator.terminal.tables import RATE
+from rushhour.storage.gate import load_gate
 
 _EVERY_S = 0.25
 _RATE_OVER_S = 2.0
+_LONG_WAIT_S = 10.0  # for a gate
 _ROOM_FOR_CTRL_C = 3  # the terminal echoes ^C behind the screen; on a line of its own it would stay
 
 
@@ -109,12 +111,23 @@ class LogView(View):
         self._client = client
         self._console = console
         self._days = 0
+        self._awaited_ts: int | None = None
 
     def _show(self, now: float) -> None:
+        self._show_gate()
         days = read_hours_closed(self._client) // HOURS_PER_DAY
         if days > self._days:
             self._days = days
             line = day_line(RunView.read(self._client))
+            self._console.print(line, soft_wrap=not self._console.is_tty)
+
+    def _show_gate(self) -> None:
+        """Print once for each hour that a gate is awaited for longer than usual."""
+        gate = load_gate(self._client)
+        waited_s = gate.waited_s(int(time.time() * SECOND_MS))
+        if waited_s > _LONG_WAIT_S and gate.hour_ts != self._awaited_ts:
+            self._awaited_ts = gate.hour_ts
+            line = f"gate {gate_label(RunView.read(self._client))}"
             self._console.print(line, soft_wrap=not self._console.is_tty)
 
 

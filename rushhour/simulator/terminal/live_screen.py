@@ -8,11 +8,12 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from rushhour.core.gate import ON_HOUR
 from rushhour.core.labels import data_label, what_if
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.terminal.figures import count, figure
 from rushhour.simulator.terminal.fitted import Fact, Facts
-from rushhour.simulator.terminal.screens import models_table, time_label, zones_table
+from rushhour.simulator.terminal.screens import gate_label, models_table, time_label, zones_table
 from rushhour.simulator.terminal.tables import RATE
 
 _FRAME = 4  # columns of the border and its padding
@@ -23,6 +24,7 @@ _STATE_STYLE = {
     "stopped": "red",
     "no answer": "red",
     "throttled": "yellow",
+    "waiting": "magenta",
     "paused": "cyan",
     "finished": "bold",
 }
@@ -47,7 +49,7 @@ def live_screen(
     """
     width, height = size
     inside = width - _FRAME
-    facts = Facts([*_clock(view, *rates), *_places(addresses)])
+    facts = Facts([*_clock(view, *rates), *_gate(view, inside), *_places(addresses)])
     what_if_lines = textwrap.wrap(what_if(view.run), inside)
     used = facts.height(inside) + len(what_if_lines) + len(view.run.models)
     rest = height - used - _OTHER_LINES
@@ -86,6 +88,16 @@ def _clock(view: RunView, trips_per_s: float, pace: str) -> list[Fact]:
         Fact(f"alerts {count(view.count('alerts'))}", 12),
         Fact(f"city next hour {figure(view.next_prediction, 1)} {RATE}", 31),
     ]
+
+
+def _gate(view: RunView, width: int) -> list[Fact]:
+    """Return who is awaited, on a line of its own; nothing if the run has no gates."""
+    if not view.gate.gates:
+        return []
+    label, style = f"gate {gate_label(view)}", ""
+    if view.on_hour is not None and view.on_hour.state == "failed":
+        label, style = f"gate {ON_HOUR} failed: it {view.on_hour.reason}", "red"
+    return [Fact(label, width, style)]
 
 
 def _places(addresses: Mapping[str, str]) -> list[Fact]:

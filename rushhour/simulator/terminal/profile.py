@@ -15,6 +15,7 @@ from rushhour.simulator.terminal.tables import note
 _WAITS = {
     "closed_hours": "hours to be closed",
     "clock": "the next trips to be due",
+    "gate": "gates to acknowledge",
     "trips": "trips",
     "events": "events",
     "kafka": "Kafka to take messages",

@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rushhour.core.gate import ON_HOUR
 from rushhour.core.hours import clock_label
 from rushhour.core.labels import source_label
 from rushhour.simulator.run_view import RunView, ZoneRow
@@ -29,10 +30,41 @@ def status_screen(view: RunView, location: str) -> RenderableType:
         facts.add_row("producer", f"does not answer, last heard of {view.silent_s:.0f} s ago")
     if clock and clock.command_error:
         facts.add_row("last command", f"refused: {clock.command_error}")
+    _add_gate(facts, view)
     facts.add_row("last hour closed", time_label(view.last_closed_ts))
     add_counts(facts, view)
     facts.add_row("alerts", count(view.count("alerts")))
     return Group(facts, Text(), models_table(view), Text(), zones_table(view.worst))
+
+
+def gate_label(view: RunView) -> str:
+    """Return who is awaited for which hour, and for how long; empty if the run has no gates."""
+    gate = view.gate
+    if not gate.gates:
+        return ""
+    if not gate.awaited or (view.clock is not None and view.clock.has_ended):
+        return f"nobody is awaited ({', '.join(gate.gates)})"
+    awaited = ", ".join(gate.awaited)
+    return f"waits {view.awaited_s:.0f} s for {awaited} ({time_label(gate.hour_ts)})"
+
+
+def _add_gate(facts: Table, view: RunView) -> None:
+    """Add who is awaited, and how the command of `--on-hour` is."""
+    if view.gate.gates:
+        facts.add_row("gate", gate_label(view))
+    if view.gate.refused:
+        facts.add_row("refused", f"{view.gate.refused} acknowledgements: {view.gate.refusal}")
+    command = view.on_hour
+    if command is None:
+        return
+    facts.add_row(
+        "on-hour", f"{command.state} for {time_label(command.hour_ts)}: {command.command}"
+    )
+    if command.state == "failed":
+        retry = f"`rushhour resume` runs it again, `rushhour ack {ON_HOUR}` passes over the hour"
+        facts.add_row("", f"it {command.reason}: {retry}")
+        for line in command.output.splitlines():
+            facts.add_row("", f"> {line}")
 
 
 def add_counts(facts: Table, view: RunView) -> None:

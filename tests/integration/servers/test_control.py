@@ -5,6 +5,7 @@ import redis
 
 from producers.__main__ import saved_status
 from producers.control import RedisControl
+from producers.gate import Gate
 from producers.replay import Updates
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
@@ -30,7 +31,7 @@ def control(client: redis.Redis) -> RedisControl:
 
 def control_of(client: redis.Redis) -> RedisControl:
     fence = fence_of(client, "producer-0")
-    return RedisControl(client, fence, RUN, "0-0", START - HOUR_MS, Health())
+    return RedisControl(client, fence, RUN, "0-0", Gate(START - HOUR_MS), Health())
 
 
 def refusals(updates: Updates) -> list[str]:

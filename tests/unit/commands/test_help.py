@@ -13,7 +13,7 @@ from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 
 COMMANDS = (
     "up", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop", "submit",
-    "skip", "status", "now", "models", "zone", "compare", "alerts", "dead-letters",
+    "ack", "skip", "status", "now", "models", "zone", "compare", "alerts", "dead-letters",
     "verify", "doctor", "redis", "backtest", "download", "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}

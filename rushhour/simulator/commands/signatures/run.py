@@ -86,6 +86,22 @@ def submit(
 
 
 @with_settings(*STORED_RUN)
+def ack(
+    settings: Settings,
+    output: Output,
+    gate_name: Annotated[str, typer.Argument(metavar="GATE", help="one of the names of --gate")],
+    hour: Annotated[
+        str | None,
+        typer.Argument(metavar="[HOUR]", help="such as 2024-10-02T23; else the last closed hour"),
+    ] = None,
+) -> None:
+    """Acknowledge a closed hour in place of a gate, so that the clock may pass it."""
+    from rushhour.simulator.commands.ack import acknowledge_hour
+
+    acknowledge_hour(settings, output, gate_name, hour)
+
+
+@with_settings(*STORED_RUN)
 def skip(
     settings: Settings,
     output: Output,
