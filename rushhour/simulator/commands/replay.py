@@ -12,6 +12,7 @@ from rushhour.simulator.documents.run import report_document
 from rushhour.simulator.evaluation.live import RunReader
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView, read_hours_closed
+from rushhour.simulator.stack.on_hour import HourRunner
 from rushhour.simulator.stack.redis_server import DEFAULT_PORT
 from rushhour.simulator.stack.stack import Stack
 from rushhour.simulator.started import Times, seconds_since_start
@@ -23,6 +24,7 @@ from rushhour.simulator.terminal.screens import time_label
 from rushhour.storage.clock import last_hour_closed
 
 _POLL_S = 0.05
+_RUNNER_POLL_S = 0.01  # with --on-hour: the clock stands meanwhile
 _READ_S = 0.25
 
 
@@ -48,12 +50,14 @@ class Replay:
         self._interrupts = interrupts
         self._hours = RunReader(stack.client, run)
         self.was_stopped = False
+        self._runner: HourRunner | None = None
 
     def begin(self) -> None:
         """Say what is replayed, and let the processes begin."""
         for line in _announcement(self._stack, self._run):
             self._output.note(line)
         self._stack.start_pipeline(self._run)
+        self._runner = self._hour_runner()
 
     def watch(self) -> Times | None:
         """Show the run until every process is done, or a command stops it.
@@ -70,12 +74,13 @@ class Replay:
                 while not (stack.is_done() or self._is_stopped()):
                     self._interrupts.check()
                     view.update()
+                    self._look_after_hour()
                     if first_hour_s is None or time.monotonic() >= read_at:
                         self._hours.update()
                         read_at = time.monotonic() + _READ_S
                         if first_hour_s is None and self._hours.count:
                             first_hour_s = seconds_since_start()
-                    time.sleep(_POLL_S)
+                    time.sleep(_POLL_S if self._runner is None else _RUNNER_POLL_S)
                 times = Times(seconds_since_start(), first_hour_s)
                 view.update()
         except KeyboardInterrupt:
@@ -83,6 +88,8 @@ class Replay:
             stopped_at = RunView.read(stack.client).now_ts
             self._output.note(f"stopped at {time_label(stopped_at, 'the start')}")
             return None
+        finally:
+            self._end_hour_runner()
         return times
 
     def _is_stopped(self) -> bool:
@@ -94,6 +101,8 @@ class Replay:
             self._output.note(f"starting over, to {clock_label(status.start_over_ts)}")
             self._run = self._stack.start_over(self._run, status)
             self._hours = RunReader(self._stack.client, self._run)
+            self._end_hour_runner()
+            self._runner = self._hour_runner()
             return False
         # Hours whose end was sent are closed before the end.
         last = last_hour_closed(self._stack.client)
@@ -104,6 +113,22 @@ class Replay:
         self._output.note(f"stopped at {clock_label(status.now_ts)}")
         self.was_stopped = True
         return True
+
+    def _hour_runner(self) -> HourRunner | None:
+        stack = self._stack
+        if not stack.settings.on_hour:
+            return None
+        return HourRunner(stack.client, stack.run_settings, stack.directory)
+
+    def _end_hour_runner(self) -> None:
+        if self._runner is not None:
+            self._runner.stop()
+
+    def _look_after_hour(self) -> None:
+        """Run the command of `--on-hour`, if there is one; say so if it has failed."""
+        problem = None if self._runner is None else self._runner.update()
+        if problem is not None:
+            self._output.warn(problem)
 
     def report(self, times: Times) -> None:
         """Print the report of a run that has ended."""

@@ -3,12 +3,14 @@
 Processes and servers start first, and load while the rest of this command does.
 """
 
+from rushhour.core.gate import ON_HOUR
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.commands.interrupts import deferred
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.trip_file import describe, find_trips
+from rushhour.simulator.stack.on_hour import check_on_hour
 from rushhour.simulator.stack.resume import check_same
 from rushhour.simulator.stack.stack import open_stack
 from rushhour.simulator.stack.state_dir import hold_state_dir
@@ -39,6 +41,10 @@ def up(
 
 
 def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profile: bool) -> None:
+    check_on_hour(settings)
+    if settings.on_hour:
+        gates = dict.fromkeys((*settings.gates, ON_HOUR))
+        settings = settings.model_copy(update={"gate": ",".join(gates)})
     existing = None if restart else _run_on_given_redis(settings)
     file = find_trips(settings, output, existing)
     with (

@@ -57,6 +57,12 @@ class Stack:
     profiler: Profiler | None = None
     processes: dict[str, ChildProcess] = field(default_factory=dict)
 
+    @property
+    def run_settings(self) -> Settings:
+        """The settings of the run, with the addresses of its servers."""
+        servers = {"kafka": self.kafka.bootstrap, "redis": self.redis_address.url}
+        return self.settings.model_copy(update=servers)
+
     def start_pipeline(self, run: RunInfo, status: ClockStatus | None = None) -> None:
         """Prepare Kafka and Redis for the run and start its processes.
 
@@ -81,10 +87,9 @@ class Stack:
             os.getpid(), run.run_id, address.url, bootstrap, address.key_prefix, saved_by
         )
         session.save(self.directory)
-        changes: dict[str, object] = {"kafka": bootstrap, "redis": address.url}
+        settings = self.run_settings
         if self.profiler is not None:
-            changes["profile_dir"] = self.profiler.directory
-        settings = self.settings.model_copy(update=changes)
+            settings = settings.model_copy(update={"profile_dir": self.profiler.directory})
         specs = process_specs(settings, run)
         for spec in reversed(specs):
             process = self.loading.pop(spec.name, None)
