@@ -60,11 +60,24 @@ def test_the_profile_cluster_adds_processes_with_consecutive_numbers(kind: str, 
 
 def test_servers_and_processes_are_started_again_for_ever() -> None:
     """Also after a restart of the Docker engine, and however long Redis or Kafka was away."""
-    once = {"prepare", "report"}
+    once = {"prepare", "report", "pipeline"}
     policies = {name: service.get("restart") for name, service in SERVICES.items()}
     assert {policies[name] for name in SERVICES if name not in once} == {"unless-stopped"}
     assert policies["prepare"] is None
     assert policies["report"] == "on-failure"  # not after it has printed the report
+    assert policies["pipeline"] == "on-failure"  # not after the run
+
+
+def test_the_example_of_a_pipeline_is_a_profile_and_gets_the_gate_that_it_acknowledges() -> None:
+    pipeline = SERVICES["pipeline"]
+    assert pipeline["profiles"] == ["pipeline"]
+    script = pipeline["command"][1].removeprefix("/")
+    assert (ROOT / script).exists()
+    assert pipeline["volumes"] == ["./examples:/examples:ro"]
+    assert "GATE=pipeline docker compose --profile pipeline up" in COMPOSE
+    assert pipeline["command"][2:4] == ["--gate", "pipeline"]
+    for name in ("prepare", "producer"):
+        assert SERVICES[name]["environment"][PREFIX + "GATE"] == "${GATE:-}"
 
 
 @pytest.mark.parametrize("kind", ["producer", "dataflow", "consumer"])
