@@ -4,6 +4,8 @@ As a command that the clock waits for, or as a service of its own:
 
     rushhour up --on-hour 'python examples/hourly_pipeline.py --hour {hour}'
     rushhour up --gate pipeline & python examples/hourly_pipeline.py --gate pipeline
+
+The environment says where the run is: RUSHHOUR_REDIS and RUSHHOUR_KAFKA.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import pandas as pd
 import rushhour
 
 DAYS = 14
+MODEL = "mean_of_hour"
 
 
 def predict(rides: pd.DataFrame, hour: pd.Timestamp) -> pd.DataFrame:
@@ -27,14 +30,15 @@ def predict(rides: pd.DataFrame, hour: pd.Timestamp) -> pd.DataFrame:
 
 
 def run(client, hour: pd.Timestamp, directory: Path) -> None:
-    """Predict the hour after a closed one."""
+    """Predict the hour after a closed one, and submit that to be scored."""
     following = hour + pd.Timedelta(hours=1)
     rides = rushhour.views.hourly_rides(client, hour - pd.Timedelta(days=DAYS), hour)
     predictions = predict(rides, following)
-    # This is where the predictions leave the pipeline.
-    predictions.to_parquet(directory / f"{following:%Y-%m-%dT%H}.parquet", index=False)
-    city = predictions["predicted_demand"].sum()
-    print(f"{following:%Y-%m-%d %H:%M}: {city:.1f} rides", flush=True)
+    label = f"{following:%Y-%m-%dT%H}"
+    predictions.to_parquet(directory / f"{label}.parquet", index=False)
+    if label <= client.hget("sim:run", "until"):  # no hour after the last one of the run
+        rushhour.submit(predictions, model=MODEL)
+    print(f"{label}: {predictions['predicted_demand'].sum():.1f} rides", flush=True)
 
 
 def main() -> None:
@@ -42,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--hour", help="the closed hour to run after, such as 2024-10-02T23")
     parser.add_argument("--gate", help="acknowledge each hour under this name")
-    parser.add_argument("--out", type=Path, default=Path(), help="where the predictions go")
+    parser.add_argument("--out", type=Path, default=Path(), help="where copies are written")
     args = parser.parse_args()
     url = os.environ.get("RUSHHOUR_REDIS", "redis://127.0.0.1:6379")
     client = rushhour.connect(url, key_prefix=os.environ.get("RUSHHOUR_KEY_PREFIX", ""))

@@ -1,5 +1,6 @@
 """The tutorial docs/your-pipeline.md does what it says."""
 
+import json
 import re
 import shlex
 import sys
@@ -31,3 +32,7 @@ def test_the_script_of_the_tutorial_runs_after_each_hour(
     table = pd.read_parquet(tmp_path / "2024-10-02T01.parquet")
     assert (table["pickup_hour"] == pd.Timestamp("2024-10-02 01:00", tz="UTC")).all()
     assert table["predicted_demand"].sum() > 0
+    # The run scored what it submitted for three hours, which came before them.
+    models = json.loads(rushhour("models", "--json").stdout)["models"]
+    (mine,) = (model for model in models if model["model"] == "mean_of_hour")
+    assert mine["mae_24h"] is not None
