@@ -34,7 +34,7 @@ from dataflows.forecasting.features import RideHistory
 from dataflows.forecasting.forecasters import learners
 from dataflows.forecasting.forecasters.city_regression import CityRegression
 from dataflows.forecasting.forecasters.zone_regression import ZoneRegression
-from producers.datasets import locate
+from producers.month.datasets import locate
 from rushhour.core import models
 from rushhour.core.errors import RushhourError, UsageError
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, clock_label, hour_of_week

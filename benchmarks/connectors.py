@@ -26,9 +26,9 @@ from bytewax.testing import TestingSink, run_main
 from dataflows.counting import CityHour, HourJoiner
 from dataflows.flow import CountLogic, JoinLogic
 from dataflows.source import TripsSource
+from producers.month.trips import TripTable, synthetic_table
 from producers.numbering import number_trips
 from producers.stream import KafkaStream
-from producers.trips import TripTable, synthetic_table
 from rushhour.core.arrays import Counts
 from rushhour.core.codec import trip_codec
 from rushhour.core.events import Trip

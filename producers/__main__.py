@@ -7,13 +7,13 @@ from pathlib import Path
 import redis
 
 from producers.control import RedisControl
-from producers.gate import Gate
 from producers.metrics import ROWS_REJECTED
+from producers.month.surge import apply_surges
+from producers.month.trips import TripTable, read_trips, synthetic_table
 from producers.numbering import PartitionTrips, number_trips
-from producers.replay import Plan, Replay
+from producers.pacing.gate import Gate
+from producers.pacing.replay import Plan, Replay
 from producers.stream import KafkaStream
-from producers.surge import apply_surges
-from producers.trips import TripTable, read_trips, synthetic_table
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError

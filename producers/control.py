@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import redis
 
-from producers.gate import Gate
 from producers.metrics import export, export_gate
-from producers.replay import Updates, WaitingFor
+from producers.pacing.gate import Gate
+from producers.pacing.ports import Updates, WaitingFor
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import UsageError

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from producers.trips import TripTable
+from producers.month.trips import TripTable
 from rushhour.core.arrays import Counts
 from rushhour.core.checksums import add, tick_checksum, total, trip_hashes
 from rushhour.core.events import Tick

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from producers.trips import read_trips
+from producers.month.trips import read_trips
 from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK, hour_of_week, parse_month
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT, ZONE_IDS
 

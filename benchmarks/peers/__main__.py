@@ -25,7 +25,7 @@ from benchmarks.peers.results import Results, about, load
 from benchmarks.peers.runner import Plan, measure_all, prepare
 from benchmarks.peers.table import table
 from benchmarks.peers.topic import read_month
-from producers.datasets import file_name
+from producers.month.datasets import file_name
 from rushhour.core.errors import RushhourError
 from rushhour.core.settings import Settings
 

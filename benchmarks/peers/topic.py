@@ -16,9 +16,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from benchmarks.peers.contenders.rushhour_dataflow import RUN_ID
 from benchmarks.peers.work import PARTITIONS, Counts
+from producers.month.trips import TripTable, read_trips
 from producers.numbering import number_trips
 from producers.stream import KafkaStream
-from producers.trips import TripTable, read_trips
 from rushhour.core.hours import DAY_MS, HOUR_MS, parse_month
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.topics import TRIPS, zone_routes

@@ -1,7 +1,7 @@
 """Event time: epoch milliseconds, and whole hours, each identified by its first instant.
 
 TLC files hold New York wall-clock times without a time zone. rushhour keeps the wall-clock
-times and labels them UTC, once, where the file is read (`producers.trips`).
+times and labels them UTC, once, where the file is read (`producers.month.trips`).
 """
 
 import re

@@ -16,7 +16,7 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
     """
     # PyArrow and River are slow to import.
     from dataflows.forecasting.forecasters import model_names  # noqa: PLC0415
-    from producers.parquet import FileContent, content_of  # noqa: PLC0415
+    from producers.month.parquet import FileContent, content_of  # noqa: PLC0415
 
     start_ts, end_ts = settings.window
     content = FileContent(0, 0, "") if file is None else content_of(file, settings.dataset)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from producers.datasets import official_file
-from producers.download import download as download_file
+from producers.month.datasets import official_file
+from producers.month.download import download as download_file
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from producers.datasets import locate, official_file
+from producers.month.datasets import locate, official_file
 from rushhour.core.errors import DataError, UnreachableError
 from rushhour.core.labels import run_label
 from rushhour.core.run import RunInfo

@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from producers.datasets import ZONE_COLUMN, pickup_column
-from producers.parquet import check_columns, parquet_errors
-from producers.synthetic import synthetic_trips
+from producers.month.datasets import ZONE_COLUMN, pickup_column
+from producers.month.parquet import check_columns, parquet_errors
+from producers.month.synthetic import synthetic_trips
 from rushhour.core.errors import DataError
 from rushhour.core.events import EARLIEST_MS, LATEST_MS
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, clock_label, parse_month
@@ -41,8 +41,8 @@ def hours_between(start_ts: int, end_ts: int) -> pd.DatetimeIndex:
 class MonthCounts:
     """Trips of a month per hour and zone, and what became of the rows of its file.
 
-    `rejected` has the number of rows for each reason of `producers.trips.REASONS`; a row counts for
-    the first that applies.
+    `rejected` has the number of rows for each reason of `producers.month.trips.REASONS`; a row
+    counts for the first that applies.
     """
 
     table: Table

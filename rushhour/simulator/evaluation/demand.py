@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from producers.datasets import file_name, locate
+from producers.month.datasets import file_name, locate
 from rushhour.core.errors import DataError, UsageError
 from rushhour.core.hours import HOUR_MS, clock_label, parse_from, parse_month, parse_until
 from rushhour.core.labels import source_label, surges_label

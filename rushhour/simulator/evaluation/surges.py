@@ -1,4 +1,4 @@
-"""What-if surges on counts: the effect of `producers.surge` on trips, computed differently."""
+"""What-if surges on counts: what `producers.month.surge` does to trips, computed differently."""
 
 from collections.abc import Iterable
 from fractions import Fraction

@@ -15,7 +15,7 @@ import numpy as np
 import redis
 
 from dataflows.forecasting.forecasters import model_names
-from producers.parquet import content_of
+from producers.month.parquet import content_of
 from rushhour.core import keys
 from rushhour.core.errors import VerificationError
 from rushhour.core.kafka_cluster import KafkaCluster

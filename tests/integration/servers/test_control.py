@@ -5,8 +5,8 @@ import redis
 
 from producers.__main__ import saved_status
 from producers.control import RedisControl
-from producers.gate import Gate
-from producers.replay import Updates
+from producers.pacing.gate import Gate
+from producers.pacing.ports import Updates
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import RedisFailure, StackError, UsageError

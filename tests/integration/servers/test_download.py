@@ -13,9 +13,9 @@ from threading import Thread
 import httpx
 import pytest
 
-from producers import download as download_module
-from producers.datasets import OfficialFile
-from producers.download import download
+from producers.month import download as download_module
+from producers.month.datasets import OfficialFile
+from producers.month.download import download
 from rushhour.core.errors import DataError
 
 NAME = "green_tripdata_2024-10.parquet"

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from producers.control import RedisControl
-from producers.gate import Gate
+from producers.pacing.gate import Gate
 from rushhour import gates
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus

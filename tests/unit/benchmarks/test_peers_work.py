@@ -8,7 +8,7 @@ import pytest
 from benchmarks.peers.registry import CONTENDERS, difference
 from benchmarks.peers.topic import TripSet, first_days
 from benchmarks.peers.work import Work, read_counts
-from producers.trips import TripTable
+from producers.month.trips import TripTable
 from rushhour.core.hours import DAY_MS, HOUR_MS
 
 START = 1_727_740_800_000

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 
 from producers.encode import TripEncoder
+from producers.month.trips import TripTable
 from producers.numbering import number_trips
-from producers.trips import TripTable
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import partition_of
 from rushhour.core.zones import ZONE_IDS

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from producers.month.trips import TripTable
 from producers.numbering import PartitionTrips, number_trips
-from producers.trips import TripTable
 from rushhour.core.events import Tick, Trip
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import partition_of

@@ -45,8 +45,16 @@ def test_the_rules_hold(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "line", "caught"),
     [
-        ("rushhour/core/hours.py", "import producers.trips", "rushhour.core.hours -> producers"),
-        ("producers/clock.py", "import consumers.city", "producers.clock -> consumers.city"),
+        (
+            "rushhour/core/hours.py",
+            "import producers.month.trips",
+            "rushhour.core.hours -> producers",
+        ),
+        (
+            "producers/pacing/clock.py",
+            "import consumers.city",
+            "producers.pacing.clock -> consumers.city",
+        ),
         ("dataflows/flow.py", "import rushhour.simulator.runs", "rushhour.simulator.runs"),
         ("dataflows/forecasting/drift.py", "import confluent_kafka", "confluent_kafka"),
         ("consumers/pending.py", "def f():\n    import redis", "consumers.pending -> redis"),

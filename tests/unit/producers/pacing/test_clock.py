@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.clock import SimClock
+from producers.pacing.clock import SimClock
 from rushhour.core.speed import MAX, Speed
 
 OCTOBER = 1_727_740_800_000

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from producers.trips import TripTable
+from producers.month.trips import TripTable
 from rushhour.core.surges import Surge
 
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from producers.synthetic import rates, synthetic_trips
+from producers.month.synthetic import rates, synthetic_trips
 from rushhour.core.errors import DataError, UsageError
 from rushhour.core.hours import (
     DAY_MS,
@@ -19,7 +19,7 @@ from rushhour.core.zones import FIRST_ZONE, LAST_ZONE, ZONE_COUNT
 
 DIGEST = """
 import hashlib
-from producers.synthetic import synthetic_trips
+from producers.month.synthetic import synthetic_trips
 ts, zone = synthetic_trips("green", "2024-10")
 print(hashlib.sha256(ts.tobytes() + zone.tobytes()).hexdigest())
 """

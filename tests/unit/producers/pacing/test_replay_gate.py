@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.gate import Gate
+from producers.pacing.gate import Gate
 from rushhour.core.gate import Acknowledgement
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.speed import MAX, Speed

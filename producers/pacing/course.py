@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from producers.clock import SimClock
+from producers.pacing.clock import SimClock
 from rushhour.core.clock import Command
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, clock_label, floor_hour

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from producers.replay import Replay, Updates, WaitingFor
+from producers.pacing.ports import Updates, WaitingFor
+from producers.pacing.replay import Replay
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, MINUTE_MS, clock_label

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.trips import REASONS, TripSelection, TripTable, read_trips, synthetic_table
+from producers.month.trips import REASONS, TripSelection, TripTable, read_trips, synthetic_table
 from rushhour.core.errors import DataError
 from rushhour.core.hours import DAY_MS, HOUR_MS, parse_month
 from tests.fixtures.trips import official_file

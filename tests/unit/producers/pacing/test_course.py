@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.clock import SimClock
-from producers.course import Course
-from producers.replay import next_slice_end
+from producers.pacing.clock import SimClock
+from producers.pacing.course import Course
+from producers.pacing.replay import next_slice_end
 from rushhour.core.clock import Command
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, MINUTE_MS, clock_label

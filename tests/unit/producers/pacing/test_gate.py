@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from producers.gate import Gate
+from producers.pacing.gate import Gate
 from rushhour.core.errors import UsageError
 from rushhour.core.gate import Acknowledgement, GateStatus
 from rushhour.core.hours import HOUR_MS, MINUTE_MS

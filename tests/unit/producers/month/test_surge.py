@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.__main__ import load_trips
-from producers.surge import apply_surges
-from producers.trips import TripTable
+from producers.month.surge import apply_surges
+from producers.month.trips import TripTable
 from rushhour.core.hours import HOUR_MS, parse_month
 from rushhour.core.run import SYNTHETIC, RunInfo
 from rushhour.core.surges import DECIMALS, MAX_FACTOR, Surge

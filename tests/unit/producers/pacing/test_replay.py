@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.replay import Updates, WaitingFor, next_slice_end
+from producers.pacing.ports import Updates, WaitingFor
+from producers.pacing.replay import next_slice_end
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.speed import MAX, Speed
 from tests.fixtures.replay import BEGIN, START, Script, Stage, Stuck

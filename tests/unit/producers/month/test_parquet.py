@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from producers.parquet import FileContent, content_of, parquet_errors
-from producers.trips import TripTable, read_trips
+from producers.month.parquet import FileContent, content_of, parquet_errors
+from producers.month.trips import TripTable, read_trips
 from rushhour.core.errors import DataError
 from tests.fixtures.trips import sha256_of, write_trips
 
@@ -65,7 +65,7 @@ def while_hashing(change: Callable[[], object]) -> AbstractContextManager[object
         change()
         return found
 
-    return mock.patch("producers.parquet.hashlib.file_digest", then_change)
+    return mock.patch("producers.month.parquet.hashlib.file_digest", then_change)
 
 
 def test_a_file_that_is_replaced_after_its_hash_was_taken_is_not_parsed(file: Path) -> None:

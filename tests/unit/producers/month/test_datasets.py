@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.datasets import OfficialFile, locate, official_file, pickup_column
+from producers.month.datasets import OfficialFile, locate, official_file, pickup_column
 from rushhour.core.errors import DataError, UsageError
 from rushhour.core.settings import Settings
 

@@ -10,11 +10,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
 
-from producers.clock import SimClock
-from producers.course import Course
-from producers.gate import Gate
+from producers.pacing.clock import SimClock
+from producers.pacing.course import Course
+from producers.pacing.ports import Control, Stream, WaitingFor
 from rushhour.core.clock import KEPT_RESULTS, ClockStatus, Command, CommandResult, State
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import DAY_MS, HOUR_MS, SECOND_MS, clock_label, floor_hour
@@ -30,52 +29,6 @@ _MAX_LATE_S = 1.0
 _UNTHROTTLED_S = 1.0
 
 _log = logging.getLogger(__name__)
-
-
-# What the replay waits for: its next slice to be due, hours that it is ahead of to be closed, or
-# the last hour to be acknowledged.
-WaitingFor = Literal["clock", "closed_hours", "gate"]
-
-
-@dataclass(frozen=True, slots=True)
-class Updates:
-    """News from Redis: commands with their ids, and the last closed hour (epoch ms)."""
-
-    commands: tuple[tuple[str, Command | UsageError], ...] = ()
-    last_closed: int | None = None
-
-
-class Control(Protocol):
-    """The Redis side of the replay."""
-
-    @property
-    def gate(self) -> Gate:
-        """What holds the clock at the end of an hour, as of the last wait."""
-
-    def wait(self, seconds: float, reason: WaitingFor) -> Updates:
-        """Return news, waiting up to `seconds` for the first."""
-
-    def publish(self, status: ClockStatus) -> None:
-        """Publish the status of the clock."""
-
-
-class Stream(Protocol):
-    """The Kafka side of the replay."""
-
-    def send_trips(self, start_ts: int, end_ts: int) -> None:
-        """Send the trips of [`start_ts`, `end_ts`), epoch ms."""
-
-    def send_tick(self, hour_ts: int, *, final: bool = False) -> None:
-        """Send a tick to every partition; `final` at the end of the run."""
-
-    def send_hour_start(self, hour_ts: int) -> None:
-        """Say that an hour begins (epoch ms): its trips follow."""
-
-    def flush(self) -> None:
-        """Wait until every message is on the broker."""
-
-    def trips_before(self, ts: int) -> int:
-        """Return the number of trips of the run before an instant (epoch ms)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from producers.datasets import (
+from producers.month.datasets import (
     PICKUP_COLUMNS,
     ZONE_COLUMN,
     is_a_directory,

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from producers.parquet import Batches, read_columns
-from producers.synthetic import synthetic_trips
+from producers.month.parquet import Batches, read_columns
+from producers.month.synthetic import synthetic_trips
 from rushhour.core.arrays import Counts, Ints, Mask
 from rushhour.core.errors import DataError
 from rushhour.core.hours import parse_month

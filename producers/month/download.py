@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from producers.datasets import OfficialFile
+from producers.month.datasets import OfficialFile
 from rushhour.core.errors import DataError, UnreachableError
 
 Progress = Callable[[int, int | None], None]

@@ -1,0 +1,53 @@
+"""What the replay needs of Redis and of Kafka."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from producers.pacing.gate import Gate
+from rushhour.core.clock import ClockStatus, Command
+from rushhour.core.errors import UsageError
+
+# What the replay waits for: its next slice to be due, hours that it is ahead of to be closed, or
+# the last hour to be acknowledged.
+WaitingFor = Literal["clock", "closed_hours", "gate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """News from Redis: commands with their ids, and the last closed hour (epoch ms)."""
+
+    commands: tuple[tuple[str, Command | UsageError], ...] = ()
+    last_closed: int | None = None
+
+
+class Control(Protocol):
+    """The Redis side of the replay."""
+
+    @property
+    def gate(self) -> Gate:
+        """What holds the clock at the end of an hour, as of the last wait."""
+
+    def wait(self, seconds: float, reason: WaitingFor) -> Updates:
+        """Return news, waiting up to `seconds` for the first."""
+
+    def publish(self, status: ClockStatus) -> None:
+        """Publish the status of the clock."""
+
+
+class Stream(Protocol):
+    """The Kafka side of the replay."""
+
+    def send_trips(self, start_ts: int, end_ts: int) -> None:
+        """Send the trips of [`start_ts`, `end_ts`), epoch ms."""
+
+    def send_tick(self, hour_ts: int, *, final: bool = False) -> None:
+        """Send a tick to every partition; `final` at the end of the run."""
+
+    def send_hour_start(self, hour_ts: int) -> None:
+        """Say that an hour begins (epoch ms): its trips follow."""
+
+    def flush(self) -> None:
+        """Wait until every message is on the broker."""
+
+    def trips_before(self, ts: int) -> int:
+        """Return the number of trips of the run before an instant (epoch ms)."""
