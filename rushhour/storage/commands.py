@@ -8,7 +8,7 @@ import redis
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command, CommandResult
 from rushhour.core.errors import RedisFailure, UsageError
-from rushhour.storage.clock import load_status
+from rushhour.storage.clock import entry_order, load_status
 
 _PATIENCE_S = 3.0
 _START_S = 60.0  # for a producer that is being started
@@ -47,7 +47,7 @@ def send(client: redis.Redis, command: Command) -> tuple[ClockStatus, CommandRes
     patience_s = _PATIENCE_S
     while time.monotonic() < sent_at + patience_s:
         status = load_status(client)
-        if status is not None and _order(status.command) >= _order(command_id):
+        if status is not None and entry_order(status.command) >= entry_order(command_id):
             result = status.result_of(command_id)
             if result is None:
                 raise RedisFailure(
@@ -62,8 +62,3 @@ def send(client: redis.Redis, command: Command) -> tuple[ClockStatus, CommandRes
     raise RedisFailure(
         f"no replay answered within {patience_s:.0f} s: is `rushhour up` running on this Redis?"
     )
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, seq = entry_id.partition("-")
-    return int(ms), int(seq or 0)
