@@ -34,6 +34,7 @@ FAILPOINTS = {
     "producer.tick": "before a tick is sent to one partition (hour, partition, final)",
     "producer.finished": "after the last flush, before the status `finished` is written",
     "producer.status": "before the status is written",
+    "producer.gate": "before it is written who is awaited",
     "dataflow.start": "before Bytewax starts",
     "dataflow.hour": "before an hour is learned and the next one is forecast (hour)",
     "dataflow.flushed": "after the sink of a topic was flushed for a snapshot",

@@ -79,7 +79,7 @@ def test_a_run_that_is_read_as_it_grows_equals_one_that_is_read_at_its_end(
                 client.xadd(keys.CITY_HOURLY, fields, id=entry_id)
             reader.update()
             assert reader.arrays().hours == start
-    grown = reader.arrays()
+        grown = reader.arrays()
     np.testing.assert_array_equal(grown.rides, at_its_end.rides)
     for model, predicted in at_its_end.forecast.by_model.items():
         np.testing.assert_array_equal(grown.forecast.by_model[model], predicted, strict=True)

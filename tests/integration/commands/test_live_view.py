@@ -47,7 +47,8 @@ def test_a_log_reads_the_run_only_when_a_day_is_over(client: redis.Redis) -> Non
         view._show(0.0)
         commands = commands_processed(client)
         view._show(1.0)
-        assert commands_processed(client) == commands + 2  # how many hours are closed, and this one
+        # How many hours are closed, who is awaited, and this one.
+        assert commands_processed(client) == commands + 3
 
 
 def commands_processed(client: redis.Redis) -> int:

@@ -20,6 +20,7 @@ OF_REDIS = "s3cret/of#redis"
 IN_URL = "s3cret%2Fof%23redis"
 OF_KAFKA = "s3cret-of-kafka"
 SPAN = ("--dataset", "green", "--until", "2024-10-01 02:00")
+TABLE = Path("predictions.csv")  # in the directory of the test
 # The arguments of each command that reads or controls a run.
 COMMANDS: Mapping[str, tuple[object, ...]] = {
     "status": (),
@@ -41,6 +42,9 @@ COMMANDS: Mapping[str, tuple[object, ...]] = {
     "config": (),
     "skip": ("trips", "0", "0"),
     "dead-letters": (),
+    "submit": (TABLE, "--model", "mine"),
+    "doctor": (TABLE,),
+    "ack": ("inference",),
 }
 
 
@@ -64,7 +68,12 @@ def leaks(text: str) -> bool:
 
 
 def test_a_run_shows_no_password(
-    rushhour: Rushhour, cli: Cli, two_days: Path, env: dict[str, str]
+    rushhour: Rushhour,
+    cli: Cli,
+    two_days: Path,
+    env: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slow = ("up", *SPAN, "--data", two_days, "--speed", "1h/s", "--exit")
     running = rushhour.start(*slow, env=env)
@@ -78,6 +87,8 @@ def test_a_run_shows_no_password(
     ended = running.end(120.0)
     assert ended.code == 0, ended.stderr
     assert not leaks(ended.stdout + ended.stderr)
+    monkeypatch.chdir(tmp_path)
+    TABLE.write_text("pickup_location_id,pickup_hour,predicted_demand\n132,2024-10-01T01:00,9\n")
     for name, args in COMMANDS.items():
         more = () if name == "verify" else ("--json",)
         for flags in {(), more}:

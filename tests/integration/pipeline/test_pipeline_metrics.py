@@ -14,7 +14,7 @@ import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from rushhour.core import keys
-from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, TRIPS
+from rushhour.core.topics import ALERTS, HOURLY_RIDES, PREDICTIONS, SUBMISSIONS, TRIPS
 from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.lease import live_processes
 from rushhour.runtime.redis_client import read_hash
@@ -137,7 +137,7 @@ def test_the_figures_of_all_processes_add_up(finished_run: FinishedRun) -> None:
     lags = {labels: value for (name, labels), value in sums.items() if "lag_messages" in name}
     assert lags == {
         f"partition={partition},topic={topic}": 0.0
-        for topic in (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS)
+        for topic in (TRIPS, HOURLY_RIDES, PREDICTIONS, ALERTS, SUBMISSIONS)
         for partition in range(4)
     }
 
