@@ -15,7 +15,7 @@ from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.simulator.stack.process_specs import process_specs, start_process
 from rushhour.simulator.stack.stack import Stack
 from rushhour.storage.clock import last_hour_closed, load_status
-from rushhour.storage.gate import load_gate
+from rushhour.storage.gate import acknowledge, load_gate
 from rushhour.storage.runs import load_run
 from tests.fixtures.pipeline import PipelineRunner, RunResult
 from tests.fixtures.waiting import wait_until
@@ -38,7 +38,7 @@ def assert_same(found: RunResult, expected: RunResult) -> None:
         assert found.keys[key] == value, key
 
 
-def acknowledge(stack: Stack, name: str, hour: int) -> None:
+def acknowledge_with_redis_cli(stack: Stack, name: str, hour: int) -> None:
     words = ["gate", name, "hour", hour_label(hour)]
     command = ["redis-cli", "-u", stack.redis_address.url, "XADD", keys.ACKS, "*", *words]
     subprocess.run(command, check=True, capture_output=True)
@@ -91,20 +91,20 @@ def test_each_hour_is_waited_for_with_redis_cli_as_the_client_through_kills_of_t
                 start_producer(stack)
                 wait_for(stack, hour, "features", "inference")
                 assert load_gate(stack.client).since_ts == since
-            acknowledge(stack, "features", hour)
+            acknowledge_with_redis_cli(stack, "features", hour)
             wait_for(stack, hour, "inference")
             if number == 6:  # killed between the two, and acknowledged while it is dead
                 kill_producer(stack)
-                acknowledge(stack, "inference", hour)
+                acknowledge_with_redis_cli(stack, "inference", hour)
                 start_producer(stack)
             elif number == HOURS - 1:  # all hours are closed: only the gate is open
                 kill_producer(stack)
                 start_producer(stack)
                 wait_for(stack, hour, "inference")
-                acknowledge(stack, "inference", hour)
+                acknowledge_with_redis_cli(stack, "inference", hour)
             else:
                 for _ in range(2):
-                    acknowledge(stack, "inference", hour)
+                    acknowledge_with_redis_cli(stack, "inference", hour)
 
     found = pipeline(trip_file, SPAN, disturb, gate="features,inference")
     assert found.hash("quality")["hours_closed"] == str(HOURS)
@@ -125,7 +125,7 @@ def test_a_part_that_is_killed_while_the_gate_waits_is_not_missed(
                 assert stack.processes[name].wait(20.0)
                 (spec,) = (s for s in process_specs(stack.run_settings, run) if s.name == name)
                 stack.processes[name] = start_process(spec, stack.directory)
-            acknowledge(stack, "inference", hour)
+            acknowledge(stack.client, "inference", hour)
 
     assert_same(pipeline(trip_file, SPAN, disturb, gate="inference"), undisturbed)
 
