@@ -25,7 +25,7 @@ PROCESSES = {
     "dataflows",
     "consumers",
     "rushhour.simulator.stack.broker",
-    "redis-server",
+    "-server",  # of Redis, or Valkey where the system has none
 }
 
 
