@@ -20,10 +20,10 @@ import redis
 
 from rushhour.core.clock import ClockStatus, Command, CommandName
 from rushhour.core.errors import RedisFailure
-from rushhour.core.hours import HOUR_MS, floor_hour, to_datetime
+from rushhour.core.hours import floor_hour, to_datetime
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect
-from rushhour.storage.clock import last_hour_closed, load_status
+from rushhour.storage.clock import last_hour_closed, load_status, simulated_ts
 from rushhour.storage.closed_hours import ClosedHour, follow_hours
 from rushhour.storage.commands import send, send_command
 from rushhour.storage.live_run import live_redis
@@ -43,8 +43,7 @@ def now(client: redis.Redis | None = None) -> datetime:
     status = load_status(client)
     if status is None:
         raise RedisFailure("the simulated clock has not started yet")
-    closed = last_hour_closed(client)
-    return to_datetime(max(status.now_ts, 0 if closed is None else closed + HOUR_MS))
+    return to_datetime(simulated_ts(status, last_hour_closed(client)))
 
 
 def step(length: str = "1h", client: redis.Redis | None = None) -> list[ClosedHour]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
+from rushhour.core.entry_ids import is_entry_id
 from rushhour.core.errors import UsageError
 from rushhour.core.foreign import shown
 from rushhour.core.hours import HOURS_PER_DAY, clock_label, parse_from
@@ -95,8 +96,6 @@ def parse_step(text: str) -> int:
         raise UsageError(f"step '{shown(text)}' is not a step: write it as 1h, 6h or 1d")
     return hours
 
-
-_ENTRY_ID = re.compile(r"\d+-\d+", re.ASCII)
 
 State = Literal["starting", "running", "throttled", "waiting", "paused", "stopped", "finished"]
 ENDED: frozenset[str] = frozenset[State]({"stopped", "finished"})
@@ -190,7 +189,7 @@ class ClockStatus:
 
     @classmethod
     def _read(cls, fields: Mapping[str, str]) -> "ClockStatus":
-        if fields["state"] not in get_args(State) or not _ENTRY_ID.fullmatch(fields["command"]):
+        if fields["state"] not in get_args(State) or not is_entry_id(fields["command"]):
             raise ValueError
         return cls(
             now_ts=int(fields["now_ts"]),

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast, get_args
 
+from rushhour.core.entry_ids import is_entry_id
 from rushhour.core.errors import UsageError
 from rushhour.core.foreign import shown
 from rushhour.core.hours import (
     FIRST_MONTH,
     LAST_MONTH,
+    SECOND_MS,
     hour_label,
     parse_from,
     parse_label,
@@ -24,7 +26,6 @@ from rushhour.core.hours import (
 ON_HOUR = "on-hour"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
-_ENTRY_ID = re.compile(r"\d+-\d+", re.ASCII)
 _ACKNOWLEDGED = "acknowledged:"
 _FIRST_TS, _END_TS = parse_month(FIRST_MONTH)[0], parse_month(LAST_MONTH)[1]
 
@@ -106,7 +107,7 @@ class GateStatus:
 
     def waited_s(self, now_ts: int) -> float:
         """Return how long the awaited gates have been awaited, given the wall time (epoch ms)."""
-        return 0.0 if self.since_ts is None else max(0.0, (now_ts - self.since_ts) / 1_000)
+        return 0.0 if self.since_ts is None else max(0.0, (now_ts - self.since_ts) / SECOND_MS)
 
     def to_fields(self) -> dict[str, str | int]:
         """Return the status as the fields of a hash."""
@@ -134,7 +135,7 @@ class GateStatus:
 
     @classmethod
     def _read(cls, fields: Mapping[str, str]) -> "GateStatus":
-        if not _ENTRY_ID.fullmatch(fields["ack"]):
+        if not is_entry_id(fields["ack"]):
             raise ValueError
         hour, since = fields["hour"], fields["since_ts"]
         return cls(

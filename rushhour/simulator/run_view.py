@@ -9,10 +9,10 @@ import redis
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.gate import GateStatus, HourCommand
-from rushhour.core.hours import HOUR_MS, SECOND_MS
+from rushhour.core.hours import SECOND_MS
 from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash
-from rushhour.storage.clock import last_hour_of
+from rushhour.storage.clock import last_hour_of, simulated_ts
 from rushhour.storage.runs import load_run
 from rushhour.storage.submissions import rejected_submissions, submitted_models
 
@@ -102,14 +102,8 @@ class RunView:
 
     @property
     def now_ts(self) -> int | None:
-        """Simulated time (epoch ms), at least the end of the last closed hour.
-
-        The producer updates its clock less often than the consumer closes hours.
-        """
-        if self.clock is None:
-            return None
-        closed = self.last_closed_ts
-        return max(self.clock.now_ts, 0 if closed is None else closed + HOUR_MS)
+        """Simulated time (epoch ms), at least the end of the last closed hour."""
+        return None if self.clock is None else simulated_ts(self.clock, self.last_closed_ts)
 
     @property
     def silent_s(self) -> float | None:

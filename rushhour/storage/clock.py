@@ -44,14 +44,12 @@ def hour_of_entry(entry_id: str) -> int:
     return int(entry_id.partition("-")[0])
 
 
-def entry_order(entry_id: str) -> tuple[int, int]:
-    """Return the position of an entry in its stream, by its id.
+def simulated_ts(status: ClockStatus, last_closed: int | None) -> int:
+    """Return simulated time (epoch ms), at least the end of the last closed hour.
 
-    >>> entry_order("9-1") < entry_order("10-0")
-    True
+    The producer updates its clock less often than the consumer closes hours.
     """
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number or 0)
+    return max(status.now_ts, 0 if last_closed is None else last_closed + HOUR_MS)
 
 
 def check_entry(entry_id: str, run: RunInfo) -> int:

@@ -10,7 +10,6 @@ import redis
 from rushhour.core import keys
 from rushhour.core.errors import RedisFailure
 from rushhour.core.hours import HOUR_MS, SECOND_MS, clock_label, hour_label
-from rushhour.runtime.redis_client import read_hash
 from rushhour.storage.clock import hour_of_entry, load_status
 from rushhour.storage.runs import load_run
 
@@ -103,15 +102,12 @@ def worst_zones(
     errors, rides, predictions = pipe.execute()
     known = [(zone, float(error)) for zone, error in errors.items() if error != keys.NOT_KNOWN]
     known.sort(key=lambda row: (-abs(row[1]), int(row[0])))
+    worst = known[:limit]
+    for zone, _ in worst:
+        pipe.hget(keys.zone(int(zone)), "name")
     return tuple(
-        ZoneError(
-            int(zone),
-            read_hash(client, keys.zone(int(zone))).get("name", ""),
-            int(rides[zone]),
-            float(predictions[zone]),
-            error,
-        )
-        for zone, error in known[:limit]
+        ZoneError(int(zone), name or "", int(rides[zone]), float(predictions[zone]), error)
+        for (zone, error), name in zip(worst, pipe.execute(), strict=True)
     )
 
 

@@ -7,8 +7,9 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command, CommandResult
+from rushhour.core.entry_ids import entry_order
 from rushhour.core.errors import RedisFailure, UsageError
-from rushhour.storage.clock import entry_order, load_status
+from rushhour.storage.clock import load_status
 
 _PATIENCE_S = 3.0
 _START_S = 60.0  # for a producer that is being started

@@ -4,6 +4,7 @@ import time
 
 import redis
 
+from rushhour.core.entry_ids import entry_order
 from rushhour.core.errors import RedisFailure, UsageError
 from rushhour.core.gate import GateStatus
 from rushhour.core.hours import clock_label, parse_from
@@ -12,7 +13,7 @@ from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema
 from rushhour.simulator.documents.run import hour_fields
 from rushhour.simulator.stack.open_run import open_live_run
-from rushhour.storage.clock import entry_order, load_status
+from rushhour.storage.clock import load_status
 from rushhour.storage.gate import acknowledge, load_gate
 
 _PATIENCE_S = 3.0

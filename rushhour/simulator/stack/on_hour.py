@@ -15,13 +15,14 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.clock import Command
+from rushhour.core.entry_ids import entry_order
 from rushhour.core.errors import RushhourError, UsageError
 from rushhour.core.foreign import shown
 from rushhour.core.gate import ON_HOUR, HourCommand
 from rushhour.core.hours import HOUR_MS, SECOND_MS, clock_label, hour_label, parse_seconds
 from rushhour.core.settings import PREFIX, Settings
 from rushhour.simulator.stack.child_process import ChildProcess
-from rushhour.storage.clock import entry_order, load_status
+from rushhour.storage.clock import load_status
 from rushhour.storage.gate import acknowledge, load_gate, save_hour_command
 
 _TAIL_BYTES = 8_192
