@@ -8,7 +8,7 @@ import redis
 
 from producers.metrics import export, export_gate
 from producers.pacing.gate import Gate
-from producers.pacing.ports import Updates, WaitingFor
+from producers.pacing.ports import Commands, WaitingFor
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import UsageError
@@ -84,8 +84,8 @@ class RedisControl:
         """What holds the clock at the end of an hour, as of the last wait."""
         return self._gate
 
-    def wait(self, seconds: float, reason: WaitingFor) -> Updates:
-        """Return news, waiting up to `seconds` for the first.
+    def wait(self, seconds: float, reason: WaitingFor) -> Commands:
+        """Wait up to `seconds` for news; note closed hours, and return new commands.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class RedisControl:
             replies: Any = self._client.xread(self._last_ids, _ENTRIES_AT_ONCE, block)
         commands: list[tuple[str, Command | UsageError]] = []
         acks: list[tuple[str, Acknowledgement | UsageError]] = []
-        last_closed: int | None = None
+        last_closed = self._gate.last_closed
         for stream, entries in replies:
             self._last_ids[stream] = entries[-1][0]
             if stream == keys.CITY_HOURLY:
@@ -112,10 +112,10 @@ class RedisControl:
                 acks += [(entry_id, _read(Acknowledgement, fields)) for entry_id, fields in entries]
             else:
                 commands += [(entry_id, _read(Command, fields)) for entry_id, fields in entries]
-        self._gate.update(self._gate.last_closed if last_closed is None else last_closed, acks)
+        self._gate.update(last_closed, acks)
         if self._gate.status != self._published_gate:
             self._publish_gate(self._gate.status)
-        return Updates(tuple(commands), last_closed)
+        return commands
 
     def publish(self, status: ClockStatus) -> None:
         """Write the status to `sim:clock` and export it to Prometheus.

@@ -1,6 +1,6 @@
 """What the replay needs of Redis and of Kafka."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from producers.pacing.gate import Gate
@@ -12,12 +12,8 @@ from rushhour.core.errors import UsageError
 WaitingFor = Literal["clock", "closed_hours", "gate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Updates:
-    """News from Redis: commands with their ids, and the last closed hour (epoch ms)."""
-
-    commands: tuple[tuple[str, Command | UsageError], ...] = ()
-    last_closed: int | None = None
+# Commands with the ids of their entries, or why an entry is none.
+Commands = Sequence[tuple[str, Command | UsageError]]
 
 
 class Control(Protocol):
@@ -25,10 +21,10 @@ class Control(Protocol):
 
     @property
     def gate(self) -> Gate:
-        """What holds the clock at the end of an hour, as of the last wait."""
+        """What is closed, and what holds the clock at the end of an hour, as of the last wait."""
 
-    def wait(self, seconds: float, reason: WaitingFor) -> Updates:
-        """Return news, waiting up to `seconds` for the first."""
+    def wait(self, seconds: float, reason: WaitingFor) -> Commands:
+        """Wait up to `seconds` for news; note closed hours, and return new commands."""
 
     def publish(self, status: ClockStatus) -> None:
         """Publish the status of the clock."""

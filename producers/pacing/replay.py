@@ -85,7 +85,6 @@ class Replay:
         self._control = control
         self._wall = wall
         self._position = plan.start_ts if resume_at is None else resume_at
-        self._last_closed = self._position - HOUR_MS
         setting = str(plan.speed)
         keeps_speed = status is not None and status.speed_setting == setting
         speed = Speed.parse(status.speed) if status is not None and keeps_speed else plan.speed
@@ -177,17 +176,15 @@ class Replay:
 
     def _is_too_far_ahead(self, slice_end: int) -> bool:
         hour = floor_hour(slice_end - 1)
-        return hour - self._last_closed > self._plan.ahead_hours * HOUR_MS
+        return hour - self._control.gate.last_closed > self._plan.ahead_hours * HOUR_MS
 
     def _poll_control(self, seconds: float, reason: WaitingFor = "clock") -> None:
         """Wait up to `seconds` for news, apply commands, publish the status."""
-        updates = self._control.wait(seconds, reason)
-        if updates.last_closed is not None:
-            self._last_closed = updates.last_closed
-        for command_id, command in updates.commands:
+        commands = self._control.wait(seconds, reason)
+        for command_id, command in commands:
             self._apply(command_id, command)
         now = self._wall()
-        if updates.commands or now - self._polled_at >= _POLL_INTERVAL_S:
+        if commands or now - self._polled_at >= _POLL_INTERVAL_S:
             self._polled_at = now
             self._publish(self._state())
             self._log_throttling(now)

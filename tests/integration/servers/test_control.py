@@ -6,7 +6,7 @@ import redis
 from producers.__main__ import saved_status
 from producers.control import RedisControl
 from producers.pacing.gate import Gate
-from producers.pacing.ports import Updates
+from producers.pacing.ports import Commands
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import RedisFailure, StackError, UsageError
@@ -34,9 +34,9 @@ def control_of(client: redis.Redis) -> RedisControl:
     return RedisControl(client, fence, RUN, "0-0", Gate(START - HOUR_MS), Health())
 
 
-def refusals(updates: Updates) -> list[str]:
-    assert all(isinstance(command, UsageError) for _, command in updates.commands)
-    return [str(command) for _, command in updates.commands]
+def refusals(commands: Commands) -> list[str]:
+    assert all(isinstance(command, UsageError) for _, command in commands)
+    return [str(command) for _, command in commands]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_absurd_command_is_refused_in_one_line_and_the_next_one_is_obeyed(
     assert "\n" not in message
     assert len(message) < 200
     client.xadd(keys.COMMANDS, Command("pause").to_fields())  # type: ignore[arg-type]
-    assert [command for _, command in control.wait(0.0, "clock").commands] == [Command("pause")]
+    assert [command for _, command in control.wait(0.0, "clock")] == [Command("pause")]
 
 
 @pytest.mark.parametrize("speed", ["9" * 308, "\\xff", ""])
@@ -78,7 +78,7 @@ def test_commands_are_deleted_once_they_are_processed(
     for _ in range(1_000):
         client.xadd(keys.COMMANDS, Command("pause").to_fields())  # type: ignore[arg-type]
     seen: list[str] = []
-    while found := control.wait(0.0, "clock").commands:
+    while found := control.wait(0.0, "clock"):
         seen += [command_id for command_id, _ in found]
         control.publish(ClockStatus(START, "6h/s", "paused", 3, seen[-1]))
     assert len(set(seen)) == 1_000
@@ -145,6 +145,7 @@ def test_the_hours_of_the_run_are_read_in_their_order(
 ) -> None:
     for hour in range(START, RUN.end_ts, HOUR_MS):
         client.xadd(keys.CITY_HOURLY, {"hour": "any"}, id=f"{hour}-0")
-    assert control.wait(0.0, "clock").last_closed == RUN.end_ts - HOUR_MS
+    control.wait(0.0, "clock")
+    assert control.gate.last_closed == RUN.end_ts - HOUR_MS
     assert check_entry(f"{START}-0", RUN) == START
     assert is_finished(client, RUN)

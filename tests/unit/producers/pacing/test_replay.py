@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.pacing.ports import Updates, WaitingFor
 from producers.pacing.replay import next_slice_end
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.speed import MAX, Speed
-from tests.fixtures.replay import BEGIN, START, Script, Stage, Stuck
+from tests.fixtures.replay import BEGIN, START, Recovering, Stage, Stuck
 
 SIX_HOURS = Speed(21_600.0)
 ONE_HOUR = Speed(3_600.0)
@@ -108,17 +107,7 @@ def test_the_replay_stays_within_its_lead_of_a_slow_consumer(speed: Speed, ahead
 def test_a_slow_consumer_slows_simulated_time_without_a_backlog() -> None:
     stage = Stage(120, SIX_HOURS, ahead_hours=2)
     stage.pipeline.close_s = 0.5  # 2 hours a second, at a speed of 6
-    pipeline = stage.pipeline
-
-    class Recovering(Script):
-        """The consumer is fast again after 20 seconds."""
-
-        def wait(self, seconds: float, reason: WaitingFor) -> Updates:
-            if self.wall.now > BEGIN + 20.0:
-                pipeline.close_s = 0.0
-            return super().wait(seconds, reason)
-
-    stage.script = Recovering(stage.wall, pipeline)
+    stage.script = Recovering(stage.wall, stage.pipeline, after_s=20.0)
     stage.run()
     stage.check_stream()
     times = stage.tick_times()
@@ -135,16 +124,8 @@ def test_a_slow_consumer_slows_simulated_time_without_a_backlog() -> None:
 
 def test_a_slow_stream_slows_simulated_time_with_a_backlog_of_a_second() -> None:
     stage = Stage(60, SIX_HOURS, ahead_hours=168)  # so that nothing else throttles it
-    pipeline = stage.pipeline
-    pipeline.work_s = 0.4  # for a slice of 0.05 s
-
-    class Recovering(Script):
-        def wait(self, seconds: float, reason: WaitingFor) -> Updates:
-            if self.wall.now > BEGIN + 12.0:
-                pipeline.work_s = 0.0
-            return super().wait(seconds, reason)
-
-    stage.script = Recovering(stage.wall, pipeline)
+    stage.pipeline.work_s = 0.4  # for a slice of 0.05 s
+    stage.script = Recovering(stage.wall, stage.pipeline, after_s=12.0)
     stage.run()
     stage.check_stream()
     stage.check_no_burst(SIX_HOURS.factor, slack_s=1.0 + 0.4 + SLICE_S)

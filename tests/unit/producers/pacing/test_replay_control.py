@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from producers.pacing.ports import Updates, WaitingFor
 from producers.pacing.replay import Replay
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, MINUTE_MS, clock_label
 from rushhour.core.speed import MAX, Speed
-from tests.fixtures.replay import BEGIN, START, Script, Stage, Stuck
+from tests.fixtures.replay import BEGIN, START, Recovering, Stage, Stuck
 
 SIX_HOURS = Speed(21_600.0)
 ONE_HOUR = Speed(3_600.0)
@@ -435,18 +434,8 @@ def test_commands_are_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_throttling_is_logged_once_at_its_start_and_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     stage = Stage(80, SIX_HOURS, ahead_hours=2)
-    pipeline = stage.pipeline
-    pipeline.close_s = 0.5
-
-    class Recovering(Script):
-        """The consumer is fast again after 10 seconds."""
-
-        def wait(self, seconds: float, reason: WaitingFor) -> Updates:
-            if self.wall.now > BEGIN + 10.0:
-                pipeline.close_s = 0.0
-            return super().wait(seconds, reason)
-
-    stage.script = Recovering(stage.wall, pipeline)
+    stage.pipeline.close_s = 0.5
+    stage.script = Recovering(stage.wall, stage.pipeline, after_s=10.0)
     stage.run()
     throttling = [message for message in caplog.messages if "throttled" in message]
     assert throttling == [
