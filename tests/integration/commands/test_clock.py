@@ -1,38 +1,23 @@
 """The clock of a live run as a person drives it: redis-cli, the command line, Python."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import redis
 
 import rushhour as package
 from rushhour import clock
 from rushhour.core.errors import RedisFailure, UsageError
 from tests.fixtures.command import Cli, Rushhour
 from tests.fixtures.finished_run import Begin, FinishedRun, serve_copy, up_args
+from tests.fixtures.redis_cli import needs_redis_cli, redis_cli
 from tests.fixtures.redis_server import contents
 from tests.fixtures.waiting import wait_until
 
 RedisCli = Callable[..., str]
-
-
-def redis_cli(client: redis.Redis) -> RedisCli:
-    """Return the program `redis-cli` as a function."""
-    program = shutil.which("redis-cli") or shutil.which("valkey-cli")
-    if program is None:
-        pytest.skip("needs redis-cli")
-    port = client.connection_pool.connection_kwargs["port"]
-
-    def call(*args: str) -> str:
-        command = [program, "-p", str(port), *args]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout[:-1]
-
-    return call
 
 
 def clock_of(call: RedisCli) -> dict[str, str]:
@@ -40,13 +25,15 @@ def clock_of(call: RedisCli) -> dict[str, str]:
     return dict(zip(lines[::2], lines[1::2], strict=True))
 
 
+@needs_redis_cli
 def test_redis_cli_drives_a_run(
     rushhour: Rushhour, two_days: Path, finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     start = ("--start-at", "2024-10-01 05:00", "--paused", "--exit")
     running = rushhour.start(*up_args(two_days, "1h/s", *start))
     client = wait_until(rushhour.client, "Redis answers", 60.0)
-    call = redis_cli(client)
+    port = client.connection_pool.connection_kwargs["port"]
+    call = partial(redis_cli, f"redis://127.0.0.1:{port}")
 
     def command(name: str, value: str = "") -> dict[str, str]:
         sent = call("XADD", "sim:commands", "*", "command", name, "value", value)

@@ -1,7 +1,6 @@
 """A whole pipeline in step with gates: every hour is waited for, through any kill, and exactly."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,13 +17,12 @@ from rushhour.storage.clock import last_hour_closed, load_status
 from rushhour.storage.gate import acknowledge, load_gate
 from rushhour.storage.runs import load_run
 from tests.fixtures.pipeline import PipelineRunner, RunResult
+from tests.fixtures.redis_cli import needs_redis_cli, redis_cli
 from tests.fixtures.waiting import wait_until
 
 SPAN = ("2024-10-01 06:00", "2024-10-01 17:00")
 HOURS = 12
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hourly_pipeline.py"
-
-needs_redis_cli = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="needs redis-cli")
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +38,7 @@ def assert_same(found: RunResult, expected: RunResult) -> None:
 
 def acknowledge_with_redis_cli(stack: Stack, name: str, hour: int) -> None:
     words = ["gate", name, "hour", hour_label(hour)]
-    command = ["redis-cli", "-u", stack.redis_address.url, "XADD", keys.ACKS, "*", *words]
-    subprocess.run(command, check=True, capture_output=True)
+    redis_cli(stack.redis_address.url, "XADD", keys.ACKS, "*", *words)
 
 
 def wait_for(stack: Stack, hour: int, *names: str) -> None:

@@ -1,8 +1,5 @@
 """Acknowledgements over a socket: from redis-cli and Python, before and after a restart."""
 
-import shutil
-import subprocess
-
 import pytest
 import redis
 
@@ -19,20 +16,12 @@ from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.clock import save_status
 from rushhour.storage.gate import acknowledge, load_gate
 from rushhour.storage.runs import save_run
+from tests.fixtures.redis_cli import needs_redis_cli, redis_cli
 from tests.fixtures.redis_server import fence_of
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + 30 * HOUR_MS)
 NAMES = ("features", "inference")
-
-needs_redis_cli = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="needs redis-cli")
-
-
-def redis_cli(server: EmbeddedRedis, *words: str) -> str:
-    command = ["redis-cli", "-u", server.url, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.removesuffix(
-        "\n"
-    )
 
 
 def control_of(client: redis.Redis, names: tuple[str, ...] = NAMES) -> RedisControl:
@@ -60,16 +49,20 @@ def test_redis_cli_acknowledges_an_hour(
     close(client, 0)
     control.wait(0.0, "clock")
     assert control.gate.holds(START + HOUR_MS)
-    fields = redis_cli(redis_server, "HMGET", "sim:gate", "gates", "hour", "awaited").splitlines()
+    fields = redis_cli(
+        redis_server.url, "HMGET", "sim:gate", "gates", "hour", "awaited"
+    ).splitlines()
     assert fields == ["features,inference", "2024-10-02T23", "features,inference"]
     for name in NAMES:
         words = ("XADD", "sim:acks", "*", "gate", name, "hour", "2024-10-02T23")
-        entry_id = redis_cli(redis_server, *words)
+        entry_id = redis_cli(redis_server.url, *words)
     control.wait(0.0, "clock")
     assert not control.gate.holds(START + HOUR_MS)
-    fields = redis_cli(redis_server, "HMGET", "sim:gate", "hour", "awaited", "ack").split("\n")
+    fields = redis_cli(redis_server.url, "HMGET", "sim:gate", "hour", "awaited", "ack").split("\n")
     assert fields == ["", "", entry_id]
-    assert redis_cli(redis_server, "HGET", "sim:gate", "acknowledged:inference") == "2024-10-02T23"
+    assert (
+        redis_cli(redis_server.url, "HGET", "sim:gate", "acknowledged:inference") == "2024-10-02T23"
+    )
 
 
 @needs_redis_cli
@@ -92,7 +85,7 @@ def test_what_does_not_count_is_refused_with_its_reason(
     refusal: str,
 ) -> None:
     close(client, 0)
-    redis_cli(redis_server, "XADD", "sim:acks", "*", *words)
+    redis_cli(redis_server.url, "XADD", "sim:acks", "*", *words)
     control.wait(0.0, "clock")
     status = load_gate(client)
     assert (status.refused, status.awaited) == (1, NAMES)
