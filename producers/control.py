@@ -19,6 +19,7 @@ from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.waiting import Waiting
+from rushhour.runtime.wall_clock import wall_ts
 from rushhour.storage.clock import check_entry
 
 _MILLISECOND_S = 0.001
@@ -128,7 +129,7 @@ class RedisControl:
             If another producer has taken over, or Redis has lost the run.
         """
         reach("producer.status")
-        status = replace(status, heartbeat_ts=int(time.time() * SECOND_MS))
+        status = replace(status, heartbeat_ts=wall_ts())
         self._fence.write_hash(self._client, keys.CLOCK, status.to_fields())
         if status.command != self._trimmed_to:
             self._client.xtrim(keys.COMMANDS, minid=status.command, approximate=True)

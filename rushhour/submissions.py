@@ -23,7 +23,8 @@ from rushhour.core import keys
 from rushhour.core.errors import KafkaFailure, RedisFailure, StackError, UsageError
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.settings import Settings
-from rushhour.core.submissions import DEMAND, HOUR_TEXT, HOUR_TS, MODEL, RUN_ID, ZONE, is_model_name
+from rushhour.core.submissions import MODEL, RUN_ID, is_model_name
+from rushhour.core.table_columns import HOUR, PREDICTED, TS, ZONE
 from rushhour.core.topics import SUBMISSIONS, partition_of, zone_key
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 from rushhour.runtime.kafka import kafka_failures, producer_config
@@ -123,9 +124,9 @@ def _check(frame: pd.DataFrame, model: str) -> None:
         raise UsageError(
             f"model '{model}' is no name: use 1 to 64 letters, digits, '_', '-' and '.'"
         )
-    missing = [name for name in (ZONE, DEMAND) if name not in frame]
-    if HOUR_TEXT not in frame and HOUR_TS not in frame:
-        missing.append(f"{HOUR_TEXT} or {HOUR_TS}")
+    missing = [name for name in (ZONE, PREDICTED) if name not in frame]
+    if HOUR not in frame and TS not in frame:
+        missing.append(f"{HOUR} or {TS}")
     if missing:
         raise UsageError(
             f"the predictions lack {', '.join(missing)}: they have {', '.join(map(str, frame))}"
@@ -191,7 +192,7 @@ def _counts(client: redis.Redis, model: str) -> tuple[int, dict[str, int]]:
 
 def _records(rows: pd.DataFrame, fields: Mapping[str, str]) -> Iterator[tuple[Any, bytes]]:
     """Yield the zone of each row and the row as JSON, with further fields."""
-    names = [name for name in (ZONE, HOUR_TEXT, HOUR_TS, DEMAND) if name in rows]
+    names = [name for name in (ZONE, HOUR, TS, PREDICTED) if name in rows]
     columns = [_plain_column(rows[name]) for name in names]
     encode = msgspec.json.Encoder().encode
     for values in zip(*columns, strict=True):

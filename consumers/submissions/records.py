@@ -12,17 +12,8 @@ from rushhour.core.events import EARLIEST_MS, LATEST_MS, HourStart
 from rushhour.core.foreign import shown
 from rushhour.core.hours import HOUR_MS, SECOND_MS, to_ts
 from rushhour.core.models import DECIMALS
-from rushhour.core.submissions import (
-    DEMAND,
-    HOUR_TEXT,
-    HOUR_TS,
-    MAX_DEMAND,
-    MODEL,
-    RUN_ID,
-    ZONE,
-    Fault,
-    is_model_name,
-)
+from rushhour.core.submissions import MAX_DEMAND, MODEL, RUN_ID, Fault, is_model_name
+from rushhour.core.table_columns import HOUR, PREDICTED, TS, ZONE
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 
 _SHOWN = 60  # characters of a value in a message
@@ -108,20 +99,18 @@ def _zone(fields: dict[str, Any]) -> int:
 
 def _hour(fields: dict[str, Any]) -> int:
     """Return the hour (epoch ms): `pickup_ts`, or the instant of `pickup_hour`."""
-    if HOUR_TS not in fields:
-        return _hour_of_text(_get(fields, HOUR_TEXT))
-    ts = _int(fields, HOUR_TS)
+    if TS not in fields:
+        return _hour_of_text(_get(fields, HOUR))
+    ts = _int(fields, TS)
     if not EARLIEST_MS <= ts < LATEST_MS:
         if EARLIEST_MS <= ts * SECOND_MS < LATEST_MS:
-            raise _Rejected(
-                ("epoch_seconds", f"{HOUR_TS} {ts} is epoch seconds: pass {ts * SECOND_MS}")
-            )
-        raise _Rejected(("no_such_hour", f"{HOUR_TS} {ts} is not an hour of 2009 to 2099"))
+            raise _Rejected(("epoch_seconds", f"{TS} {ts} is epoch seconds: pass {ts * SECOND_MS}"))
+        raise _Rejected(("no_such_hour", f"{TS} {ts} is not an hour of 2009 to 2099"))
     if ts % HOUR_MS:
-        raise _Rejected(("no_such_hour", f"{HOUR_TS} {ts} is not the start of an hour"))
-    if HOUR_TEXT in fields and _hour_of_text(fields[HOUR_TEXT]) != ts:
-        text = _show(fields[HOUR_TEXT])
-        raise _Rejected(("no_such_hour", f"{HOUR_TEXT} is {text}, {HOUR_TS} another instant"))
+        raise _Rejected(("no_such_hour", f"{TS} {ts} is not the start of an hour"))
+    if HOUR in fields and _hour_of_text(fields[HOUR]) != ts:
+        text = _show(fields[HOUR])
+        raise _Rejected(("no_such_hour", f"{HOUR} is {text}, {TS} another instant"))
     return ts
 
 
@@ -133,19 +122,19 @@ def _hour_of_text(text: object) -> int:
         ts = to_ts(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise _Rejected(
-            ("no_such_hour", f"{HOUR_TEXT} {_show(text)} is not RFC 3339 text of an hour")
+            ("no_such_hour", f"{HOUR} {_show(text)} is not RFC 3339 text of an hour")
         ) from None
     if ts % HOUR_MS or moment.microsecond:
-        raise _Rejected(("no_such_hour", f"{HOUR_TEXT} {_show(text)} is not the start of an hour"))
+        raise _Rejected(("no_such_hour", f"{HOUR} {_show(text)} is not the start of an hour"))
     return ts
 
 
 def _demand(fields: dict[str, Any]) -> float:
-    demand = _get(fields, DEMAND)
+    demand = _get(fields, PREDICTED)
     if isinstance(demand, bool) or not isinstance(demand, int | float):
-        raise _Rejected(("not_a_number", f"{DEMAND} {_show(demand)} is not a number"))
+        raise _Rejected(("not_a_number", f"{PREDICTED} {_show(demand)} is not a number"))
     if not (math.isfinite(demand) and abs(demand) < MAX_DEMAND):
-        raise _Rejected(("not_a_number", f"{DEMAND} {_show(demand)} is not a number of rides"))
+        raise _Rejected(("not_a_number", f"{PREDICTED} {_show(demand)} is not a number of rides"))
     return round(float(demand), DECIMALS) + 0.0  # no negative zero
 
 

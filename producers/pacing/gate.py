@@ -1,21 +1,17 @@
 """The hour gate: whether the clock may pass an hour, given what is closed and acknowledged."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from rushhour.core.errors import UsageError
 from rushhour.core.gate import Acknowledgement, GateStatus
-from rushhour.core.hours import HOUR_MS, SECOND_MS, clock_label, floor_hour
+from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
+from rushhour.runtime.wall_clock import wall_ts
 
 # Acknowledgements with the ids of their entries, or why an entry is none.
 Acks = Sequence[tuple[str, Acknowledgement | UsageError]]
 
 _NEVER = -1  # before any hour
-
-
-def _wall_ts() -> int:
-    return int(time.time() * SECOND_MS)
 
 
 class Gate:
@@ -44,7 +40,7 @@ class Gate:
         names: Iterable[str] = (),
         first_hour: int = 0,
         saved: GateStatus | None = None,
-        wall_ts: Callable[[], int] = _wall_ts,
+        wall_ts: Callable[[], int] = wall_ts,
     ) -> None:
         self._last_closed = last_closed
         self._names = tuple(names)

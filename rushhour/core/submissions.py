@@ -11,10 +11,6 @@ from typing import Literal
 from rushhour.core.keys import SUBMITTED_NAME
 
 MODEL = "model"
-ZONE = "pickup_location_id"
-HOUR_TEXT = "pickup_hour"
-HOUR_TS = "pickup_ts"
-DEMAND = "predicted_demand"
 RUN_ID = "run_id"
 
 # A submitted prediction must lie within this many rides of zero: else no score could be computed.

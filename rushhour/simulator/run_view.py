@@ -1,6 +1,5 @@
 """The state of a run, read from Redis at one moment: what the screens and documents show."""
 
-import time
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -12,6 +11,7 @@ from rushhour.core.gate import GateStatus, HourCommand
 from rushhour.core.hours import SECOND_MS
 from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash
+from rushhour.runtime.wall_clock import wall_ts
 from rushhour.storage.clock import last_hour_of, simulated_ts
 from rushhour.storage.runs import load_run
 from rushhour.storage.submissions import rejected_submissions, submitted_models
@@ -90,7 +90,7 @@ class RunView:
             models=dict(zip(run.models, models, strict=False)),
             submitted=dict(zip(names, submitted, strict=True)),
             worst=tuple(_zone_row(client, int(zone), mae) for zone, mae in board),
-            read_ts=int(time.time() * SECOND_MS),
+            read_ts=wall_ts(),
             gate=GateStatus.from_fields(gate),
             on_hour=HourCommand.from_fields(on_hour),
         )

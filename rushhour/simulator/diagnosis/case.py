@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from rushhour.core.arrays import Mask
 from rushhour.core.hours import clock_label
+from rushhour.core.table_columns import HOUR, PREDICTED, RIDES, TS, ZONE
 from rushhour.simulator.diagnosis.finding import Row
 from rushhour.simulator.diagnosis.numbers import Numbers, read_numbers
-from rushhour.simulator.diagnosis.times import Ints, Mask, Times, read_times, write_times
+from rushhour.simulator.diagnosis.times import Ints, Times, read_times, write_times
 
-HOUR, TS, ZONE = "pickup_hour", "pickup_ts", "pickup_location_id"
-PREDICTED, RIDES, ERROR = "predicted_demand", "rides", "prediction_error"
 TIME_COLUMNS = (HOUR, TS)
 # Ids below are told apart in a key of time and zone.
 _MOST_IDS = 1 << 20

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from rushhour.core.arrays import Floats
-from rushhour.simulator.diagnosis.times import Ints, Mask, is_text
+from rushhour.core.arrays import Floats, Mask
+from rushhour.simulator.diagnosis.times import Ints, is_text
 
 _LARGEST = 2.0**53  # floats below are exact
 

@@ -23,10 +23,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from rushhour.core.arrays import Floats
+from rushhour.core.arrays import Floats, Mask
 from rushhour.core.hours import HOUR_MS
-from rushhour.simulator.diagnosis.case import ERROR, PREDICTED, RIDES, ZONE, Case
-from rushhour.simulator.diagnosis.times import Ints, Mask
+from rushhour.core.table_columns import ERROR, PREDICTED, RIDES, ZONE
+from rushhour.simulator.diagnosis.case import Case
+from rushhour.simulator.diagnosis.times import Ints
 
 NEW_YORK = "America/New_York"
 OFFSETS = (4, 5)  # hours of New York behind UTC, in summer and in winter

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from rushhour.core.arrays import Mask
 from rushhour.core.events import EARLIEST_MS, LATEST_MS
 
-Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 UNITS = ("s", "ms", "us", "ns")

@@ -20,11 +20,11 @@ from producers.month.synthetic import synthetic_trips
 from rushhour.core.errors import DataError
 from rushhour.core.events import EARLIEST_MS, LATEST_MS
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, clock_label, parse_month
+from rushhour.core.table_columns import HOUR, RIDES, ZONE
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE, ZONE_COUNT, ZONE_IDS
 
 Table = pd.DataFrame  # hours (naive timestamps, without gaps) x zones
 
-HOUR, RIDES, ZONE = "pickup_hour", "rides", "pickup_location_id"
 _COLUMNS = (HOUR, RIDES, ZONE)
 
 # A stray hour years away would otherwise be joined to the others by years of zeros.

@@ -19,8 +19,9 @@ from rushhour.core.entry_ids import entry_order
 from rushhour.core.errors import RushhourError, UsageError
 from rushhour.core.foreign import shown
 from rushhour.core.gate import ON_HOUR, HourCommand
-from rushhour.core.hours import HOUR_MS, SECOND_MS, clock_label, hour_label, parse_seconds
+from rushhour.core.hours import HOUR_MS, clock_label, hour_label, parse_seconds
 from rushhour.core.settings import PREFIX, Settings
+from rushhour.runtime.wall_clock import wall_ts
 from rushhour.simulator.stack.child_process import ChildProcess
 from rushhour.storage.clock import load_status
 from rushhour.storage.gate import acknowledge, load_gate, save_hour_command
@@ -101,7 +102,7 @@ class HourRunner:
 
     def _start(self, hour: int) -> str | None:
         command = self._settings.on_hour
-        shown_command = HourCommand(command, hour, "running", int(time.time() * SECOND_MS))
+        shown_command = HourCommand(command, hour, "running", wall_ts())
         save_hour_command(self._client, shown_command)
         try:
             self._running = _Run(shown_command, self._settings, self._directory / _LOG)

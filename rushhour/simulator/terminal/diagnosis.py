@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from rushhour.simulator.diagnosis.case import PREDICTED, ZONE
+from rushhour.core.table_columns import PREDICTED, ZONE
 from rushhour.simulator.diagnosis.diagnose import Diagnosis
 from rushhour.simulator.diagnosis.finding import Finding
 from rushhour.simulator.terminal.figures import UNKNOWN

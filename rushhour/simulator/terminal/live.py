@@ -11,6 +11,7 @@ from rich.live import Live
 from rushhour.core.hours import HOURS_PER_DAY, SECOND_MS
 from rushhour.core.models import REFERENCE
 from rushhour.core.speed import Speed
+from rushhour.runtime.wall_clock import wall_ts
 from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.terminal.consoles import Console
 from rushhour.simulator.terminal.figures import count, figure
@@ -124,7 +125,7 @@ class LogView(View):
     def _show_gate(self) -> None:
         """Print once for each hour that a gate is awaited for longer than usual."""
         gate = load_gate(self._client)
-        waited_s = gate.waited_s(int(time.time() * SECOND_MS))
+        waited_s = gate.waited_s(wall_ts())
         if waited_s > _LONG_WAIT_S and gate.hour_ts != self._awaited_ts:
             self._awaited_ts = gate.hour_ts
             line = f"gate {gate_label(RunView.read(self._client))}"

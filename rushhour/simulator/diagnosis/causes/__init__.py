@@ -8,7 +8,8 @@ seen behind the first.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rushhour.simulator.diagnosis.case import PREDICTED, RIDES, ZONE, Case
+from rushhour.core.table_columns import PREDICTED, RIDES, ZONE
+from rushhour.simulator.diagnosis.case import Case
 from rushhour.simulator.diagnosis.causes import (
     before_first_hour,
     beyond_last_hour,

@@ -1,15 +1,7 @@
 """A column is missing, or has another name."""
 
-from rushhour.simulator.diagnosis.case import (
-    HOUR,
-    PREDICTED,
-    RIDES,
-    TIME_COLUMNS,
-    TS,
-    ZONE,
-    Case,
-    Table,
-)
+from rushhour.core.table_columns import HOUR, PREDICTED, RIDES, TS, ZONE
+from rushhour.simulator.diagnosis.case import TIME_COLUMNS, Case, Table
 from rushhour.simulator.diagnosis.finding import Finding, Side
 
 # What is examined, in this order.

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from rushhour.simulator.diagnosis.case import PREDICTED, RIDES, ZONE, Case
+from rushhour.core.arrays import Mask
+from rushhour.core.table_columns import PREDICTED, RIDES, ZONE
+from rushhour.simulator.diagnosis.case import Case
 from rushhour.simulator.diagnosis.finding import Finding
-from rushhour.simulator.diagnosis.times import Mask
 
 
 def examine(case: Case, side: str) -> Finding | None:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from rushhour.core.hours import HOUR_MS
-from rushhour.simulator.diagnosis.case import ZONE, Case
+from rushhour.core.table_columns import ZONE
+from rushhour.simulator.diagnosis.case import Case
 from rushhour.simulator.diagnosis.finding import Finding
 
 

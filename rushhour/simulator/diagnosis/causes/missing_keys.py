@@ -1,8 +1,9 @@
 """A key is empty, or is no time and no zone id at all."""
 
-from rushhour.simulator.diagnosis.case import ZONE, Case, Table
+from rushhour.core.arrays import Mask
+from rushhour.core.table_columns import ZONE
+from rushhour.simulator.diagnosis.case import Case, Table
 from rushhour.simulator.diagnosis.finding import Finding
-from rushhour.simulator.diagnosis.times import Mask
 
 
 def examine(case: Case, column: str) -> Finding | None:

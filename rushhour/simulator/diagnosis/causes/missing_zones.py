@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from rushhour.core.table_columns import RIDES, ZONE
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
-from rushhour.simulator.diagnosis.case import ZONE, Case
+from rushhour.simulator.diagnosis.case import Case
 from rushhour.simulator.diagnosis.causes.unknown_zones import zones_label
 from rushhour.simulator.diagnosis.finding import Finding
 
@@ -24,7 +25,7 @@ def examine(case: Case, side: str) -> Finding | None:
             f"the predictions have no row of {zones_label(ids)}",
             int(lacking.sum()),
             "predict them too, if they are to be scored",
-            actual=case.actuals.row(int(lacking.argmax()), (case.time, ZONE, "rides")),
+            actual=case.actuals.row(int(lacking.argmax()), (case.time, ZONE, RIDES)),
             side="actuals",
             is_note=True,
         )

@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from rushhour.simulator.diagnosis.case import PREDICTED, ZONE, Case
+from rushhour.core.table_columns import PREDICTED, ZONE
+from rushhour.simulator.diagnosis.case import Case
 from rushhour.simulator.diagnosis.finding import Finding, Side
 
 

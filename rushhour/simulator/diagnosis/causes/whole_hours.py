@@ -1,9 +1,10 @@
 """Times are not the start of an hour, such as the last second of it."""
 
+from rushhour.core.arrays import Mask
 from rushhour.core.hours import HOUR_MS, SECOND_MS
 from rushhour.simulator.diagnosis.case import Case, shifted
 from rushhour.simulator.diagnosis.finding import Finding
-from rushhour.simulator.diagnosis.times import Mask, Times
+from rushhour.simulator.diagnosis.times import Times
 
 
 def examine(case: Case, column: str) -> Finding | None:
