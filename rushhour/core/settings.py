@@ -37,6 +37,7 @@ from rushhour.core.surges import check_begin, format_surges, parse_surges
 PREFIX = "RUSHHOUR_"
 _NESTED = "__"
 MAX_PROCESSES = 64
+WEB_PORT = 8650  # of the pages, unless another is asked for
 
 Dataset = Literal["yellow", "green"]
 LogFormat = Literal["text", "json"]
@@ -61,7 +62,12 @@ class EnvironmentOnly(NamedTuple):
     """Marks a setting that has no flag."""
 
 
+class Secret(NamedTuple):
+    """Marks a setting whose value is not shown."""
+
+
 ENVIRONMENT_ONLY = EnvironmentOnly()
+SECRET = Secret()
 
 
 class Declaration(NamedTuple):
@@ -197,6 +203,22 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int | None, Field(ge=1, le=65_535)] = Field(
         None, description="first port of /metrics and /healthz, one per process; else none"
     )
+    web: bool = Field(True, description="serve the pages of the run, for a browser")
+    web_host: str = Field(
+        "127.0.0.1",
+        description="address of the pages; on any but loopback, commands need the token",
+    )
+    web_port: Port | None = Field(
+        None, description=f"port of the pages; else {WEB_PORT}, or the next free one"
+    )
+    web_names: Annotated[str, ENVIRONMENT_ONLY] = Field(
+        "",
+        description="host names under which other machines reach the pages, with commas; "
+        "addresses need none",
+    )
+    web_token: Annotated[str, ENVIRONMENT_ONLY, SECRET] = Field(
+        "", description="token that commands from the pages must carry; else none on loopback"
+    )
     profile_dir: Annotated[Path | None, ENVIRONMENT_ONLY] = Field(
         None,
         description="directory where a process leaves what it used and waited for; else none",
@@ -282,6 +304,11 @@ class Settings(BaseSettings):
         return parse_gates(self.gate)
 
     @property
+    def web_host_names(self) -> tuple[str, ...]:
+        """The host names under which other machines reach the pages."""
+        return tuple(filter(None, (name.strip().lower() for name in self.web_names.split(","))))
+
+    @property
     def window(self) -> tuple[int, int]:
         """The replayed time: first instant and end (exclusive), in epoch milliseconds."""
         start, end = parse_month(self.month)
@@ -345,7 +372,13 @@ class Settings(BaseSettings):
             source: Source = "environment" if _is_set(env) else "default"
             if flags.get(name) is not None:
                 source = "flag"
-            yield Origin(name, env, mask_password(_text(getattr(self, name))), source)
+            yield Origin(name, env, self._shown(name), source)
+
+    def _shown(self, name: str) -> str:
+        """Return the value of a setting as it may be shown."""
+        text = mask_password(_text(getattr(self, name)))
+        secret = _note(type(self).model_fields[name], Secret) is not None
+        return MASK if secret and text else text
 
     def as_environment(self) -> dict[str, str]:
         """Return the environment that makes another process load these same settings."""

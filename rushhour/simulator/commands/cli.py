@@ -44,6 +44,7 @@ _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
         look.verify,
         look.doctor,
         look.redis,
+        look.web,
     ),
     "Without a run": (offline.backtest, offline.download, offline.config),
 }

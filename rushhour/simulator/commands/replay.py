@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
 from rushhour.core.labels import source_label
 from rushhour.core.run import RunInfo
+from rushhour.core.settings import WEB_PORT
 from rushhour.simulator.commands.interrupts import Interrupts
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents.run import report_document
@@ -13,6 +14,7 @@ from rushhour.simulator.evaluation.live import RunReader
 from rushhour.simulator.evaluation.scoring import evaluate
 from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.stack.on_hour import HourRunner
+from rushhour.simulator.stack.page_server import PageProcess, is_next_port
 from rushhour.simulator.stack.redis_server import DEFAULT_PORT
 from rushhour.simulator.stack.stack import Stack
 from rushhour.simulator.started import Times, seconds_since_start
@@ -41,22 +43,34 @@ class Replay:
         Where it is shown.
     interrupts
         Raise when the user asks to stop.
+    pages
+        The server of the pages, if they are wanted.
     """
 
-    def __init__(self, stack: Stack, run: RunInfo, output: Output, interrupts: Interrupts) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        run: RunInfo,
+        output: Output,
+        interrupts: Interrupts,
+        pages: PageProcess | None = None,
+    ) -> None:
         self._stack = stack
         self._run = run
         self._output = output
         self._interrupts = interrupts
+        self._pages = pages
         self._hours = RunReader(stack.client, run)
         self.was_stopped = False
         self._runner: HourRunner | None = None
 
     def begin(self) -> None:
         """Say what is replayed, and let the processes begin."""
-        for line in _announcement(self._stack, self._run):
+        for line in _announcement(self._stack, self._run, self._pages):
             self._output.note(line)
         self._stack.start_pipeline(self._run)
+        if self._pages is not None:
+            self._pages.start(self._stack.run_settings)
         self._runner = self._hour_runner()
 
     def watch(self) -> Times | None:
@@ -70,11 +84,13 @@ class Replay:
         stack = self._stack
         read_at, first_hour_s = 0.0, None
         try:
-            with open_view(stack.client, self._output.notes, _addresses(stack)) as view:
+            addresses = _addresses(stack, self._pages)
+            with open_view(stack.client, self._output.notes, addresses) as view:
                 while not (stack.is_done() or self._is_stopped()):
                     self._interrupts.check()
                     view.update()
                     self._look_after_hour()
+                    self._look_after_pages()
                     if first_hour_s is None or time.monotonic() >= read_at:
                         self._hours.update()
                         read_at = time.monotonic() + _READ_S
@@ -130,6 +146,12 @@ class Replay:
         if problem is not None:
             self._output.warn(problem)
 
+    def _look_after_pages(self) -> None:
+        """Start the server of the pages again if it has ended, and say so."""
+        problem = None if self._pages is None else self._pages.update()
+        if problem is not None:
+            self._output.warn(problem)
+
     def report(self, times: Times) -> None:
         """Print the report of a run that has ended."""
         costs = self._stack.costs()
@@ -150,14 +172,16 @@ class Replay:
 
     def stay(self) -> None:
         """Keep the servers up until Ctrl-C."""
+        up = "Redis stays" if self._pages is None else f"{self._pages.url} and Redis stay"
         self._output.note(
-            f"Redis stays up until Ctrl-C: `{redis_cli(self._stack.redis_address)}`, "
+            f"{up} up until Ctrl-C: `{redis_cli(self._stack.redis_address)}`, "
             "or `rushhour status` in another terminal"
         )
         try:
             while True:
                 self._interrupts.check()
                 self._stack.is_done()
+                self._look_after_pages()
                 time.sleep(_POLL_S)
         except KeyboardInterrupt:
             pass
@@ -167,10 +191,10 @@ class Replay:
         return read_hours_closed(self._stack.client)
 
 
-def _announcement(stack: Stack, run: RunInfo) -> list[str]:
+def _announcement(stack: Stack, run: RunInfo, pages: PageProcess | None) -> list[str]:
     settings = stack.settings
     span = f"{clock_label(run.start_ts)} to {clock_label(run.end_ts)}"
-    kafka, redis = _addresses(stack).values()
+    kafka, redis = stack.kafka.bootstrap, str(stack.redis_address)
     if settings.kafka is None:
         kafka += " (embedded)"
     if settings.redis is None:
@@ -184,9 +208,14 @@ def _announcement(stack: Stack, run: RunInfo) -> list[str]:
     wanted = settings.redis_port or DEFAULT_PORT
     if settings.redis is None and urlsplit(stack.redis_address.url).port not in {None, wanted}:
         lines.append(f"           port {wanted} is taken: this is the next free one")
+    if pages is not None:
+        lines.append(f"pages      {pages.url}")
+        if is_next_port(settings, pages):
+            lines.append(f"           port {WEB_PORT} is taken: this is the next free one")
     return lines
 
 
-def _addresses(stack: Stack) -> dict[str, str]:
+def _addresses(stack: Stack, pages: PageProcess | None) -> dict[str, str]:
     """Return where each server is."""
-    return {"Kafka": stack.kafka.bootstrap, "Redis": str(stack.redis_address)}
+    addresses = {"Kafka": stack.kafka.bootstrap, "Redis": str(stack.redis_address)}
+    return addresses if pages is None else addresses | {"pages": pages.url}

@@ -11,6 +11,7 @@ from rushhour.simulator.commands.interrupts import deferred
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.trip_file import describe, find_trips
 from rushhour.simulator.stack.on_hour import check_on_hour
+from rushhour.simulator.stack.page_server import open_page_server
 from rushhour.simulator.stack.resume import check_same
 from rushhour.simulator.stack.stack import open_stack
 from rushhour.simulator.stack.state_dir import hold_state_dir
@@ -48,6 +49,7 @@ def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profi
     existing = None if restart else _run_on_given_redis(settings)
     file = find_trips(settings, output, existing)
     with (
+        open_page_server(settings) as pages,
         deferred() as interrupts,
         open_stack(settings, settings.state_dir, preload=True, profile=profile) as stack,
         redis_failures(stack.redis_address),
@@ -57,7 +59,7 @@ def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profi
         run = describe(settings, output, file)
         if existing is not None:
             check_same(existing, run, "rushhour up")
-        replay = Replay(stack, run, output, interrupts)
+        replay = Replay(stack, run, output, interrupts, pages)
         replay.begin()
         times = replay.watch()
         hours_closed = replay.hours_closed()

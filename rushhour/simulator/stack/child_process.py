@@ -78,6 +78,8 @@ class ChildProcess:
         Variables to add to the environment of this process.
     waits
         It waits for `begin`, which sends its settings to its standard input.
+    pass_fds
+        File descriptors that it inherits.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class ChildProcess:
         env: Mapping[str, str] | None = None,
         *,
         waits: bool = False,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -109,6 +112,7 @@ class ChildProcess:
                     stderr=subprocess.STDOUT,
                     env=os.environ | (env or {}),
                     start_new_session=True,
+                    pass_fds=pass_fds,
                     preexec_fn=_die_with_parent if _LINUX else None,  # noqa: PLW1509
                 )
         except OSError as error:

@@ -170,3 +170,11 @@ def redis(
         send(settings, output, command)
     else:
         serve(settings, output)
+
+
+@with_settings(*STORED_RUN, "kafka", "topic_prefix", "web_host", "web_port")
+def web(settings: Settings, output: Output) -> None:
+    """Serve the pages of a run until Ctrl-C; `rushhour up` does so by itself."""
+    from rushhour.simulator.commands.web import web as serve_pages
+
+    serve_pages(settings, output)

@@ -81,7 +81,10 @@ def _flag(name: str, *, with_environment: bool) -> inspect.Parameter:
     notes = f"  [{declared.env}{default}]" if with_environment else ""
     kind = _plain(Settings.model_fields[name].annotation)
     if kind is bool:
-        switch = typer.Option(declared.flag, help=declared.description + notes)
+        # What is on by default needs a flag to turn it off.
+        both = f"{declared.flag}/--no-{declared.flag.removeprefix('--')}"
+        is_on = Settings.model_fields[name].default is True
+        switch = typer.Option(both if is_on else declared.flag, help=declared.description + notes)
         return _keyword(name, Annotated[bool | None, switch], default=None)
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     option = typer.Option(

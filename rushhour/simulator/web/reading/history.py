@@ -1,0 +1,77 @@
+"""The past: one zone hour by hour, and the whole city hour by hour."""
+
+from typing import Any, Literal, cast, get_args
+
+import redis
+
+from rushhour.core import keys
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, hour_label
+from rushhour.core.run import RunInfo
+from rushhour.simulator.web.reading.figures import execute, number
+from rushhour.storage.clock import hour_of_entry, last_hour_closed
+
+Window = Literal["24h", "7d", "all"]
+WINDOWS: tuple[str, ...] = get_args(Window)
+_HOURS_OF = {"24h": HOURS_PER_DAY, "7d": HOURS_PER_WEEK}
+
+_ZONE_TABLES = {
+    "rides": keys.rides,
+    "predicted": keys.predictions,
+    "lower": keys.lower,
+    "upper": keys.upper,
+    "error": keys.errors,
+}
+_CITY_FIELDS = {
+    "rides": "rides",
+    "predicted": "prediction",
+    "error": "error",
+    "mae": "mae",
+    "coverage": "coverage",
+}
+
+
+def read_zone(client: redis.Redis, run: RunInfo, zone: int, hours: int) -> dict[str, Any]:
+    """Return the last hours of a zone, the forecast for the next one, and its alerts.
+
+    The columns have one value per hour; the last is the next hour, whose rides are not known.
+    """
+    closed = last_hour_closed(client)
+    end = run.start_ts if closed is None else closed + HOUR_MS  # the hour that is predicted
+    times = range(max(run.start_ts, end - hours * HOUR_MS), end + 1, HOUR_MS)
+    pipe = client.pipeline(transaction=False)
+    for key in _ZONE_TABLES.values():
+        for ts in times:
+            pipe.hget(key(hour_label(ts)), str(zone))
+    pipe.xrange(keys.ALERTS, f"{times[0]}-0", "+")
+    *found, entries = execute(pipe)
+    figures = iter(map(number, found))
+    columns = {name: [next(figures) for _ in times] for name in _ZONE_TABLES}
+    return {"zone": zone, "pickup_ts": list(times), **columns} | {
+        "alerts": [
+            alert for alert in (alert_of(*entry) for entry in entries) if alert["zone"] == zone
+        ]
+    }
+
+
+def read_city(client: redis.Redis, window: str) -> dict[str, Any]:
+    """Return the closed hours of the city, one value per hour: the last 24 h, 7 days, or all."""
+    count = _HOURS_OF.get(window)
+    entries = cast(list[Any], client.xrevrange(keys.CITY_HOURLY, count=count))[::-1]
+    return {
+        "window": window,
+        "pickup_ts": [hour_of_entry(entry_id) for entry_id, _ in entries],
+    } | {
+        name: [number(fields.get(field)) for _, fields in entries]
+        for name, field in _CITY_FIELDS.items()
+    }
+
+
+def alert_of(entry_id: str, fields: dict[str, str]) -> dict[str, Any]:
+    """Return an entry of the stream `alerts` as an object."""
+    return {
+        "id": entry_id,
+        "pickup_ts": hour_of_entry(entry_id),
+        "zone": number(fields.get("zone")),
+        "direction": fields.get("direction", ""),
+        "relative_change": number(fields.get("relative_change")),
+    }

@@ -1,0 +1,59 @@
+"""The facts of a run that a page shows around its figures: `GET /api/run`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from rushhour.core import models
+from rushhour.core.hours import HOUR_MS
+from rushhour.core.labels import source_label, what_if
+from rushhour.core.run import RunInfo
+from rushhour.core.zones import ZONE_COUNT
+from rushhour.storage.clock import load_status
+from rushhour.storage.runs import load_run
+from rushhour.storage.submissions import submitted_models
+
+_BASELINES = frozenset({models.LAST_HOUR, models.SAME_HOUR_YESTERDAY, models.SAME_HOUR_LAST_WEEK})
+
+
+def read_run_facts(client: redis.Redis) -> dict[str, Any]:
+    """Return the facts of the run that Redis holds, and the state of its clock.
+
+    Raises
+    ------
+    RedisFailure
+        If Redis holds no run.
+    """
+    run = load_run(client)
+    status = load_status(client)
+    return run_facts(run, submitted_models(client)) | {
+        "state": "starting" if status is None else status.state
+    }
+
+
+def run_facts(run: RunInfo, submitted: Sequence[str]) -> dict[str, Any]:
+    """Return the facts of a run; `submitted` are the models of users.
+
+    `first_ts` and `last_ts` are the starts of its first and last hour, epoch ms.
+    """
+    return {
+        "run_id": run.run_id,
+        "label": source_label(run),
+        "dataset": run.dataset,
+        "month": run.month,
+        "source": run.source,
+        "synthetic": run.synthetic,
+        "what_if": what_if(run),
+        "first_ts": run.start_ts,
+        "last_ts": run.end_ts - HOUR_MS,
+        "hours": run.hours,
+        "zone_count": ZONE_COUNT,
+        "version": run.version,
+        "models": {
+            "served": run.models[0] if run.models else None,
+            "challengers": [name for name in run.models[1:] if name not in _BASELINES],
+            "baselines": [name for name in run.models[1:] if name in _BASELINES],
+            "submitted": list(submitted),
+        },
+    }

@@ -1,0 +1,4 @@
+// @ts-check
+import { openFeed } from "./feed.js";
+
+openFeed({});
