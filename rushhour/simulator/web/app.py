@@ -15,6 +15,9 @@ from starlette.routing import Route
 from rushhour.core.entry_ids import is_entry_id
 from rushhour.core.errors import RushhourError
 from rushhour.core.hours import HOUR_MS
+from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.settings import Settings
+from rushhour.core.topics import TOPICS
 from rushhour.core.zones import ZONE_IDS
 from rushhour.simulator.web.assets import Asset, Assets
 from rushhour.simulator.web.guard import Guard, GuardedApp, Refused
@@ -27,6 +30,7 @@ from rushhour.simulator.web.reading.hours import read_past_hour
 from rushhour.simulator.web.reading.run_facts import read_run_facts
 from rushhour.simulator.web.remote import MAX_BYTES, send_from_page
 from rushhour.simulator.web.source import RunSource
+from rushhour.simulator.web.topics import Topics
 from rushhour.storage.clock import hour_of_entry
 from rushhour.storage.runs import load_run
 
@@ -44,7 +48,7 @@ class NotFound(Exception):
 def create_app(source: RunSource, feed: Feed, guard: Guard) -> Starlette:
     """Return the application for the run of a source."""
     assets = Assets()
-    pages = [_page(page.path, render(page)) for page in PAGES]
+    pages = [_page(page.path, render(page, guard.access)) for page in PAGES]
     reads: dict[str, Read] = {
         "/api/hours/{pickup_ts:int}": _hour,
         "/api/zones/{zone:int}": _zone,
@@ -58,6 +62,7 @@ def create_app(source: RunSource, feed: Feed, guard: Guard) -> Starlette:
             Route("/api/run", _run(source, guard)),
             Route("/api/commands", _commands(source, guard), methods=["POST"]),
             *(Route(path, _reading(source, read)) for path, read in reads.items()),
+            *_topics(source),
         ],
         middleware=[
             Middleware(GuardedApp, guard=guard),
@@ -133,6 +138,35 @@ def _city(client: redis.Redis, request: Request) -> Any:
         raise NotFound(f"window: use {', '.join(WINDOWS)}")
     load_run(client)
     return read_city(client, window)
+
+
+def _topics(source: RunSource) -> list[Route]:
+    """Answer with the topics, and with the last messages of one."""
+    topics = Topics()
+
+    def overview(client: redis.Redis, _: Request) -> Any:
+        return topics.overview(_kafka(source), client)
+
+    def messages(_: redis.Redis, request: Request) -> Any:
+        topic = request.path_params["topic"]
+        if topic not in TOPICS:
+            raise NotFound(f"topics are {', '.join(TOPICS)}")
+        return topics.messages(_kafka(source), topic)
+
+    return [
+        Route("/api/topics", _reading(source, overview)),
+        Route("/api/topics/{topic}", _reading(source, messages)),
+    ]
+
+
+def _kafka(source: RunSource) -> KafkaCluster:
+    cluster = source.kafka()
+    if cluster is None:
+        raise NotFound(
+            "the Kafka of this run is not up any more, or not known here: give its address as "
+            f"{Settings.env_name('kafka')}"
+        )
+    return cluster
 
 
 def _events(feed: Feed) -> Callable[[Request], Any]:

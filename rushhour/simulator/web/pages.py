@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from html import escape
 
 from rushhour.simulator.web.assets import STATIC, Asset
+from rushhour.simulator.web.guard import Access
 
 _HTML = "text/html; charset=utf-8"
 
@@ -39,11 +40,15 @@ PAGES = (
 _SHARED = ("shell.js", "remote.js", "feed.js", "format.js")
 
 
-def render(page: Page) -> Asset:
-    """Return a page as the server sends it: the same for every run."""
+def render(page: Page, access: Access) -> Asset:
+    """Return a page as the server sends it: the same for every run.
+
+    `access` is what a command needs.
+    """
     shell = (STATIC / "shell.html").read_text("utf-8")
     parts = {
         "title": escape(page.title),
+        "access": access,
         "navigation": "\n".join(_link(each, page) for each in PAGES),
         "name": page.name,
         "modules": "\n".join(

@@ -3,7 +3,7 @@
 
 import { openFeed } from "./feed.js";
 import { HOUR_MS, UNKNOWN, longTime, number } from "./format.js";
-import { mountRemote } from "./remote.js";
+import { startRemote } from "./remote.js";
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -51,7 +51,7 @@ function notice(text) {
   target.hidden = !text;
 }
 
-mountRemote(element("remote"));
+startRemote();
 
 openFeed({
   onRun(facts) {
