@@ -217,7 +217,9 @@ class Settings(BaseSettings):
         "addresses need none",
     )
     web_token: Annotated[str, ENVIRONMENT_ONLY, SECRET] = Field(
-        "", description="token that commands from the pages must carry; else none on loopback"
+        "",
+        repr=False,
+        description="token that commands from the pages must carry; else none on loopback",
     )
     profile_dir: Annotated[Path | None, ENVIRONMENT_ONLY] = Field(
         None,

@@ -14,9 +14,10 @@ from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 COMMANDS = (
     "up", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop", "submit",
     "ack", "skip", "status", "now", "models", "zone", "compare", "alerts", "dead-letters",
-    "verify", "doctor", "redis", "backtest", "download", "config",
+    "verify", "doctor", "redis", "web", "backtest", "download", "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}
+HEAVY |= {"starlette", "uvicorn"}
 
 
 def help_of(*args: str) -> str:

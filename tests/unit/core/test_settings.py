@@ -65,6 +65,11 @@ def test_the_defaults_replay_october_2024() -> None:
         ("recovery_dir", "RUSHHOUR_RECOVERY_DIR", Path("/a"), Path("/b")),
         ("metrics_host", "RUSHHOUR_METRICS_HOST", "0.0.0.0", "::1"),
         ("metrics_port", "RUSHHOUR_METRICS_PORT", 9100, 9101),
+        ("web", "RUSHHOUR_WEB", False, True),
+        ("web_host", "RUSHHOUR_WEB_HOST", "0.0.0.0", "::1"),
+        ("web_port", "RUSHHOUR_WEB_PORT", 8000, 8001),
+        ("web_names", "RUSHHOUR_WEB_NAMES", "demo.lan", "a.lan,b.lan"),
+        ("web_token", "RUSHHOUR_WEB_TOKEN", "one", "two"),
         ("profile_dir", "RUSHHOUR_PROFILE_DIR", Path("/a"), Path("/b")),
         ("stay_alive", "RUSHHOUR_STAY_ALIVE", True, False),
         ("log_format", "RUSHHOUR_LOG_FORMAT", "json", "text"),
@@ -117,7 +122,7 @@ def test_each_setting_has_a_description_and_a_flag_or_none() -> None:
     without_flag = {each.name for each in declared if each.flag is None}
     assert without_flag == {
         *("kafka_conf", "process", "addresses", "recovery_dir", "profile_dir", "stay_alive"),
-        "can_start_over",
+        *("can_start_over", "web_names", "web_token"),
     }
 
 
@@ -153,6 +158,21 @@ def test_origins_name_the_source_of_each_value(monkeypatch: pytest.MonkeyPatch) 
     assert found["workers"] == ("workers", "RUSHHOUR_WORKERS", "1", "default")
     assert found["dataset"] == ("dataset", "RUSHHOUR_DATASET", "yellow", "default")
     assert found["data"].value == ""
+
+
+def test_the_token_of_the_pages_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {origin.name: origin.value for origin in Settings.load().origins({})}
+    assert shown["web_token"] == ""
+    monkeypatch.setenv("RUSHHOUR_WEB_TOKEN", "geheim")
+    shown = {origin.name: origin.value for origin in Settings.load().origins({})}
+    assert shown["web_token"] == "***"
+    assert "geheim" not in repr(Settings.load())
+
+
+def test_host_names_of_the_pages_are_separated_by_commas() -> None:
+    settings = Settings.load(web_names=" Demo.lan, other.lan ,")
+    assert settings.web_host_names == ("demo.lan", "other.lan")
+    assert Settings.load().web_host_names == ()
 
 
 @pytest.mark.parametrize("name", ["FROM_HOUR", "UNTIL_HOUR"])

@@ -23,7 +23,9 @@ HEAVY = {
     "redis",
     "rich",
     "river",
+    "starlette",
     "typer",
+    "uvicorn",
 }
 
 
