@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.fixtures")
 
 pytest_plugins = [
     "tests.fixtures.brokers",
+    "tests.fixtures.chromium",
     "tests.fixtures.closed_run",
     "tests.fixtures.command",
     "tests.fixtures.consumers",
@@ -29,6 +30,7 @@ pytest_plugins = [
     "tests.fixtures.skips",
     "tests.fixtures.tls",
     "tests.fixtures.trips",
+    "tests.fixtures.web",
     "tests.fixtures.workers",
 ]
 
