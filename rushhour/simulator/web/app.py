@@ -19,7 +19,8 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TOPICS
 from rushhour.core.zones import ZONE_IDS
-from rushhour.simulator.web.assets import Asset, Assets
+from rushhour.simulator.web.assets import JSON, Asset, Assets
+from rushhour.simulator.web.atlas import atlas
 from rushhour.simulator.web.guard import Guard, GuardedApp, Refused
 from rushhour.simulator.web.live.feed import Feed, TooManyPages
 from rushhour.simulator.web.live.mailbox import Mailbox
@@ -34,7 +35,6 @@ from rushhour.simulator.web.topics import Topics
 from rushhour.storage.clock import hour_of_entry
 from rushhour.storage.runs import load_run
 
-_JSON = "application/json"
 _MAX_HOURS = 31 * 24
 _ZONE_HOURS = 168
 
@@ -58,6 +58,7 @@ def create_app(source: RunSource, feed: Feed, guard: Guard) -> Starlette:
         routes=[
             *pages,
             Route("/static/{name}", assets.respond),
+            Route("/zones.json", atlas().response),
             Route("/events", _events(feed)),
             Route("/api/run", _run(source, guard)),
             Route("/api/commands", _commands(source, guard), methods=["POST"]),
@@ -217,4 +218,4 @@ def _commands(source: RunSource, guard: Guard) -> Callable[[Request], Any]:
 
 def _json(document: Any, status: int = 200) -> Response:
     headers = {"Cache-Control": "no-store"}
-    return Response(encode(document), status, headers=headers, media_type=_JSON)
+    return Response(encode(document), status, headers=headers, media_type=JSON)

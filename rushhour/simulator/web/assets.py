@@ -12,11 +12,13 @@ from starlette.responses import Response
 
 STATIC = Path(__file__).parent / "static"
 
+JSON = "application/json"
+
 _KINDS = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
-    ".json": "application/json",
+    ".json": JSON,
     ".html": "text/html; charset=utf-8",
 }
 # The browser asks each time whether a file has changed, and mostly gets a few bytes.

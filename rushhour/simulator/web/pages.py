@@ -32,8 +32,21 @@ class Page:
     modules: tuple[str, ...] = ()
 
 
+_DEMAND_MODULES = (
+    "busiest.js",
+    "city_figures.js",
+    "legend.js",
+    "map.js",
+    "scales.js",
+    "time_slider.js",
+    "zone_figures.js",
+    "zone_panel.js",
+    "zone_search.js",
+    "zone_tip.js",
+    "zoom.js",
+)
 PAGES = (
-    Page("/", "Demand", "demand", ("map.js", "zone_panel.js")),
+    Page("/", "Demand", "demand", _DEMAND_MODULES),
     Page("/monitoring", "Monitoring", "monitoring", ("charts.js",)),
     Page("/topics", "Topics", "topics"),
 )

@@ -88,10 +88,10 @@ let runId = "";
 let lastId = "";
 let heardAt = 0;
 
-/** @type {[string, keyof Listener][]} */
+/** The run comes first: a listener starts over with it. @type {[string, keyof Listener][]} */
 const EVENTS = [
-  ["clock", "onClock"], ["hour", "onHour"], ["alert", "onAlert"],
-  ["gate", "onGate"], ["run", "onRun"], ["absent", "onAbsent"],
+  ["run", "onRun"], ["clock", "onClock"], ["hour", "onHour"], ["alert", "onAlert"],
+  ["gate", "onGate"], ["absent", "onAbsent"],
 ];
 
 /**

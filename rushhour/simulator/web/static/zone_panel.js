@@ -1,0 +1,151 @@
+// @ts-check
+/** The panel of one zone: its figures, seven days of rides, prediction and errors, its alerts. */
+
+import { hourSpan, percent } from "./format.js";
+import { figuresOf, placeOf } from "./zone_figures.js";
+
+/** @typedef {import("./map.js").Zone} Zone */
+/** @typedef {import("./feed.js").Hour} Hour */
+
+/** @typedef {import("./feed.js").Alert} Alert */
+
+/**
+ * @typedef {object} History
+ * @property {number[]} pickup_ts
+ * @property {(number | null)[]} rides
+ * @property {(number | null)[]} predicted
+ * @property {(number | null)[]} lower
+ * @property {(number | null)[]} upper
+ * @property {(number | null)[]} error
+ * @property {Alert[]} alerts
+ */
+
+const HOURS = 168;
+/** At full speed hours close faster than a chart of seven days is worth drawing. */
+const REFRESH_MS = 1000;
+
+/**
+ * @param {HTMLElement} root  holds elements of the classes that are asked for below
+ * @param {() => void} onClose
+ */
+export function createZonePanel(root, onClose) {
+  /** @param {string} selector @returns {HTMLElement} */
+  const part = (selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
+  /** @type {Zone | null} */
+  let zone = null;
+  /** @type {Element | null} */
+  let opener = null;
+  /** @type {{update: (data: object) => void, destroy: () => void}[]} */
+  let charts = [];
+  let timer = 0;
+  let stale = false;
+
+  async function load() {
+    if (!zone) return;
+    const asked = zone;
+    const response = await fetch(`/api/zones/${asked.id}?hours=${HOURS}`).catch(() => null);
+    if (zone !== asked || !response?.ok) return;
+    // The library of the charts is larger than the page: it is loaded when a zone is first opened.
+    const [history, charts] = await Promise.all([response.json(), import("./charts.js")]);
+    if (zone === asked) draw(/** @type {History} */ (history), charts.timeSeries);
+  }
+
+  /** Load now, or once the last load is REFRESH_MS ago. */
+  function refresh() {
+    stale = true;
+    if (timer) return;
+    stale = false;
+    timer = window.setTimeout(() => {
+      timer = 0;
+      if (stale) refresh();
+    }, REFRESH_MS);
+    load();
+  }
+
+  /** @param {History} history @param {typeof import("./charts.js").timeSeries} timeSeries */
+  function draw(history, timeSeries) {
+    const data = [ridesOf(history), errorsOf(history)];
+    if (charts.length === 0) {
+      charts = [timeSeries(part(".rides-chart"), data[0]), timeSeries(part(".error-chart"), data[1])];
+    } else charts.forEach((chart, index) => chart.update(data[index]));
+    drawAlerts(history.alerts);
+  }
+
+  /** @param {Alert[]} alerts */
+  function drawAlerts(alerts) {
+    const items = alerts.map((alert) => {
+      const item = document.createElement("li");
+      const time = document.createElement("time");
+      time.textContent = hourSpan(alert.pickup_ts);
+      item.append(time, ` ${textOf(alert)}`);
+      return item;
+    });
+    part(".alerts").replaceChildren(...items.reverse());
+    part(".no-alerts").hidden = items.length > 0;
+  }
+
+  function close() {
+    if (!zone) return;
+    zone = null;
+    root.hidden = true;
+    charts.forEach((chart) => chart.destroy());
+    charts = [];
+    if (opener instanceof HTMLElement || opener instanceof SVGElement) opener.focus();
+    onClose();
+  }
+
+  part(".close").addEventListener("click", close);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented) close();
+  });
+
+  return {
+    close,
+    /** @param {Zone} picked @param {Hour | null} hour */
+    open(picked, hour) {
+      if (!zone) opener = document.activeElement;
+      zone = picked;
+      root.hidden = false;
+      part("h2").textContent = picked.name;
+      part(".place").textContent = placeOf(picked);
+      part(".close").focus();
+      this.show(hour);
+    },
+    /** The figures of an hour, and the history up to now. @param {Hour | null} hour */
+    show(hour) {
+      if (!zone) return;
+      part(".hour").textContent = hourSpan(hour?.pickup_ts);
+      part("dl").replaceChildren(...figuresOf(zone, hour));
+      refresh();
+    },
+  };
+}
+
+/** @param {History} history */
+function ridesOf({ pickup_ts, rides, predicted, lower, upper }) {
+  return {
+    title: "Rides and prediction, seven days",
+    unit: "rides per hour",
+    x: pickup_ts,
+    series: [
+      { name: "Rides", color: "var(--rides)", values: rides },
+      { name: "Prediction", color: "var(--prediction)", values: predicted },
+    ],
+    band: { lower, upper },
+  };
+}
+
+/** @param {History} history */
+function errorsOf({ pickup_ts, error }) {
+  return {
+    title: "Error, seven days",
+    unit: "predicted minus actual rides",
+    x: pickup_ts,
+    series: [{ name: "Error", color: "var(--accent)", values: error }],
+  };
+}
+
+/** @param {Alert} alert */
+function textOf({ direction, relative_change }) {
+  return `rides of six hours ${percent(Math.abs(relative_change), 0)} ${direction} their predictions`;
+}
