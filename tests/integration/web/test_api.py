@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -85,7 +85,7 @@ def test_an_hour_of_all_zones(pages: ServedPages) -> None:
 def test_errors_of_a_past_hour_are_those_that_the_board_had(
     pages: ServedPages, closed_run: redis.Redis
 ) -> None:
-    board = dict(closed_run.zrange(keys.BOARD_MAE, 0, -1, withscores=True))
+    board = dict(cast(Any, closed_run.zrange(keys.BOARD_MAE, 0, -1, withscores=True)))
     mae = get(pages, f"/api/hours/{LAST}")["zones"]["mae_24h"]
     assert mae == pytest.approx([board[str(zone)] for zone in range(1, 266)], abs=1e-4)
 

@@ -1,10 +1,11 @@
 """The pages in a real browser: live, in the past, over restarts, and with hostile content."""
 
 import re
+from typing import Any, cast
 
 import pytest
 import redis
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
@@ -153,8 +154,8 @@ def test_text_of_the_run_is_never_markup(
     )
     for path in PATHS:
         opened = visit(pages.url, path)
-        dialogs: list[str] = []
-        opened.page.on("dialog", lambda dialog, seen=dialogs: seen.append(dialog.message))
+        dialogs: list[Dialog] = []
+        opened.page.on("dialog", dialogs.append)
         expect(opened.page.locator("#run-label")).to_contain_text(MARKUP)
         opened.page.wait_for_timeout(500)
         assert dialogs == []
@@ -165,7 +166,7 @@ def test_text_of_the_run_is_never_markup(
 
 
 def commands(client: redis.Redis) -> list[dict[str, str]]:
-    return [fields for _, fields in client.xrange(keys.COMMANDS)]  # type: ignore[union-attr]
+    return [fields for _, fields in cast(Any, client.xrange(keys.COMMANDS))]
 
 
 def test_each_control_sends_its_command(
