@@ -1,5 +1,6 @@
 """The application: its routes, and what each of them answers."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ from rushhour.storage.runs import load_run
 
 _MAX_HOURS = 31 * 24
 _ZONE_HOURS = 168
+_WHOLE_NUMBER = re.compile("[0-9]{1,15}")
 
 Read = Callable[[redis.Redis, Request], Any]
 
@@ -128,9 +130,15 @@ def _zone(client: redis.Redis, request: Request) -> Any:
     zone: int = request.path_params["zone"]
     if zone not in ZONE_IDS:
         raise NotFound(f"zone {zone}: ids go from {ZONE_IDS[0]} to {ZONE_IDS[-1]}")
-    wanted = request.query_params.get("hours", "")
-    hours = min(int(wanted), _MAX_HOURS) if wanted.isdecimal() else _ZONE_HOURS
-    return read_zone(client, load_run(client), zone, max(1, hours))
+    hours = _whole_number(request, "hours")
+    hours = _ZONE_HOURS if hours is None else min(max(1, hours), _MAX_HOURS)
+    return read_zone(client, load_run(client), zone, hours, _whole_number(request, "until"))
+
+
+def _whole_number(request: Request, name: str) -> int | None:
+    """Return a parameter of a request; None if it is missing or no whole number."""
+    text = request.query_params.get(name, "")
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
 
 
 def _city(client: redis.Redis, request: Request) -> Any:

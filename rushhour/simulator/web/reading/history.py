@@ -30,19 +30,25 @@ _CITY_FIELDS = {
 }
 
 
-def read_zone(client: redis.Redis, run: RunInfo, zone: int, hours: int) -> dict[str, Any]:
-    """Return the last hours of a zone, the forecast for the next one, and its alerts.
+def read_zone(
+    client: redis.Redis, run: RunInfo, zone: int, hours: int, until_ts: int | None = None
+) -> dict[str, Any]:
+    """Return hours of a zone, the forecast for the one after them, and its alerts in them.
+
+    The last of the hours is that of `until_ts` (epoch ms), or the last closed one.
 
     The columns have one value per hour; the last is the next hour, whose rides are not known.
     """
     closed = last_hour_closed(client)
+    if closed is not None and until_ts is not None:
+        closed = max(run.start_ts, min(closed, until_ts - until_ts % HOUR_MS))
     end = run.start_ts if closed is None else closed + HOUR_MS  # the hour that is predicted
     times = range(max(run.start_ts, end - hours * HOUR_MS), end + 1, HOUR_MS)
     pipe = client.pipeline(transaction=False)
     for key in _ZONE_TABLES.values():
         for ts in times:
             pipe.hget(key(hour_label(ts)), str(zone))
-    pipe.xrange(keys.ALERTS, f"{times[0]}-0", "+")
+    pipe.xrange(keys.ALERTS, f"{times[0]}-0", f"({end}-0")
     *found, entries = execute(pipe)
     figures = iter(map(number, found))
     columns = {name: [next(figures) for _ in times] for name in _ZONE_TABLES}

@@ -77,7 +77,7 @@ const slider = createTimeSlider(
 /** @param {Zone} zone */
 function openZone(zone) {
   map.select(zone.id);
-  panel.open(zone, shown);
+  panel.open(zone, shown, wanted);
 }
 
 /** Load the hour that the slider asks for: one request at a time, the latest wish wins. */
@@ -99,7 +99,7 @@ function show(hour) {
   paint();
   city.show(hour);
   busiest.show(hour);
-  panel.show(hour);
+  panel.show(hour, wanted);
   if (pointed) tip.write(pointed, hour);
 }
 

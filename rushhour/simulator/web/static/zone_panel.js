@@ -37,29 +37,39 @@ export function createZonePanel(root, onClose) {
   let opener = null;
   /** @type {{update: (data: object) => void, destroy: () => void}[]} */
   let charts = [];
-  let timer = 0;
+  /** The last hour to show; null: the newest. @type {number | null} */
+  let until = null;
+  let busy = false;
   let stale = false;
+  let hurry = () => {};
 
   async function load() {
     if (!zone) return;
-    const asked = zone;
-    const response = await fetch(`/api/zones/${asked.id}?hours=${HOURS}`).catch(() => null);
-    if (zone !== asked || !response?.ok) return;
+    const [asked, askedUntil] = [zone, until];
+    const query = new URLSearchParams({ hours: String(HOURS) });
+    if (until !== null) query.set("until", String(until));
+    const response = await fetch(`/api/zones/${asked.id}?${query}`).catch(() => null);
+    if (!response?.ok) return;
     // The library of the charts is larger than the page: it is loaded when a zone is first opened.
     const [history, charts] = await Promise.all([response.json(), import("./charts.js")]);
-    if (zone === asked) draw(/** @type {History} */ (history), charts.timeSeries);
+    if (zone !== asked || until !== askedUntil) return;
+    draw(/** @type {History} */ (history), charts.timeSeries);
   }
 
-  /** Load now, or once the last load is REFRESH_MS ago. */
-  function refresh() {
+  /** Load now, or when the last load is over and was REFRESH_MS ago. */
+  async function refresh() {
     stale = true;
-    if (timer) return;
-    stale = false;
-    timer = window.setTimeout(() => {
-      timer = 0;
-      if (stale) refresh();
-    }, REFRESH_MS);
-    load();
+    if (busy) return;
+    busy = true;
+    while (stale && zone) {
+      stale = false;
+      await load();
+      await new Promise((resolve) => {
+        hurry = () => resolve(null);
+        setTimeout(hurry, REFRESH_MS);
+      });
+    }
+    busy = false;
   }
 
   /** @param {History} history @param {typeof import("./charts.js").timeSeries} timeSeries */
@@ -101,19 +111,25 @@ export function createZonePanel(root, onClose) {
 
   return {
     close,
-    /** @param {Zone} picked @param {Hour | null} hour */
-    open(picked, hour) {
+    /** @param {Zone} picked @param {Hour | null} hour @param {number | null} lastHour */
+    open(picked, hour, lastHour) {
       if (!zone) opener = document.activeElement;
       zone = picked;
       root.hidden = false;
       part("h2").textContent = picked.name;
       part(".place").textContent = placeOf(picked);
       part(".close").focus();
-      this.show(hour);
+      this.show(hour, lastHour);
+      hurry();
     },
-    /** The figures of an hour, and the history up to now. @param {Hour | null} hour */
-    show(hour) {
+    /**
+     * The figures of an hour, and the history that ends with `lastHour`; null: with the newest hour.
+     * @param {Hour | null} hour
+     * @param {number | null} lastHour
+     */
+    show(hour, lastHour) {
       if (!zone) return;
+      until = lastHour;
       part(".hour").textContent = hourSpan(hour?.pickup_ts);
       part("dl").replaceChildren(...figuresOf(zone, hour));
       refresh();
