@@ -50,10 +50,12 @@ export function createZonePanel(root, onClose) {
     if (until !== null) query.set("until", String(until));
     const response = await fetch(`/api/zones/${asked.id}?${query}`).catch(() => null);
     if (!response?.ok) return;
-    // The library of the charts is larger than the page: it is loaded when a zone is first opened.
-    const [history, charts] = await Promise.all([response.json(), import("./charts.js")]);
+    const history = /** @type {History} */ (await response.json());
     if (zone !== asked || until !== askedUntil) return;
-    draw(/** @type {History} */ (history), charts.timeSeries);
+    drawAlerts(history.alerts);
+    // The library of the charts is larger than the page: it is loaded when a zone is first opened.
+    const { timeSeries } = await import("./charts.js");
+    if (zone === asked && until === askedUntil) drawCharts(history, timeSeries);
   }
 
   /** Load now, or when the last load is over and was REFRESH_MS ago. */
@@ -73,12 +75,11 @@ export function createZonePanel(root, onClose) {
   }
 
   /** @param {History} history @param {typeof import("./charts.js").timeSeries} timeSeries */
-  function draw(history, timeSeries) {
+  function drawCharts(history, timeSeries) {
     const data = [ridesOf(history), errorsOf(history)];
     if (charts.length === 0) {
       charts = [timeSeries(part(".rides-chart"), data[0]), timeSeries(part(".error-chart"), data[1])];
     } else charts.forEach((chart, index) => chart.update(data[index]));
-    drawAlerts(history.alerts);
   }
 
   /** @param {Alert[]} alerts */
