@@ -155,6 +155,8 @@ class Replay:
     def report(self, times: Times) -> None:
         """Print the report of a run that has ended."""
         costs = self._stack.costs()
+        if self._pages is not None:
+            costs |= self._pages.costs()
         view = RunView.read(self._stack.client)
         self._hours.update()
         evaluation = evaluate(self._hours.arrays())

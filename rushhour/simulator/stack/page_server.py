@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rushhour.core.errors import StackError, UsageError
 from rushhour.core.settings import WEB_PORT, Settings
-from rushhour.simulator.stack.child_process import ChildProcess, python_command
+from rushhour.simulator.stack.child_process import ChildProcess, Cost, python_command
 
 _MODULE = "rushhour.simulator.web"  # a name: it lies above this package
 _NAME = "web"
@@ -64,6 +64,10 @@ class PageProcess:
         except StackError as error:
             return f"{how}: the run goes on without them: {error}"
         return f"{how}, and are started again"
+
+    def costs(self) -> dict[str, Cost | None]:
+        """Return the resources that the server has used since it was last started."""
+        return {} if self._process is None else {_NAME: self._process.cost_so_far()}
 
     def stop(self) -> None:
         """End the server."""

@@ -83,8 +83,9 @@ class Feed:
             except (RedisFailure, redis.RedisError) as error:
                 self._say_absent(error)
                 time.sleep(_RETRY_S)
-            except Exception:  # the pages of a run must outlive whatever Redis holds
+            except Exception as error:  # the pages must outlive whatever Redis holds
                 _log.exception("the feed failed, and begins again")
+                self._say_absent(error)
                 time.sleep(_RETRY_S)
 
     def _follow(self) -> None:
