@@ -243,7 +243,16 @@ class JoinFinding(Document, frozen=True, kw_only=True):
     actual: Annotated[dict[str, str] | None, Meta(description="a row of the actuals")]
 
 
+class TableFile(Document, frozen=True, kw_only=True):
+    """A Parquet file of an export."""
+
+    name: Annotated[str, Meta(description="name of the file in the directory")]
+    rows: Annotated[int, Meta(description="rows of its table")]
+    bytes: Annotated[int, Meta(description="size of the file")]
+
+
 OBJECTS: tuple[type[Document], ...] = (
     Run, Location, Hour, Gate, HourCommand, Counts, RollingScore, WorstZone, ZoneError, Scores,
     Score, Band, Process, Part, Wait, JoinFinding,
+    TableFile,
 )  # fmt: skip

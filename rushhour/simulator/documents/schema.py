@@ -27,6 +27,7 @@ from rushhour.simulator.documents.objects import (
     Run,
     Scores,
     Skill,
+    TableFile,
     Upper,
     WorstZone,
     ZoneError,
@@ -162,6 +163,16 @@ class Diagnosis(Document, frozen=True, kw_only=True):
     mended_file: Annotated[
         str | None, Meta(description="what `--fix` has written; null if nothing")
     ]
+
+
+class Export(Document, frozen=True, kw_only=True):
+    """`rushhour export --json`: one object."""
+
+    run: Run
+    last_closed: Hour
+    hours_closed: Annotated[int, Meta(description="hours whose rides are exported")]
+    directory: Annotated[str, Meta(description="as it was given")]
+    files: list[TableFile]
 
 
 class Skipped(Document, frozen=True, kw_only=True):
@@ -322,6 +333,6 @@ class Backtest(Document, frozen=True, kw_only=True):
 
 DOCUMENTS: tuple[type[Document], ...] = (
     Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Acknowledged, Status, Models, Zone,
-    Comparison, Alert, Check, Diagnosis, Skipped, Submitted, DeadLetter, Served, Backtest, Download,
-    Setting,
+    Comparison, Alert, Check, Diagnosis, Export, Skipped, Submitted, DeadLetter, Served, Backtest,
+    Download, Setting,
 )  # fmt: skip

@@ -20,6 +20,7 @@ OF_REDIS = "s3cret/of#redis"
 IN_URL = "s3cret%2Fof%23redis"
 OF_KAFKA = "s3cret-of-kafka"
 SPAN = ("--dataset", "green", "--until", "2024-10-01 02:00")
+TABLES = Path("tables")  # is written: once, in the directory of the test
 TABLE = Path("predictions.csv")  # in the directory of the test
 # The arguments of each command that reads or controls a run.
 COMMANDS: Mapping[str, tuple[object, ...]] = {
@@ -28,6 +29,7 @@ COMMANDS: Mapping[str, tuple[object, ...]] = {
     "zone": ("132",),
     "compare": (),
     "alerts": (),
+    "export": (TABLES,),
     "verify": (),
     "redis": (),
     "watch": (),

@@ -78,6 +78,22 @@ def alerts(
     show_alerts(settings, output, zone_id, last)
 
 
+@with_settings(*STORED_RUN)
+def export(
+    settings: Settings,
+    output: Output,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="a directory that is new, or empty")
+    ],
+) -> None:
+    """Write the rides, predictions, comparison and alerts of a run as Parquet files."""
+    from rushhour.simulator.commands.export import export as write
+    from rushhour.simulator.export.directory import check_directory
+
+    check_directory(directory)
+    write(settings, output, directory)
+
+
 @with_settings(*STORED_RUN, "kafka", "topic_prefix")
 def dead_letters(
     settings: Settings,

@@ -1,0 +1,74 @@
+"""Writes the files of an export: a Parquet file for each table, and a text about the run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import redis
+
+from rushhour.core.hours import HOUR_MS, clock_label
+from rushhour.core.labels import source_label
+from rushhour.core.models import NOMINAL_COVERAGE
+from rushhour.simulator.export.directory import new_directory
+from rushhour.simulator.export.tables import Closed, RunTable, check_same_run, run_tables
+
+ABOUT = "README.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A file of an export: its name, the rows of its table, and its size in bytes."""
+
+    name: str
+    rows: int
+    size: int
+
+
+def export(client: redis.Redis, closed: Closed, directory: Path) -> tuple[TableFile, ...]:
+    """Write the tables of a run to a new directory: all files, or none.
+
+    Raises
+    ------
+    RedisFailure
+        If another run takes the place of this one.
+    UsageError
+        If the directory cannot be written.
+    """
+    with new_directory(directory) as part:
+        files = tuple(_write(table, part) for table in run_tables(client, closed))
+        (part / ABOUT).write_text("\n".join(_about(closed)) + "\n", encoding="utf-8")
+        check_same_run(client, closed)
+    return files
+
+
+def _write(table: RunTable, directory: Path) -> TableFile:
+    path = directory / f"{table.name}.parquet"
+    rows = 0
+    # A file of Python: what fails to be written is an OSError as everywhere.
+    with path.open("wb") as file, pq.ParquetWriter(file, table.schema) as writer:
+        for part in table.parts:
+            writer.write_table(part)
+            rows += part.num_rows
+    return TableFile(path.name, rows, path.stat().st_size)
+
+
+def _about(closed: Closed) -> Iterator[str]:
+    run = closed.run
+    yield f"A run of rushhour {run.version}: {source_label(run)}"
+    yield f"run         {run.run_id}"
+    first, end = clock_label(run.start_ts), clock_label(closed.last_ts + HOUR_MS)
+    yield f"hours       {closed.hours} of {run.hours} closed, {first} to {end}"
+    yield f"models      {', '.join(run.models)}; served: {run.models[0]}"
+    if run.sha256:
+        yield f"trip file   {run.rows:,} rows, {run.size:,} bytes, sha256 {run.sha256}"
+    yield ""
+    yield "hourly_rides.parquet   rides of each zone and closed hour"
+    yield "predictions.parquet    predictions of each model, for these hours and the next"
+    yield "comparison.parquet     predictions of the served model joined with rides"
+    yield "alerts.parquet         where rides drifted away from predictions"
+    yield ""
+    yield "Times are New York wall-clock times, labelled UTC. pickup_hour is the start of the hour,"
+    yield "pickup_ts the same in epoch milliseconds. prediction_error is predicted minus actual"
+    yield f"rides. lower and upper are the ends of the {100 * NOMINAL_COVERAGE:.0f} % interval,"
+    yield "both included; only the served model has them."
