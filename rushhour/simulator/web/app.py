@@ -23,8 +23,10 @@ from rushhour.core.zones import ZONE_IDS
 from rushhour.simulator.web.assets import JSON, Asset, Assets
 from rushhour.simulator.web.atlas import atlas
 from rushhour.simulator.web.guard import Guard, GuardedApp, Refused
+from rushhour.simulator.web.libraries import libraries
 from rushhour.simulator.web.live.feed import Feed, TooManyPages
 from rushhour.simulator.web.live.mailbox import Mailbox
+from rushhour.simulator.web.monitoring.monitor import Monitor
 from rushhour.simulator.web.pages import PAGES, render
 from rushhour.simulator.web.reading.figures import encode
 from rushhour.simulator.web.reading.history import WINDOWS, read_city, read_zone
@@ -49,12 +51,13 @@ class NotFound(Exception):
 
 def create_app(source: RunSource, feed: Feed, guard: Guard) -> Starlette:
     """Return the application for the run of a source."""
-    assets = Assets()
+    assets = Assets(libraries())
     pages = [_page(page.path, render(page, guard.access)) for page in PAGES]
     reads: dict[str, Read] = {
         "/api/hours/{pickup_ts:int}": _hour,
         "/api/zones/{zone:int}": _zone,
         "/api/city": _city,
+        "/api/monitoring": _monitoring(Monitor()),
     }
     return Starlette(
         routes=[
@@ -142,11 +145,20 @@ def _whole_number(request: Request, name: str) -> int | None:
 
 
 def _city(client: redis.Redis, request: Request) -> Any:
+    window = _window(request)
+    load_run(client)
+    return read_city(client, window)
+
+
+def _monitoring(monitor: Monitor) -> Read:
+    return lambda client, request: monitor.read(client, _window(request))
+
+
+def _window(request: Request) -> str:
     window = request.query_params.get("window", WINDOWS[0])
     if window not in WINDOWS:
         raise NotFound(f"window: use {', '.join(WINDOWS)}")
-    load_run(client)
-    return read_city(client, window)
+    return window
 
 
 def _topics(source: RunSource) -> list[Route]:

@@ -12,7 +12,7 @@ from rushhour.storage.clock import hour_of_entry, last_hour_closed
 
 Window = Literal["24h", "7d", "all"]
 WINDOWS: tuple[str, ...] = get_args(Window)
-_HOURS_OF = {"24h": HOURS_PER_DAY, "7d": HOURS_PER_WEEK}
+HOURS_OF = {"24h": HOURS_PER_DAY, "7d": HOURS_PER_WEEK}
 
 _ZONE_TABLES = {
     "rides": keys.rides,
@@ -61,7 +61,7 @@ def read_zone(
 
 def read_city(client: redis.Redis, window: str) -> dict[str, Any]:
     """Return the closed hours of the city, one value per hour: the last 24 h, 7 days, or all."""
-    count = _HOURS_OF.get(window)
+    count = HOURS_OF.get(window)
     entries = cast(list[Any], client.xrevrange(keys.CITY_HOURLY, count=count))[::-1]
     return {
         "window": window,
