@@ -47,7 +47,7 @@ _DEMAND_MODULES = (
 )
 PAGES = (
     Page("/", "Demand", "demand", _DEMAND_MODULES),
-    Page("/monitoring", "Monitoring", "monitoring", ("charts.js",)),
+    Page("/monitoring", "Monitoring", "monitoring", ("monitoring_view.js", "charts.js")),
     Page("/topics", "Topics", "topics"),
 )
 _SHARED = ("shell.js", "remote.js", "feed.js", "format.js")

@@ -7,7 +7,7 @@
  *
  * @typedef {object} Series
  * @property {string} name
- * @property {string} color a property of base.css, such as "--rides"
+ * @property {string} color a property of base.css: "--rides" or "var(--rides)"
  * @property {Values} values one per instant of `x`
  * @property {number[]} [dash] lengths of strokes and gaps, in pixels
  * @property {number} [width] of the line, in pixels
@@ -114,9 +114,14 @@ function make(name, className = "", text = "") {
   return made;
 }
 
-/** @param {string} property */
-function colorOf(property) {
-  return getComputedStyle(document.documentElement).getPropertyValue(property).trim();
+/** The name of a property that may be given as "--rides" or "var(--rides)". @param {string} color */
+function propertyOf(color) {
+  return color.replace(/^var\((.*)\)$/, "$1").trim();
+}
+
+/** @param {string} color */
+function colorOf(color) {
+  return getComputedStyle(document.documentElement).getPropertyValue(propertyOf(color)).trim();
 }
 
 /**
@@ -134,8 +139,8 @@ export function swatch({ color, dash, width = 2 }, isBand = false) {
   const shape = document.createElementNS(space, isBand ? "rect" : "line");
   /** @type {Record<string, string | number>} */
   const attributes = isBand
-    ? { width: 26, height: 10, fill: `var(${color})` }
-    : { x1: 0, x2: 26, y1: 5, y2: 5, stroke: `var(${color})`, "stroke-width": width };
+    ? { width: 26, height: 10, fill: `var(${propertyOf(color)})` }
+    : { x1: 0, x2: 26, y1: 5, y2: 5, stroke: `var(${propertyOf(color)})`, "stroke-width": width };
   if (dash && !isBand) attributes["stroke-dasharray"] = dash.join(" ");
   for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, String(value));
   picture.append(shape);
