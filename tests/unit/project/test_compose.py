@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rushhour.core.settings import PREFIX, Settings
+from rushhour.core.settings import PREFIX, WEB_PORT, Settings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -111,3 +111,12 @@ def test_ports_are_published_on_this_machine_only_and_that_of_bytewax_nowhere() 
     assert published["redis"]
     assert all(port.startswith("127.0.0.1:") for found in published.values() for port in found)
     assert not any(found for name, found in published.items() if name.startswith("dataflow"))
+
+
+def test_the_pages_are_on_the_usual_port_and_read_only_without_a_token() -> None:
+    web = SERVICES["web"]
+    assert web["command"] == ["rushhour", "web"]
+    assert web["environment"][PREFIX + "WEB_PORT"] == WEB_PORT
+    assert web["ports"] == [f"127.0.0.1:${{WEB_PORT:-{WEB_PORT}}}:{WEB_PORT}"]
+    assert (VARIABLES["WEB_PORT"], VARIABLES["WEB_TOKEN"]) == (str(WEB_PORT), "")
+    assert "prepare" not in web["depends_on"]  # without a run they explain

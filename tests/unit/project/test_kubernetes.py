@@ -69,7 +69,7 @@ def test_the_kustomization_names_every_manifest() -> None:
 
 
 def test_every_process_and_server_has_a_set() -> None:
-    servers = {"rushhour-kafka", "rushhour-redis"}
+    servers = {"rushhour-kafka", "rushhour-redis", "rushhour-web"}
     assert set(SETS) == servers | {f"rushhour-{process}" for process in PROCESSES}
 
 
@@ -233,7 +233,7 @@ def test_servers_are_those_of_compose(server: str) -> None:
     assert container["image"] == compose["services"][server]["image"]
 
 
-@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize("process", [*PROCESSES, "web"])
 def test_processes_run_the_image_of_this_version(process: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for container in containers(PODS[f"rushhour-{process}"]):
@@ -271,9 +271,11 @@ def may_connect(source: str, target: str, port: str) -> bool:
 
 def test_each_port_is_open_to_those_who_need_it_and_to_no_others() -> None:
     processes = {f"rushhour-{process}" for process in PROCESSES}
+    readers = processes | {"rushhour-web"}
     allowed = {
-        ("rushhour-redis", "redis"): processes,
-        ("rushhour-kafka", "kafka"): processes,
+        ("rushhour-redis", "redis"): readers,
+        ("rushhour-kafka", "kafka"): readers,
+        ("rushhour-web", "pages"): set(),  # its port is forwarded
         ("rushhour-dataflow", "cluster"): {"rushhour-dataflow"},
         **{(process, "metrics"): set(SETS) for process in processes},
     }
@@ -294,3 +296,13 @@ def test_each_pod_is_selected_by_a_policy_for_incoming_connections() -> None:
 
 def test_no_service_is_open_to_the_outside_of_the_cluster() -> None:
     assert {item["spec"].get("type", "ClusterIP") for item in SERVICES.values()} == {"ClusterIP"}
+
+
+def test_the_pages_listen_inside_of_their_pod_only() -> None:
+    (container,) = PODS["rushhour-web"]["containers"]
+    env = {item["name"]: item["value"] for item in container["env"]}
+    assert env["RUSHHOUR_WEB_HOST"] == "127.0.0.1"
+    assert env["RUSHHOUR_WEB_PORT"] == str(ports(SETS["rushhour-web"]["spec"])["pages"])
+    assert f"port-forward rushhour-web-0 {env['RUSHHOUR_WEB_PORT']}" in (
+        FOLDER / "web.yaml"
+    ).read_text("utf-8")
