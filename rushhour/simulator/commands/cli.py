@@ -40,6 +40,7 @@ _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
         look.zone,
         look.compare,
         look.alerts,
+        look.report,
         look.export,
         look.dead_letters,
         look.verify,

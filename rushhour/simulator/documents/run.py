@@ -1,6 +1,7 @@
 """Documents about a run: its state, its models, its zones, its closed hours, its report."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rushhour.core import keys
@@ -213,6 +214,19 @@ def report_document(
             if cost is not None
         ],
         profile=None if profile is None else [_part(part) for part in profile],
+    )
+
+
+def run_report_document(
+    view: RunView, evaluation: Evaluation, html: Path | None
+) -> schema.RunReport:
+    """Return the report on the closed hours of a run."""
+    return schema.RunReport(
+        run=run_document(view.run),
+        last_closed=objects.Hour(**hour_fields(view.last_closed_ts)),
+        counts=_counts(view),
+        scores=scores_document(evaluation),
+        html_file=None if html is None else str(html),
     )
 
 

@@ -175,6 +175,16 @@ class Export(Document, frozen=True, kw_only=True):
     files: list[TableFile]
 
 
+class RunReport(Document, frozen=True, kw_only=True):
+    """`rushhour report --json`: one object, over the hours that are closed."""
+
+    run: Run
+    last_closed: Hour
+    counts: Counts
+    scores: Scores
+    html_file: Annotated[str | None, Meta(description="what `--html` has written; null without")]
+
+
 class Skipped(Document, frozen=True, kw_only=True):
     """`rushhour skip --json`: one object."""
 
@@ -333,6 +343,6 @@ class Backtest(Document, frozen=True, kw_only=True):
 
 DOCUMENTS: tuple[type[Document], ...] = (
     Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Acknowledged, Status, Models, Zone,
-    Comparison, Alert, Check, Diagnosis, Export, Skipped, Submitted, DeadLetter, Served, Backtest,
-    Download, Setting,
+    Comparison, Alert, Check, Diagnosis, RunReport, Export, Skipped, Submitted, DeadLetter, Served,
+    Backtest, Download, Setting,
 )  # fmt: skip

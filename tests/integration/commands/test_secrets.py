@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[object, ...]] = {
     "zone": ("132",),
     "compare": (),
     "alerts": (),
+    "report": ("--html", "report.html"),
     "export": (TABLES,),
     "verify": (),
     "redis": (),

@@ -13,8 +13,8 @@ from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 
 COMMANDS = (
     "up", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop", "submit",
-    "ack", "skip", "status", "now", "models", "zone", "compare", "alerts", "export",
-    "dead-letters", "verify", "doctor", "redis", "web", "backtest", "download", "config",
+    "ack", "skip", "status", "now", "models", "zone", "compare", "alerts", "report",
+    "export", "dead-letters", "verify", "doctor", "redis", "web", "backtest", "download", "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}
 HEAVY |= {"starlette", "uvicorn"}

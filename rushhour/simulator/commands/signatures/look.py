@@ -94,6 +94,23 @@ def export(
     write(settings, output, directory)
 
 
+@with_settings(*STORED_RUN)
+def report(
+    settings: Settings,
+    output: Output,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="write the report with charts and a map to this file"),
+    ] = None,
+) -> None:
+    """Report on a run: how it was done, and how good its forecasts are."""
+    from rushhour.simulator.commands.report import report as show
+
+    if html is not None:
+        check_writable(html, "--html")
+    show(settings, output, html)
+
+
 @with_settings(*STORED_RUN, "kafka", "topic_prefix")
 def dead_letters(
     settings: Settings,

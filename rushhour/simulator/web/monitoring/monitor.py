@@ -14,7 +14,13 @@ from rushhour.core.run import RunInfo
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE, ZONE_IDS, zones
 from rushhour.scoring.errors import ErrorSums
 from rushhour.simulator.web.monitoring.hour_scores import HourScores, score_hour, zone_sums
-from rushhour.simulator.web.monitoring.windows import ROLLING_HOURS, model_scores, window_scores
+from rushhour.simulator.web.monitoring.windows import (
+    ROLLING_HOURS,
+    Number,
+    model_scores,
+    window_scores,
+    zone_scores,
+)
 from rushhour.simulator.web.reading.figures import execute, number
 from rushhour.simulator.web.reading.history import HOURS_OF, alert_of, read_city
 from rushhour.simulator.web.reading.run_facts import run_facts
@@ -63,8 +69,11 @@ class Monitor:
     An hour that is closed never changes: its tables are read once, and reduced to sums.
     """
 
-    def __init__(self, hours_at_once: int = HOURS_AT_ONCE) -> None:
+    def __init__(
+        self, hours_at_once: int = HOURS_AT_ONCE, alerts_shown: int = ALERTS_SHOWN
+    ) -> None:
         self._hours_at_once = hours_at_once
+        self._alerts_shown = alerts_shown
         self._lock = threading.Lock()
         self._kept: _Kept | None = None
 
@@ -91,6 +100,11 @@ class Monitor:
             kept.documents[window] = moment, document
             return document
 
+    def zones(self) -> dict[str, list[Number]]:
+        """Return rides and errors of each zone over all hours that were read, by id of the zone."""
+        kept = self._kept
+        return zone_scores([] if kept is None else list(kept.hours.values()))
+
     def _document(
         self, client: redis.Redis, kept: _Kept, moment: _Moment, window: str
     ) -> dict[str, Any]:
@@ -113,7 +127,7 @@ class Monitor:
                 for name, kind in _kinds(facts["models"])
             ],
             **window_scores(found),
-            "alerts": _alerts(client, hours),
+            "alerts": _alerts(client, hours, self._alerts_shown),
             "quality": _quality(dict(moment.quality)),
         }
 
@@ -181,12 +195,12 @@ def _kinds(models: dict[str, Any]) -> Iterable[tuple[str, str]]:
             yield name, kind
 
 
-def _alerts(client: redis.Redis, hours: range) -> list[dict[str, Any]]:
+def _alerts(client: redis.Redis, hours: range, most: int) -> list[dict[str, Any]]:
     """Return the last alerts of some hours, the newest first."""
     if not hours:
         return []
     last = f"{hours[-1]}-{LAST_ZONE}"  # ids are hours and zones
-    entries = client.xrevrange(keys.ALERTS, last, f"{hours[0]}-0", count=ALERTS_SHOWN)
+    entries = client.xrevrange(keys.ALERTS, last, f"{hours[0]}-0", count=most)
     return [
         alert | {"name": zones()[alert["zone"] - FIRST_ZONE].name}
         for alert in (alert_of(*entry) for entry in cast(list[Any], entries))

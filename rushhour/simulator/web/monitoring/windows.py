@@ -54,6 +54,16 @@ def window_scores(hours: Sequence[HourScores]) -> dict[str, Any]:
     }
 
 
+def zone_scores(hours: Sequence[HourScores]) -> dict[str, list[Number]]:
+    """Return rides per hour, MAE and bias of each zone over hours, one value per zone, by id."""
+    if not hours:
+        return {name: [None] * ZONE_COUNT for name in ("rides", "mae", "bias")}
+    sums = _stack([hour.served for hour in hours]).sum(axis=0)
+    rides = np.nansum([hour.rides for hour in hours], axis=0) / len(hours)
+    columns = {"rides": rides, "mae": sums.mae, "bias": sums.bias}
+    return {name: list(map(_number, column)) for name, column in columns.items()}
+
+
 def model_scores(by_hour: Sums, window: range) -> dict[str, Any]:
     """Return a model's scores over a window of hours, and its rolling MAE at each of them.
 

@@ -21,7 +21,7 @@ let isAsking = false;
 let isStale = true;
 
 async function ask() {
-  if (isAsking || document.hidden) return;
+  if (isAsking || document.hidden || !runId) return; // without a run, the header says why
   isAsking = true;
   let wait = AGAIN_MS;
   try {
@@ -32,7 +32,7 @@ async function ask() {
       if (!answer.ok) throw new Error(String(answer.status));
       const scores = /** @type {Scores} */ (await answer.json());
       if (wanted !== chosen) isStale = true;
-      else if (!runId || scores.run_id === runId) {
+      else if (scores.run_id === runId) {
         shown = scores;
         view.show(scores);
         isStale = isStale || scores.hours_missing > 0;
@@ -40,7 +40,7 @@ async function ask() {
       if (!scores.hours_missing && wanted === chosen) break;
     }
   } catch {
-    isStale = true; // without a run, the header says why
+    isStale = true; // the run is away; the feed tells when it is back
     wait = RETRY_MS;
   }
   setTimeout(() => {
@@ -88,8 +88,11 @@ openFeed({
   onAlert: changed,
   onGate: view.showGate,
   onRun(run) {
+    if (run.run_id !== runId) shown = null;
     runId = run.run_id;
     changed();
   },
+  onAbsent() {
+    runId = "";
+  },
 });
-ask();

@@ -43,7 +43,6 @@ import { HOUR_MS, UNKNOWN, longTime, number, percent, signed, time } from "./for
 const PER_ZONE = "rides per hour and zone";
 const REFERENCE = "same_hour_last_week";
 const ERROR_DECIMALS = 3;
-const SHOWN_ALERTS = 50;
 /** One line style for each model of a kind, in their order; then again from the first. */
 const DASHES = [[], [8, 3], [2, 3], [8, 3, 2, 3]];
 /** @type {Record<string, string>} */
@@ -73,7 +72,7 @@ function make(name, text = "", className = "") {
  * @param {{cells: (string | Node)[], className?: string}[]} rows
  * @param {string} none what is said without rows
  */
-function fillTable(table, head, rows, none) {
+export function fillTable(table, head, rows, none) {
   const thead = make("thead");
   const names = make("tr");
   for (const [name, isNumber] of head) {
@@ -271,7 +270,7 @@ export function mountMonitoring() {
       fillTable(
         element("alerts"),
         [["hour", false], ["zone", false], ["6 h of rides against predictions", true]],
-        scores.alerts.slice(0, SHOWN_ALERTS).map((row) => ({
+        scores.alerts.map((row) => ({
           cells: [make("span", time(row.pickup_ts), "whole"), `${row.name} (${row.zone})`,
             `${signed(row.relative_change === null ? null : 100 * row.relative_change, 0)} %`],
         })),

@@ -1,0 +1,1 @@
+"""A finished run as one file to send to someone: the pages' own charts and map, and the figures."""
