@@ -286,7 +286,7 @@ export function mountMonitoring() {
 
     /** @param {import("./feed.js").Gate} gate */
     showGate(gate) {
-      fillFacts(element("gate"), gateFacts(gate));
+      fillFacts(element("gates"), gateFacts(gate));
     },
   };
 }
