@@ -4,6 +4,8 @@ import threading
 import time
 from contextlib import ExitStack
 
+import redis
+
 from rushhour.core.errors import StackError
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.interrupts import deferred
@@ -78,7 +80,7 @@ class RunFinder:
             self._open.close()
 
     def locate(self) -> Place:
-        """Return where the run is now; a saved one is served until another is looked for.
+        """Return where the run is now; a Redis that still answers is kept.
 
         Raises
         ------
@@ -86,10 +88,11 @@ class RunFinder:
             If there is none.
         """
         with self._lock:
-            self._open.close()
-            self._opened = None
-            opened = self._opened = self._open.enter_context(open_run(self._settings))
-            return Place(opened.address, kafka_of(self._settings, opened))
+            if self._opened is None or not _answers(self._opened):
+                self._open.close()
+                self._opened = None
+                self._opened = self._open.enter_context(open_run(self._settings))
+            return Place(self._opened.address, kafka_of(self._settings, self._opened))
 
     def look_for_live_run(self) -> None:
         """End the saved run once there is a live one: whoever reads it then looks again."""
@@ -104,3 +107,10 @@ class RunFinder:
             if session is not None and session.client() is not None:
                 self._open.close()
                 self._opened = None
+
+
+def _answers(opened: OpenRun) -> bool:
+    try:
+        return bool(opened.client.ping())
+    except redis.RedisError:
+        return False

@@ -16,7 +16,6 @@ from starlette.routing import Route
 from rushhour.core.entry_ids import is_entry_id
 from rushhour.core.errors import RushhourError
 from rushhour.core.hours import HOUR_MS
-from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TOPICS
 from rushhour.core.zones import ZONE_IDS
@@ -41,6 +40,11 @@ from rushhour.storage.runs import load_run
 _MAX_HOURS = 31 * 24
 _ZONE_HOURS = 168
 _WHOLE_NUMBER = re.compile("[0-9]{1,15}")
+
+_NO_KAFKA = {
+    "error": "The Kafka of this run is not up any more, or not known here: give its address as "
+    f"{Settings.env_name('kafka')} or {Settings.flag_name('kafka')}."
+}
 
 Read = Callable[[redis.Redis, Request], Any]
 
@@ -110,12 +114,13 @@ def _reading(source: RunSource, read: Read) -> Callable[[Request], Response]:
 
 
 def _read(source: RunSource, read: Callable[[redis.Redis], Any]) -> Any:
+    """Read from the run's Redis; once more if it was lost, for another may have taken its place."""
     client = source.client()
     try:
         return read(client)
     except redis.ConnectionError:
         source.lost(client)
-        raise
+        return read(source.client())
 
 
 def _hour(client: redis.Redis, request: Request) -> Any:
@@ -166,28 +171,20 @@ def _topics(source: RunSource) -> list[Route]:
     topics = Topics()
 
     def overview(client: redis.Redis, _: Request) -> Any:
-        return topics.overview(_kafka(source), client)
+        cluster = source.kafka()
+        return _NO_KAFKA if cluster is None else topics.overview(cluster, client)
 
     def messages(_: redis.Redis, request: Request) -> Any:
         topic = request.path_params["topic"]
         if topic not in TOPICS:
             raise NotFound(f"topics are {', '.join(TOPICS)}")
-        return topics.messages(_kafka(source), topic)
+        cluster = source.kafka()
+        return _NO_KAFKA if cluster is None else topics.messages(cluster, topic)
 
     return [
         Route("/api/topics", _reading(source, overview)),
         Route("/api/topics/{topic}", _reading(source, messages)),
     ]
-
-
-def _kafka(source: RunSource) -> KafkaCluster:
-    cluster = source.kafka()
-    if cluster is None:
-        raise NotFound(
-            "the Kafka of this run is not up any more, or not known here: give its address as "
-            f"{Settings.env_name('kafka')}"
-        )
-    return cluster
 
 
 def _events(feed: Feed) -> Callable[[Request], Any]:

@@ -117,7 +117,7 @@ def test_the_past_of_the_city(pages: ServedPages) -> None:
 
 
 def test_an_unknown_kafka_is_said_to_be_so(pages: ServedPages) -> None:
-    assert "RUSHHOUR_KAFKA" in get(pages, "/api/topics", 404)["error"]
+    assert "RUSHHOUR_KAFKA" in get(pages, "/api/topics")["error"]
 
 
 # Commands.

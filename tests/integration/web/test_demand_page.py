@@ -1,6 +1,6 @@
 """The demand page in a real browser, on a run whose figures are known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def steps(page: Page, sheet: str = "city") -> list[int]:
     return found
 
 
-def expected(values: Any, bounds: list[float]) -> list[int]:
+def expected(values: Any, bounds: Sequence[float]) -> list[int]:
     return np.searchsorted(bounds, values, side="right").tolist()  # type: ignore[no-any-return]
 
 
@@ -104,7 +104,7 @@ def test_the_map_shows_what_is_predicted_for_the_next_hour(demand: OpenDemand) -
     ],
 )
 def test_the_switch_chooses_what_the_map_shows(
-    demand: OpenDemand, measure: str, values: Any, bounds: list[float]
+    demand: OpenDemand, measure: str, values: Any, bounds: Sequence[float]
 ) -> None:
     opened = demand()
     choose(opened.page, measure)
