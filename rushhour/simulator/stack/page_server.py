@@ -1,6 +1,7 @@
 """The pages of a run as a child process: its end is noticed and mended, and never ends the run."""
 
 import errno
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -122,7 +123,9 @@ def listen(settings: Settings) -> socket.socket:
         try:
             return _listen(host, port)
         except OSError as error:
-            problem = error.strerror or str(error)
+            # Python adds the address to the text of the system, but not for a name.
+            is_name = isinstance(error, socket.gaierror)
+            problem = error.strerror if is_name else os.strerror(error.errno or 0)
             if wanted or not _is_taken(error):
                 break
     raise UsageError(

@@ -229,6 +229,18 @@ def test_files_are_compressed_and_asked_for_once(pages: ServedPages) -> None:
     assert httpx.get(f"{pages.url}/static/..%2Fapp.py").status_code == 404
 
 
+def test_the_pages_show_no_password(
+    serve: Serve, client: redis.Redis, redis_server: EmbeddedRedis
+) -> None:
+    url = redis_server.url.replace("://", "://:geheim@")
+    pages = serve(url)  # a Redis that asks for none refuses it
+    for path in ("/api/run", f"/api/hours/{START}", "/api/topics"):
+        text = httpx.get(pages.url + path).text
+        assert "geheim" not in text
+        assert "password" in text or "holds no run" in text
+    assert "geheim" not in str(stream(pages, "", "absent"))
+
+
 # The stream of a page.
 
 

@@ -112,7 +112,7 @@ def test_an_address_that_is_not_of_this_machine_is_one_line(
 def test_without_pages_nothing_listens(rushhour: Rushhour, begin: Begin) -> None:
     running, _ = begin("--no-web", "--speed", "max")
     done = running.end()
-    assert "pages" not in done.stderr
+    assert "\npages " not in done.stderr
 
 
 def test_a_saved_run_is_served_until_ctrl_c(after_run: Rushhour) -> None:
