@@ -133,6 +133,17 @@ function withUnit(text, unit) {
   return whole;
 }
 
+/**
+ * A text that may be cut where there is no room, and that shows whole on hovering.
+ * @param {string} text
+ * @param {string} place
+ */
+function titled(text, place) {
+  const made = make("span", text);
+  made.title = `${text}, ${place}`;
+  return made;
+}
+
 /** How each model is drawn. @param {Model[]} models */
 function lineOf(models) {
   /** @type {Map<string, {color: string, dash?: number[], width: number}>} */
@@ -262,7 +273,7 @@ export function mountMonitoring() {
         element("worst"),
         [["zone", false], ["borough", false], ["MAE, rides/h", true], ["mean error", true], ["rides/h", true]],
         scores.worst_zones.map((row) => ({
-          cells: [`${row.name} (${row.zone})`, row.borough, number(row.mae, 2), signed(row.bias, 2),
+          cells: [titled(`${row.name} (${row.zone})`, row.borough), row.borough, number(row.mae, 2), signed(row.bias, 2),
             number(row.rides_per_hour, 1)],
         })),
         "no hour is scored yet",
