@@ -20,6 +20,13 @@ from tests.fixtures.web import Open, Serve, ServedPages
 expect.set_options(timeout=60_000)
 
 PATHS = [page.path for page in PAGES]
+# How much of the page moves by itself from now on: see "Cumulative Layout Shift".
+WATCH_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.shifted += entry.value;
+}).observe({ type: "layout-shift" });
+"""
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
@@ -57,10 +64,12 @@ def test_a_page_loads_and_follows_the_run(
     expect(opened.page.locator("#clock-now")).to_have_text("Thu 2024-10-03 03:00")
     expect(opened.page.locator("#clock-state")).to_have_text("running")
     expect(opened.page.locator("h1")).to_be_visible()
+    opened.page.evaluate(WATCH_SHIFTS)
     run.close_hour()
     set_clock(client, HOURS + 1, "paused")
     hours_shown(opened.page, HOURS + 1)
     expect(opened.page.locator("#clock-state")).to_have_text("paused")
+    assert opened.page.evaluate("window.shifted") < 0.01
     opened.page.reload()
     hours_shown(opened.page, HOURS + 1)
     opened.check()
@@ -72,6 +81,10 @@ def test_a_page_fits_a_telephone(visit: Open, pages: ServedPages, path: str, sch
     size = {"width": 390, "height": 844}
     opened = visit(pages.url, path, viewport=size, color_scheme=scheme, reduced_motion="reduce")
     hours_shown(opened.page, HOURS)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(opened.page.locator("#remote-pause")).to_be_hidden()
+    opened.page.get_by_role("button", name="Controls").click()
+    expect(opened.page.locator("#remote-pause")).to_be_visible()
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
     ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) > 384) == (scheme == "light")

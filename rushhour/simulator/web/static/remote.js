@@ -15,7 +15,6 @@ const SPEEDS = [
 const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const ENDED = ["finished", "stopped"];
 const TOKEN = "rushhour-token";
-const NARROW = "(max-width: 700px)";
 
 /**
  * @template {HTMLElement} T
@@ -57,7 +56,11 @@ export function startRemote() {
   token.value = sessionStorage.getItem(TOKEN) ?? "";
   token.addEventListener("change", () => sessionStorage.setItem(TOKEN, token.value));
   find("remote-token-group", HTMLElement).hidden = access !== "token";
-  find("remote", HTMLDetailsElement).open = !matchMedia(NARROW).matches;
+  const toggle = find("remote-toggle", HTMLButtonElement); // shown where there is little room
+  toggle.addEventListener("click", () => {
+    const isOpen = find("remote", HTMLElement).classList.toggle("is-open");
+    toggle.setAttribute("aria-expanded", String(isOpen));
+  });
   if (access === "none") {
     answer("These pages are read-only: other machines reach them, and the server has no token.");
   }
