@@ -10,6 +10,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.errors import DataError, RedisFailure, StackError, UsageError
+from rushhour.core.hours import clock_label
 from rushhour.core.version import VERSION
 from rushhour.simulator.documents.manifest import RUSHHOUR, Manifest, read_manifest
 from rushhour.simulator.stack.state_dir import open_private
@@ -53,7 +54,9 @@ def load_manifest(path: Path) -> Manifest:
 def _check(manifest: Manifest) -> None:
     """Raise an error of the value that cannot be."""
     run = manifest.run_info
-    _ = run.surges
+    _ = run.surges, clock_label(manifest.end.simulated_ts)
+    if not 0 <= manifest.end.hours_closed <= run.hours:
+        raise ValueError(f"{manifest.end.hours_closed} of {run.hours} hours cannot be closed")
     for entry in manifest.timeline:
         for ts in (entry.now_ts, entry.target_ts):
             if ts is not None and not run.start_ts <= ts <= run.end_ts:

@@ -4,16 +4,18 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from rushhour.core.clock import Command
 from rushhour.core.errors import UsageError
+from rushhour.core.timeline import TimelineEntry
 from rushhour.simulator.commands.manifest_file import FILE, PREVIOUS_FILE
 from rushhour.storage.commands import send
+from rushhour.storage.timeline import append_timeline
 from tests.fixtures.command import Cli, Rushhour
-from tests.fixtures.finished_run import Begin, serve_copy, up_args
+from tests.fixtures.finished_run import Begin, SavedCopy, serve_copy, up_args
 from tests.fixtures.redis_server import contents
 from tests.fixtures.trips import write_trips
 from tests.fixtures.waiting import wait_until
@@ -95,6 +97,10 @@ def test_a_run_that_was_stopped_is_repeated_from_its_file(
     assert repeats == json.loads(original.read_text())["run"]["run_id"]
 
 
+COMMAND: dict[str, Any] = {
+    "number": 1, "id": "1-0", "command": "pause", "value": "", "error": None,
+    "simulated_time": "2024-10-01T00:00:00Z", "simulated_ts": 1_727_740_800_000, "target_ts": None,
+}  # fmt: skip
 BROKEN: list[tuple[Change, int, str]] = [
     (lambda text: text["versions"].update(rushhour="0.0.1"), 6, "rushhour 0.0.1 instead of"),
     (lambda text: text["versions"].update(numpy="1.0"), 6, "numpy 1.0 instead of"),
@@ -105,6 +111,8 @@ BROKEN: list[tuple[Change, int, str]] = [
     (lambda text: text["run"].pop("sha256"), 3, "is not a manifest: no field 'sha256'"),
     (lambda text: text["run"].update({"from": "soon"}), 3, "is not a manifest"),
     (lambda text: text["run"].update(surge="x"), 3, "is not a manifest"),
+    (lambda text: text["end"].update(hours_closed=49), 3, "49 of 48 hours cannot be closed"),
+    (lambda text: text["end"].update(simulated_ts=10**18), 3, "is not a manifest"),
     (lambda text: text["run"].update(until="2024-11-05T00"), 2, "is not a span of hours"),
     (lambda text: text["run"].update(dataset="blue"), 2, "dataset 'blue' is invalid"),
     (
@@ -120,10 +128,6 @@ BROKEN: list[tuple[Change, int, str]] = [
         "is of rushhour 9.0, and this is",
     ),
 ]  # fmt: skip
-COMMAND = {
-    "number": 1, "id": "1-0", "command": "pause", "value": "", "error": None,
-    "simulated_time": "2024-10-01T00:00:00Z", "simulated_ts": 1_727_740_800_000, "target_ts": None,
-}  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "code", "problem"), BROKEN)
@@ -191,6 +195,30 @@ def test_other_versions_submissions_and_skips_are_warned_about(
     assert "hours closed 4 of 4" in ended.words
 
 
+def test_what_a_manifest_has_not_is_counted(
+    cli: Cli, after_run: Rushhour, saved_copy: SavedCopy
+) -> None:
+    with saved_copy() as (url, client):
+        append_timeline(client, [TimelineEntry(5, "5-0", "pause", "", "", 1_727_740_800_000)])
+        client.hset("sim:submissions", "models", "mine")
+        client.hset("model:submitted:mine", "taken", 265)
+        client.hset("quality", "rejected_submissions:late", 3)
+        client.hset("sim:skipped", "trips:0:7", "2026-01-01T00:00:00Z")
+        client.hincrby("sim:closed", "1", 3_600_000)
+        found = json.loads(cli(after_run, "manifest", "--redis", url, "--json").stdout)
+        shown = cli(after_run, "manifest", "--redis", url).words
+    assert found["commands_left_out"] == 4
+    assert found["submissions"] == {"taken": {"mine": 265}, "rejected": {"late": 3}}
+    assert (found["skipped"], found["end"]["is_whole"]) == (1, False)
+    for words in (
+        "4 commands before these, of which 4 were not kept",
+        "taken mine: 265; rejected late: 3 no part of the manifest",
+        "48 of 48 hours closed, and a part of the next",
+        "passed over 1 records",
+    ):
+        assert words in shown
+
+
 def test_two_manifests_that_differ_in_the_result_are_named(
     cli: Cli, rushhour: Rushhour, manifest: Path
 ) -> None:
@@ -207,7 +235,7 @@ def test_two_manifests_that_differ_in_the_result_are_named(
     assert "1 difference can change the result" in ended.one_line()
     lines = [line.split() for line in ended.stdout.splitlines()]
     assert [line[0] for line in lines[-3:]] == ["surge", "speed", "command"]
-    assert "cannot change the result" in cast(str, ended.words)
+    assert "cannot change the result" in ended.words
 
 
 def test_a_synthetic_run_is_repeated_without_a_file(

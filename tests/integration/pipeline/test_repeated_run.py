@@ -15,7 +15,6 @@ from rushhour.core import keys
 from rushhour.core.clock import Command
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
-from rushhour.core.timeline import TimelineEntry
 from rushhour.simulator.commands.repeat import schedule_of
 from rushhour.simulator.documents.manifest import Manifest, read_manifest
 from rushhour.simulator.documents.manifest_differences import differences
@@ -207,23 +206,3 @@ def test_the_timeline_survives_a_kill_of_the_producer_where_it_is_written(
         ]
         original = told(pipeline, stack)
     assert_same(repeat(pipeline, trip_file, original.manifest), original)
-
-
-def test_of_too_many_commands_the_last_are_told(pipeline: PipelineRunner, trip_file: Path) -> None:
-    with pipeline.started(trip_file, SPAN, speed="1h/s", paused=True) as (stack, _):
-        wait_until(lambda: load_status(stack.client), "the clock runs")
-        os.kill(stack.processes["producer"].pid, signal.SIGKILL)
-        wait_until(lambda: stack.processes["producer"].poll() is not None, "it has ended")
-        entry = TimelineEntry(1, "1-0", "pause", "", "", START)
-        pipe = stack.client.pipeline()
-        for number in range(1, 10_001):
-            fields = entry.to_fields() | {"number": number}
-            pipe.xadd(keys.TIMELINE, fields)  # type: ignore[arg-type]
-        pipe.hset(keys.CLOCK, "commands", "10000")
-        pipe.execute()
-        start_producer_again(stack)
-        wait_until_it_reports(stack)
-        send(stack.client, Command("speed", "max"))
-        manifest = read_manifest(stack.client)
-        assert manifest.commands_left_out == 1
-        assert [each.number for each in manifest.commands] == list(range(2, 10_002))
