@@ -19,6 +19,7 @@ from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, clock_label
 from rushhour.core.labels import source_label
+from rushhour.core.manifest import started_with
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.speed import Speed
@@ -30,6 +31,7 @@ from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import first_open_hour, load_status
 from rushhour.storage.gate import load_gate
 from rushhour.storage.runs import join_run, load_offsets
+from rushhour.storage.timeline import load_schedule
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             settings.start_at_ts,
             paused=settings.paused,
             can_start_over=settings.can_start_over,
+            schedule=load_schedule(client),
         )
         stream = KafkaStream(
             kafka,
@@ -60,6 +63,8 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         )
         status = saved_status(client, plan.speed)
         resume_at = first_open_hour(client, run)
+        if status is None:
+            fence.write_hash(client, keys.MANIFEST, started_with(settings))
         last_command = status.command if status else "0-0"
         gate = Gate(resume_at - HOUR_MS, settings.gates, _first_gated(plan), load_gate(client))
         control = RedisControl(client, fence, run, last_command, gate, health)

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from rushhour.simulator.documents.manifest import Manifest
+from rushhour.simulator.documents.manifest_differences import ManifestDifference
 from rushhour.simulator.documents.objects import (
     Bias,
     Counts,
@@ -323,5 +325,5 @@ class Backtest(Document, frozen=True, kw_only=True):
 DOCUMENTS: tuple[type[Document], ...] = (
     Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Acknowledged, Status, Models, Zone,
     Comparison, Alert, Check, Diagnosis, Skipped, Submitted, DeadLetter, Served, Backtest, Download,
-    Setting,
+    Setting, Manifest, ManifestDifference,
 )  # fmt: skip

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, tuple[object, ...]] = {
     "submit": (TABLE, "--model", "mine"),
     "doctor": (TABLE,),
     "ack": ("inference",),
+    "manifest": (),
 }
 
 
@@ -105,7 +106,7 @@ def test_a_run_shows_no_password(
 
 def test_every_command_is_tested_for_its_output() -> None:
     names = set(typer.main.get_group(app).commands)
-    assert names - {"up", "prepare", "backtest", "download"} == COMMANDS.keys()
+    assert names - {"up", "replay", "prepare", "backtest", "download"} == COMMANDS.keys()
 
 
 @pytest.mark.parametrize(
