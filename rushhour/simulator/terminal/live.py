@@ -20,13 +20,13 @@ from rushhour.simulator.terminal.live_screen import Controls, live_screen
 from rushhour.simulator.terminal.remote.painter import Painter
 from rushhour.simulator.terminal.remote.remote import Remote
 from rushhour.simulator.terminal.remote.session import TerminalSession
-from rushhour.simulator.terminal.remote.sparkline import HOURS
+from rushhour.simulator.terminal.remote.sparkline import HOURS, Sparkline
 from rushhour.simulator.terminal.screens import gate_label, time_label
 from rushhour.simulator.terminal.tables import RATE
 from rushhour.storage.gate import load_gate
-from rushhour.storage.recent_hours import CityHour, RecentHours
+from rushhour.storage.recent_hours import RecentHours
 
-_EVERY_S = 0.25
+_EVERY_S = 0.5
 _HOURS_EVERY_S = 1.0  # each new hour moves all bars: more bytes than all figures
 _RATE_OVER_S = 2.0
 _LONG_WAIT_S = 10.0  # for a gate
@@ -90,8 +90,8 @@ class LiveView(View):
         self._remote = Remote(client)
         self._times_taken = 0
         self._recent = RecentHours(client, HOURS)
-        self._hours: tuple[CityHour, ...] = ()
-        self._hours_at = 0.0
+        self._bars = Sparkline((), None)
+        self._bars_at = 0.0
         self._past: deque[tuple[float, int, int]] = deque()
         self._leave = ExitStack()
 
@@ -123,16 +123,16 @@ class LiveView(View):
             return
         view = RunView.read(self._client)
         self._remote.update(view.run.run_id, view.clock)
-        if now >= self._hours_at:
-            self._hours_at = now + _HOURS_EVERY_S
-            self._hours = self._recent.update(view.run.run_id)
+        if now >= self._bars_at:
+            self._bars_at = now + _HOURS_EVERY_S
+            self._bars = Sparkline(self._recent.update(view.run.run_id), view.next_prediction)
         controls = Controls(self._terminal.reads_keys, self._remote.message)
         screen = live_screen(
             view,
             self._rates(now, view),
             self._addresses,
             self._console.size,
-            hours=self._hours,
+            bars=self._bars,
             controls=controls,
         )
         self._painter.paint(screen, self._times_taken)

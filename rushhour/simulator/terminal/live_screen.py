@@ -18,7 +18,6 @@ from rushhour.simulator.terminal.remote.key_map import is_paused, key_help
 from rushhour.simulator.terminal.remote.sparkline import LINES, Sparkline
 from rushhour.simulator.terminal.screens import gate_label, models_table, time_label, zones_table
 from rushhour.simulator.terminal.tables import RATE
-from rushhour.storage.recent_hours import CityHour
 
 _FRAME = 4  # columns of the border and its padding
 _BORDERS = 2  # lines
@@ -74,7 +73,7 @@ def live_screen(
     addresses: Mapping[str, str],
     size: tuple[int, int],
     *,
-    hours: Sequence[CityHour] = (),
+    bars: Sparkline | None = None,
     controls: Controls = NO_CONTROLS,
 ) -> RenderableType:
     """Return the live view: clock, progress, errors of the models, worst zones, keys.
@@ -87,7 +86,7 @@ def live_screen(
         Server -> where it is.
     size
         Columns and lines of the terminal. Where they are few, some parts are left out.
-    hours
+    bars
         The last closed hours.
     """
     width, height = size
@@ -98,7 +97,7 @@ def live_screen(
         _gate(view, inside),
         _facts(_places(addresses), inside, gives=3),
         _Part(1, lambda _: _progress(view), gives=6),
-        _Part(LINES, lambda _: Sparkline(hours, view.next_prediction), gives=5, least=LINES),
+        _Part(LINES, lambda _: bars or Sparkline((), None), gives=5, least=LINES),
         _Part(1, lambda _: Text(), gives=1),
         _Part(len(view.run.models) + 1, lambda n: models_table(view, n - 1), gives=4, least=2),
         _Part(len(view.worst) + 2, lambda n: _zones(view, n - 2), gives=2, least=3),

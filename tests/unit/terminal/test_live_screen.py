@@ -8,12 +8,14 @@ from rushhour.core.gate import GateStatus, HourCommand
 from rushhour.core.run import RunInfo
 from rushhour.simulator.run_view import ZoneRow
 from rushhour.simulator.terminal.live_screen import Controls, live_screen
+from rushhour.simulator.terminal.remote.sparkline import Sparkline
 from rushhour.storage.recent_hours import CityHour
 from tests.fixtures.run_views import LAST, MODELS, NOT_REAL, RUN, SCORES, run_view, text_of
 
 ROW = ZoneRow(93, "Flushing Meadows-Corona Park", 99.5, 123, 130.5)
 ADDRESSES = {"Kafka": "127.0.0.1:40123 (embedded)", "Redis": "redis://127.0.0.1:6379"}
 HOURS = [CityHour(LAST, 5_000, None), CityHour(LAST, 10_000, 5_001.4)]
+BARS = Sparkline(HOURS, 7_500.0)
 KEYS = ("[space] pause", "[+ -] speed", "[s] step 1h", "[q] quit")
 
 
@@ -59,7 +61,7 @@ def test_what_matters_most_is_left_where_lines_are_few(width: int, height: int) 
     full = replace(run_view(RUN, SCORES), worst=(ROW,) * 5)
     controls = Controls(True, refusal)
     screen = live_screen(
-        full, (1e6, "1h/s"), ADDRESSES, (width, height), hours=HOURS, controls=controls
+        full, (1e6, "1h/s"), ADDRESSES, (width, height), bars=BARS, controls=controls
     )
     shown = text_of(screen, width).splitlines()
     text = "\n".join(shown)
@@ -73,8 +75,7 @@ def test_what_matters_most_is_left_where_lines_are_few(width: int, height: int) 
 
 
 def test_hours_are_bars_on_one_scale_with_the_next_prediction_ahead() -> None:
-    view = replace(run_view(), city={"next_prediction": "7500"})
-    shown = text_of(live_screen(view, (0.0, "-"), {}, (60, 30), hours=HOURS), 60)
+    shown = text_of(live_screen(run_view(), (0.0, "-"), {}, (60, 30), bars=BARS), 60)
     rides, predicted = (line.strip("│ ") for line in shown.splitlines() if "▅" in line)
     assert rides.split() == ["rides", "▅█", "10,000"]
     assert predicted.split() == ["predicted", "▅▆", "5,001"]
