@@ -228,6 +228,24 @@ def test_a_view_that_does_not_change_writes_nothing_and_another_size_is_filled(
         assert {len(line) for line in terminal.screen.lines if line} == {columns}
 
 
+def test_a_stopped_terminal_holds_nothing_up(
+    client: redis.Redis, watched: Callable[..., Terminal]
+) -> None:
+    terminal = watched()
+
+    def obeyed(count: int) -> bool:
+        return client.xlen(keys.COMMANDS) == count
+
+    terminal.press("\x13")  # Ctrl-S
+    for rides in range(1, 4):
+        write_hash(client, keys.QUALITY, {"rides": rides})
+        terminal.press(" ")
+        wait_until(partial(obeyed, rides), f"key {rides} is obeyed", 30.0)
+    assert "rides 3 " not in terminal.text
+    terminal.press("\x11")  # Ctrl-Q
+    terminal.wait_for("rides 3 ")
+
+
 def test_colours_are_left_out_on_demand(watched: Callable[..., Terminal]) -> None:
     assert colors(watched())
     assert not colors(watched(env={"NO_COLOR": "1"}))
