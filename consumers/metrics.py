@@ -15,6 +15,7 @@ from rushhour.core.hours import SECOND_MS
 from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash
 from rushhour.storage.clock import last_hour_closed
+from rushhour.storage.submissions import submitted_models
 
 EVENTS_READ = Counter("rushhour_events_read", "Events read", ["topic"])
 DUPLICATE_EVENTS = Counter(
@@ -34,6 +35,10 @@ SCORE_METRICS = {
     "skill": ("rushhour_skill_ratio", "1 - MAE / MAE of the same hour last week"),
     COVERAGE: ("rushhour_coverage_ratio", "Share of rides within the intervals"),
 }
+
+# Users name their models, and submit as many as they like: of these, the first ones are exported.
+MOST_SUBMITTED = 20
+SUBMITTED = "submitted:"  # before the names of users' models: no model of ours has a colon
 
 
 class RunCollector(Collector):
@@ -92,6 +97,8 @@ class RunCollector(Collector):
 
     def _scores(self) -> Iterator[GaugeMetricFamily]:
         by_model = {name: read_hash(self._client, keys.model(name)) for name in self._run.models}
+        for name in submitted_models(self._client)[:MOST_SUBMITTED]:
+            by_model[SUBMITTED + name] = read_hash(self._client, keys.submitted_model(name))
         for score, (metric, what) in SCORE_METRICS.items():
             family = GaugeMetricFamily(metric, what, labels=["model", "window"])
             for name, fields in by_model.items():

@@ -80,6 +80,8 @@ class Replay:
                 while not (stack.is_done() or self._is_stopped()):
                     self._interrupts.check()
                     view.update()
+                    if view.quits:
+                        raise KeyboardInterrupt
                     self._look_after_hour()
                     if first_hour_s is None or time.monotonic() >= read_at:
                         self._hours.update()

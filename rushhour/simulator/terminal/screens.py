@@ -75,16 +75,16 @@ def add_counts(facts: Table, view: RunView) -> None:
     facts.add_row("overlap", overlap_text(view))
 
 
-def models_table(view: RunView) -> FittedTable:
-    """Return the rolling errors of each model over the whole city."""
+def models_table(view: RunView, limit: int | None = None) -> FittedTable:
+    """Return the rolling errors of each model, or of the first ones, over the whole city."""
     table = FittedTable(
-        Column(f"model, errors in {RATE}", is_text=True, short=f"model ({RATE})"),
+        Column(f"model, errors in {RATE}", is_text=True, short=f"model ({RATE})", shrink_to=15),
         Column("MAE 24 h", width=8),
         Column("MAE 168 h", width=9),
         Column("skill 168 h", drop=1),
         Column("coverage 168 h", drop=2, short="coverage"),
     )
-    for model in view.run.models:
+    for model in view.run.models[:limit]:
         table.add(
             model,
             figure(view.score(model, "mae_24h"), 2),

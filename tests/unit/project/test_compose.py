@@ -80,6 +80,13 @@ def test_the_example_of_a_pipeline_is_a_profile_and_gets_the_gate_that_it_acknow
         assert SERVICES[name]["environment"][PREFIX + "GATE"] == "${GATE:-}"
 
 
+@pytest.mark.parametrize("variable", ["START_AT", "PAUSED"])
+def test_where_the_clock_begins_reaches_the_producer_and_is_checked_before(variable: str) -> None:
+    assert variable in VARIABLES
+    for name in ("prepare", "producer"):
+        assert SERVICES[name]["environment"][PREFIX + variable] == f"${{{variable}:-}}"
+
+
 @pytest.mark.parametrize("kind", ["producer", "dataflow", "consumer"])
 def test_a_process_whose_work_is_done_stays_up(kind: str) -> None:
     for name in (name for name in SERVICES if name.startswith(kind)):
