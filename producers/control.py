@@ -129,7 +129,8 @@ class RedisControl:
             If another producer has taken over, or Redis has lost the run.
         """
         reach("producer.status")
-        status = replace(status, heartbeat_ts=wall_ts())
+        original_ts = self._run.original_ts(status.now_ts)
+        status = replace(status, heartbeat_ts=wall_ts(), original_ts=original_ts)
         self._fence.write_hash(self._client, keys.CLOCK, status.to_fields())
         if status.command != self._trimmed_to:
             self._client.xtrim(keys.COMMANDS, minid=status.command, approximate=True)

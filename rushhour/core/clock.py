@@ -148,6 +148,7 @@ class ClockStatus:
     fast_until_ts: int | None = None
     start_over_ts: int | None = None
     results: tuple[CommandResult, ...] = ()
+    original_ts: int | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -163,6 +164,8 @@ class ClockStatus:
         return {
             "now": clock_label(self.now_ts),
             "now_ts": self.now_ts,
+            "original": "" if self.original_ts is None else clock_label(self.original_ts),
+            "original_ts": _optional(self.original_ts),
             "speed": self.speed,
             "state": self.state,
             "trips": self.trips,
@@ -204,6 +207,7 @@ class ClockStatus:
             fast_until_ts=_parse_optional(fields["fast_until_ts"]),
             start_over_ts=_parse_optional(fields["start_over_ts"]),
             results=tuple(map(_read_result, json.loads(fields["results"]))),
+            original_ts=_parse_optional(fields["original_ts"]),
         )
 
 

@@ -54,7 +54,7 @@ def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profi
     ):
         from rushhour.simulator.commands.replay import Replay  # noqa: PLC0415 - loads NumPy and Rich
 
-        run = describe(settings, output, file)
+        run = describe(settings, output, file, existing)
         if existing is not None:
             check_same(existing, run, "rushhour up")
         replay = Replay(stack, run, output, interrupts)

@@ -16,7 +16,7 @@ from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.terminal.consoles import Console
 from rushhour.simulator.terminal.figures import count, figure
 from rushhour.simulator.terminal.live_screen import live_screen
-from rushhour.simulator.terminal.screens import gate_label, time_label
+from rushhour.simulator.terminal.screens import gate_label, hours_closed, time_label
 from rushhour.simulator.terminal.tables import RATE
 from rushhour.storage.gate import load_gate
 
@@ -137,7 +137,7 @@ def day_line(view: RunView) -> str:
     mae, reference = (figure(view.score(name, "mae_24h"), 2) for name in (view.served, REFERENCE))
     return (
         f"{time_label(view.now_ts, 'the start')}"
-        f"  {view.hours_closed}/{view.run.hours} hours closed"
+        f"  {hours_closed(view)} hours closed"
         f"  {count(view.count('rides'))} rides"
         f"  MAE 24 h {mae} {RATE} ({REFERENCE} {reference})"
     )
