@@ -134,10 +134,12 @@ class LogView(View):
 
 def day_line(view: RunView) -> str:
     """Return the state of a run as one line."""
+    closed, _, in_loop = hours_closed(view).partition(" ")
+    closed = f"{closed} hours closed {in_loop}".rstrip()
     mae, reference = (figure(view.score(name, "mae_24h"), 2) for name in (view.served, REFERENCE))
     return (
         f"{time_label(view.now_ts, 'the start')}"
-        f"  {hours_closed(view)} hours closed"
+        f"  {closed}"
         f"  {count(view.count('rides'))} rides"
         f"  MAE 24 h {mae} {RATE} ({REFERENCE} {reference})"
     )
