@@ -103,9 +103,9 @@ def close_hours(
     alerts_until: int = 10_000,
 ) -> dict[str, Any]:
     prepare(client, run)
-    consumers = consumers_of(client, run)
+    consumers: list[Consumer] = []
     for index in range(-1, hours):
-        if index > KEPT and index % restart_each == 0:
+        if index < 0 or (index > KEPT and index % restart_each == 0):
             consumers = consumers_of(client, run)
             for consumer in consumers:
                 consumer.start()
