@@ -59,8 +59,10 @@ class RunCollector(Collector):
     def _progress(self) -> Iterator[GaugeMetricFamily]:
         quality = read_hash(self._client, keys.QUALITY)
         city = read_hash(self._client, keys.CITY)
-        yield _gauge("rushhour_hourly_windows_due", "Hours of the run", self._run.hours)
-        hours_closed = quality.get("hours_closed", 0)
+        hours_closed = int(quality.get("hours_closed", 0))
+        # A loop has no end: it is never finished.
+        due = self._run.hours if self._run.loop_ts is None else hours_closed + 1
+        yield _gauge("rushhour_hourly_windows_due", "Hours of the run", due)
         yield _gauge("rushhour_hourly_windows_closed", "Hours closed and scored", hours_closed)
         closed = last_hour_closed(self._client)
         if closed is not None:

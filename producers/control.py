@@ -135,7 +135,8 @@ class RedisControl:
             If another producer has taken over, or Redis has lost the run.
         """
         reach("producer.status")
-        status = replace(status, heartbeat_ts=wall_ts())
+        original_ts = self._run.original_ts(status.now_ts)
+        status = replace(status, heartbeat_ts=wall_ts(), original_ts=original_ts)
         if applied:
 
             def queue(pipe: Pipeline) -> None:

@@ -151,6 +151,7 @@ class ClockStatus:
     results: tuple[CommandResult, ...] = ()
     commands: int = 0
     repeated: int = 0
+    original_ts: int | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -166,6 +167,8 @@ class ClockStatus:
         return {
             "now": clock_label(self.now_ts),
             "now_ts": self.now_ts,
+            "original": "" if self.original_ts is None else clock_label(self.original_ts),
+            "original_ts": _optional(self.original_ts),
             "speed": self.speed,
             "state": self.state,
             "trips": self.trips,
@@ -211,6 +214,7 @@ class ClockStatus:
             results=tuple(map(_read_result, json.loads(fields["results"]))),
             commands=int(fields["commands"]),
             repeated=int(fields["repeated"]),
+            original_ts=_parse_optional(fields["original_ts"]),
         )
 
 

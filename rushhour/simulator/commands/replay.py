@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import redis
 
 from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
-from rushhour.core.labels import source_label
+from rushhour.core.labels import hours_label, keep_lines, source_label
 from rushhour.core.run import RunInfo
 from rushhour.simulator.commands.interrupts import Interrupts
 from rushhour.simulator.commands.manifest_file import ManifestFile
@@ -185,7 +185,6 @@ class Replay:
 
 def _announcement(stack: Stack, run: RunInfo) -> list[str]:
     settings = stack.settings
-    span = f"{clock_label(run.start_ts)} to {clock_label(run.end_ts)}"
     kafka, redis = _addresses(stack).values()
     if settings.kafka is None:
         kafka += " (embedded)"
@@ -193,7 +192,8 @@ def _announcement(stack: Stack, run: RunInfo) -> list[str]:
         redis += f" (embedded: {redis_cli(stack.redis_address)})"
     lines = [
         f"replaying  {source_label(run)}",
-        f"hours      {run.hours} ({span}) at {settings.speed}",
+        f"hours      {hours_label(run)} at {settings.speed}",
+        *keep_lines(run),
         f"Kafka      {kafka}",
         f"Redis      {redis}",
     ]

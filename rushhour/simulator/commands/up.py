@@ -80,7 +80,7 @@ def _run(
     ):
         from rushhour.simulator.commands.replay import Replay  # noqa: PLC0415 - loads NumPy and Rich
 
-        run = describe(settings, output, file)
+        run = describe(settings, output, file, existing)
         if existing is not None:
             check_same(existing, run, "rushhour up" if repetition is None else "rushhour replay")
         if repetition is not None:

@@ -44,8 +44,19 @@ class Run(Document, frozen=True, kw_only=True):
     is_synthetic: Annotated[bool, Meta(description="whether the trips are made up")]
     surge: Annotated[str | None, Meta(description="what-if surges, as for `--surge`")]
     start_ts: Annotated[int, Meta(description="first instant, epoch milliseconds")]
-    end_ts: Annotated[int, Meta(description="end of the last hour, epoch milliseconds")]
-    hours: Annotated[int, Meta(description="hours from start to end")]
+    end_ts: Annotated[
+        int | None, Meta(description="end of the last hour, epoch milliseconds; null for a loop")
+    ]
+    hours: Annotated[int | None, Meta(description="hours from start to end; null for a loop")]
+    loop_weeks: Annotated[
+        int | None, Meta(description="weeks that play again and again; null without a loop")
+    ]
+    keep_hours: Annotated[
+        int | None, Meta(description="closed hours that Redis keeps; null for all")
+    ]
+    shift_weeks: Annotated[
+        int, Meta(description="weeks by which all times are later than in the trip file")
+    ]
     dataflows: Annotated[int, Meta(description="dataflow processes that share the run")]
     consumers: Annotated[int, Meta(description="consumer processes that share the run")]
     models: Annotated[list[str], Meta(description="names of the models, the served one first")]

@@ -132,7 +132,14 @@ class Stack:
         self._stop_processes()
         self.processes.clear()
         again = replace(run, run_id=new_run_id())
-        begin = replace(status, now_ts=run.start_ts, state="starting", trips=0, start_over_ts=None)
+        begin = replace(
+            status,
+            now_ts=run.start_ts,
+            state="starting",
+            trips=0,
+            start_over_ts=None,
+            original_ts=run.original_ts(run.start_ts),
+        )
         self.start_pipeline(again, begin)
         return again
 

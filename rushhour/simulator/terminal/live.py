@@ -21,7 +21,7 @@ from rushhour.simulator.terminal.remote.painter import Painter
 from rushhour.simulator.terminal.remote.remote import Remote
 from rushhour.simulator.terminal.remote.session import TerminalSession
 from rushhour.simulator.terminal.remote.sparkline import HOURS, Sparkline
-from rushhour.simulator.terminal.screens import gate_label, time_label
+from rushhour.simulator.terminal.screens import gate_label, hours_closed, time_label
 from rushhour.simulator.terminal.tables import RATE
 from rushhour.storage.gate import load_gate
 from rushhour.storage.recent_hours import RecentHours
@@ -181,10 +181,12 @@ class LogView(View):
 
 def day_line(view: RunView) -> str:
     """Return the state of a run as one line."""
+    closed, _, in_loop = hours_closed(view).partition(" ")
+    closed = f"{closed} hours closed {in_loop}".rstrip()
     mae, reference = (figure(view.score(name, "mae_24h"), 2) for name in (view.served, REFERENCE))
     return (
         f"{time_label(view.now_ts, 'the start')}"
-        f"  {view.hours_closed}/{view.run.hours} hours closed"
+        f"  {closed}"
         f"  {count(view.count('rides'))} rides"
         f"  MAE 24 h {mae} {RATE} ({REFERENCE} {reference})"
     )

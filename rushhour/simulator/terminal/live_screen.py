@@ -10,13 +10,20 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from rushhour.core.gate import ON_HOUR
+from rushhour.core.hours import HOUR_MS, WEEK_MS
 from rushhour.core.labels import data_label, what_if
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.terminal.figures import count, figure
 from rushhour.simulator.terminal.fitted import Fact, Facts
 from rushhour.simulator.terminal.remote.key_map import is_paused, key_help
 from rushhour.simulator.terminal.remote.sparkline import LINES, Sparkline
-from rushhour.simulator.terminal.screens import gate_label, models_table, time_label, zones_table
+from rushhour.simulator.terminal.screens import (
+    gate_label,
+    hours_closed,
+    models_table,
+    time_label,
+    zones_table,
+)
 from rushhour.simulator.terminal.tables import RATE
 
 _FRAME = 4  # columns of the border and its padding
@@ -131,10 +138,6 @@ def _facts(facts: Iterable[Fact], width: int, gives: int = 0) -> _Part:
     return _Part(height, lambda _: row, gives, least=height)
 
 
-def _progress(view: RunView) -> RenderableType:
-    return Group(ProgressBar(view.run.hours, view.hours_closed), Text())  # a bar ends no line
-
-
 def _zones(view: RunView, rows: int) -> RenderableType:
     return Group(Text(), zones_table(view.worst[:rows], _NAME_WIDTH))
 
@@ -156,7 +159,8 @@ def _clock(view: RunView, trips_per_s: float, pace: str) -> list[Fact]:
         Fact(state, 9, _STATE_STYLE.get(state, "")),
         Fact(f"speed {speed}, now {pace}", 25),
         Fact(f"{trips_per_s:,.0f} trips/s", 15),
-        Fact(f"hours closed {view.hours_closed}/{view.run.hours}", 20),
+        Fact(f"hours closed {hours_closed(view)}", 20),
+        *_original(view),
         Fact(f"rides {count(view.count('rides'))}", 15),
         Fact(f"overlap {figure(view.overlap, 4)}", 14),
         Fact(f"alerts {count(view.count('alerts'))}", 12),
@@ -174,6 +178,24 @@ def _gate(view: RunView, width: int) -> _Part:
     label = gate_label(view)
     style = "magenta" if view.awaited_s else ""
     return _text(_wrapped(f"gate {label}", width) if label else [], style)
+
+
+def _original(view: RunView) -> list[Fact]:
+    """Return which time of the trip file plays, if it is another one than simulated time."""
+    if view.clock is None or view.clock.original_ts in {None, view.clock.now_ts}:
+        return []
+    return [Fact(f"trips of {time_label(view.clock.original_ts)}", 25)]
+
+
+def _progress(view: RunView) -> RenderableType:
+    """Return how far the run is; in a loop, how far its pass is."""
+    run, next_ts = view.run, view.run.start_ts + view.hours_closed * HOUR_MS
+    first, end = run.start_ts, run.first_pass_end_ts
+    if run.pass_of(next_ts) > 1:
+        first = end - run.loop_weeks * WEEK_MS
+        next_ts = run.original_ts(next_ts) + run.shift_ms
+    bar = ProgressBar(total=end - first, completed=next_ts - first)
+    return Group(bar, Text())  # a bar ends no line
 
 
 def _places(addresses: Mapping[str, str]) -> list[Fact]:

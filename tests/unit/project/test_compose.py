@@ -34,7 +34,9 @@ def test_the_variables_of_the_containers_are_settings() -> None:
     assert {name for name in given if name.startswith(PREFIX)} - known == set()
 
 
-@pytest.mark.parametrize("variable", ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "PARTITIONS"])
+@pytest.mark.parametrize(
+    "variable", ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "LOOP", "KEEP", "REBASE"]
+)
 def test_prepare_gets_the_data_of_the_run(variable: str) -> None:
     assert SERVICES["prepare"]["environment"][PREFIX + variable] == f"${{{variable}:-}}"
 

@@ -9,8 +9,8 @@ from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.signatures.parameters import (
     EVERY_FLAG,
+    RUN,
     STORED_RUN,
-    TRIPS,
     with_settings,
 )
 
@@ -72,7 +72,7 @@ def replay(
 
 
 @with_settings(
-    *TRIPS, "redis", "key_prefix", "kafka", "topic_prefix", "partitions", "dataflows", "consumers"
+    *RUN, "redis", "key_prefix", "kafka", "topic_prefix", "partitions", "dataflows", "consumers"
 )
 def prepare(
     settings: Settings,
