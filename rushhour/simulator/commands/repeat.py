@@ -5,7 +5,8 @@ from typing import Any
 
 from producers.month.datasets import locate, official_file
 from rushhour.core.errors import DataError, StackError
-from rushhour.core.hours import HOUR_MS, clock_label, hour_label
+from rushhour.core.history import ALL
+from rushhour.core.hours import HOUR_MS, clock_label, hour_label, to_datetime
 from rushhour.core.manifest import platform_of
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
@@ -45,7 +46,7 @@ def repeat(
     manifest = load_manifest(path)
     _check_versions(manifest, output, any_version=any_version)
     run = manifest.run_info
-    settings = _settings(flags, manifest, run)
+    settings = settings_of(flags, manifest, run)
     file = _trip_file(settings, output, run)
     settings = settings.model_copy(update={"data": file})
     schedule = schedule_of(manifest)
@@ -66,14 +67,17 @@ def schedule_of(manifest: Manifest) -> Schedule:
     return Schedule(manifest.timeline, stop_at)
 
 
-def _settings(flags: dict[str, Any], manifest: Manifest, run: RunInfo) -> Settings:
+def settings_of(flags: dict[str, Any], manifest: Manifest, run: RunInfo) -> Settings:
     """Return the settings of the repetition: those of the run, on the servers of the flags."""
     of_run = {
         "dataset": run.dataset,
         "month": run.month,
-        "from_hour": hour_label(run.start_ts),
-        "until_hour": hour_label(run.end_ts - HOUR_MS),
+        # Options name hours of the trip file.
+        "from_hour": hour_label(run.original_ts(run.start_ts)),
+        "until_hour": hour_label(run.first_pass_end_ts - run.shift_ms - HOUR_MS),
         "surge": run.surge,
+        "loop": run.loop_ts is not None,
+        "keep": ALL if run.keep_hours is None else f"{run.keep_hours}h",
         # Nobody waits for anything.
         "paused": False,
         "gate": "",
@@ -81,7 +85,10 @@ def _settings(flags: dict[str, Any], manifest: Manifest, run: RunInfo) -> Settin
     }
     speed = flags["speed"] or str(MAX)
     settings = Settings.load(**{**flags, **of_run, "speed": speed})
-    return settings.model_copy(update={"start_at": manifest.options.get("start_at") or None})
+    # Not `now`, which may be in another week by now. None leaves no room for the environment.
+    rebase = to_datetime(run.start_ts).date().isoformat() if run.shift_weeks else None
+    start_at = manifest.options.get("start_at") or None
+    return settings.model_copy(update={"start_at": start_at, "rebase": rebase})
 
 
 def _check_versions(manifest: Manifest, output: Output, *, any_version: bool) -> None:

@@ -51,10 +51,8 @@ def alerts_of(index: int, until: int) -> Floats:
 def prepare(client: redis.Redis, run: RunInfo) -> None:
     client.flushall()
     save_run(client, run)
-    offsets = {
-        keys.offset_field(topic, partition): 0 for topic in ZONE_TOPICS for partition in (0, 1)
-    }
-    client.hset(keys.OFFSETS, mapping=offsets)
+    places = [(topic, partition) for topic in ZONE_TOPICS for partition in (0, 1)]
+    client.hset(keys.OFFSETS, mapping={keys.offset_field(*place): 0 for place in places})
 
 
 def consumers_of(client: redis.Redis, run: RunInfo) -> list[Consumer]:

@@ -80,7 +80,12 @@ def test_kills_in_later_passes_leave_the_tail_of_an_undisturbed_loop(
         (372, "consumer"),
         (380, "producer"),
     ]
-    options: dict[str, Any] = {"loop": True, "keep": "14d", "paused": True, "recovery_dir": recovery}
+    options: dict[str, Any] = {
+        "loop": True,
+        "keep": "14d",
+        "paused": True,
+        "recovery_dir": recovery,
+    }
     with pipeline.started(trip_file, SPAN, **options) as (stack, run):
         wait_until(lambda: load_status(stack.client), "the clock runs")
         send(stack.client, Command("until", clock_label(END)))

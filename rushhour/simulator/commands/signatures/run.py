@@ -21,7 +21,7 @@ _OF_A_REPETITION = tuple(
     if name
     not in {
         *("dataset", "month", "from_hour", "until_hour", "surge", "speed", "start_at", "paused"),
-        *("gate", "on_hour", "on_hour_timeout"),
+        *("loop", "keep", "rebase", "gate", "on_hour", "on_hour_timeout"),
     }
 )
 
