@@ -4,7 +4,7 @@ Only a partition's own events decide when its hours are complete, so Redis ends 
 whichever consumer has a partition, and however many consumers there are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -46,17 +46,23 @@ class AssignedPartitions:
         """Return the first hour of each partition that is not closed (epoch ms)."""
         return {partition: pending.next_hour for partition, pending in self._pending.items()}
 
-    def add_rides(self, partition: int, offset: int, event: HourlyRides) -> None:
-        """Add the rides of one zone and hour."""
-        self._pending[partition].add_rides(offset, event)
+    def add_rides(
+        self, partition: int, offsets: Sequence[int], events: Sequence[HourlyRides]
+    ) -> None:
+        """Add the rides of zones and hours, in order."""
+        self._pending[partition].add_rides(offsets, events)
 
-    def add_prediction(self, partition: int, offset: int, event: Prediction) -> None:
-        """Add the prediction for one zone and hour."""
-        self._pending[partition].add_prediction(offset, event)
+    def add_predictions(
+        self, partition: int, offsets: Sequence[int], events: Sequence[Prediction]
+    ) -> None:
+        """Add the predictions for zones and hours, in order."""
+        self._pending[partition].add_predictions(offsets, events)
 
-    def add_alert(self, partition: int, offset: int, event: AlertEvent) -> None:
-        """Add an alert of one zone and hour, or the end of an hour."""
-        self._pending[partition].add_alert(offset, event)
+    def add_alerts(
+        self, partition: int, offsets: Sequence[int], events: Sequence[AlertEvent]
+    ) -> None:
+        """Add the alerts of zones and hours and the ends of hours, in order."""
+        self._pending[partition].add_alerts(offsets, events)
 
     def pass_over(self, topic: str, partition: int, offset: int) -> None:
         """Move the position of a topic past a record that is not one of the run's events."""

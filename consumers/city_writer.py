@@ -1,4 +1,7 @@
-"""The Redis edge of the city: read what is missing, write closed hours in one transaction."""
+"""The Redis edge of the city: read what is missing, write closed hours in one transaction.
+
+The same transaction removes the hours that Redis does not keep any longer.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +20,7 @@ from rushhour.runtime.fence import READ_FENCE, Condition, Fence, StaleState
 from rushhour.runtime.lua import Script
 from rushhour.runtime.redis_client import write_hash
 from rushhour.storage.clock import check_entry, hour_of_entry
-from rushhour.storage.read_hours import read_hours
+from rushhour.storage.read_hours import read_hours, table_keys
 
 _EMPTY = "0-0"  # id before the first entry of a stream
 
@@ -107,11 +110,12 @@ class CityWriter:
 
     def _write(self, update: CityUpdate, due: range) -> None:
         """Write an update, unless another consumer has written it, or a later one, already."""
-        written = due.start - HOUR_MS
+        written, last_alert = due.start - HOUR_MS, _EMPTY
 
         def is_news(streams: Sequence[Any]) -> bool:
-            nonlocal written
+            nonlocal written, last_alert
             written = self._last_written(*streams)
+            last_alert = streams[1][1]
             if written < due.start - HOUR_MS:
                 raise StaleState(
                     f"Redis went back in time: stream '{keys.CITY_HOURLY}' ends with entry "
@@ -120,11 +124,29 @@ class CityWriter:
             return written < update.last_hour
 
         streams = (keys.CITY_HOURLY, keys.ALERTS)
+
+        def queue(pipe: Pipeline) -> None:
+            _queue(pipe, update, written)
+            if self._run.keep_hours is not None:
+                self._queue_removal(pipe, due, [last_alert, *update.alerts][-1])
+
         self._fence.execute(
             self._client,
-            lambda pipe: _queue(pipe, update, written),
+            queue,
             Condition(_READ_STREAMS, streams, watched=streams, holds=is_news),
         )
+
+    def _queue_removal(self, pipe: Pipeline, due: range, last_alert: str) -> None:
+        """Queue the removal of the hours that are not kept once the hours `due` are closed."""
+        run = self._run
+        first_kept = run.first_kept(due[-1] + HOUR_MS)
+        for hour in range(run.first_kept(due.start), first_kept, HOUR_MS):
+            pipe.unlink(*table_keys(run, hour))
+        pipe.xtrim(keys.CITY_HOURLY, minid=f"{first_kept}-0", approximate=False)
+        if hour_of_entry(last_alert) < first_kept:
+            pipe.unlink(keys.ALERTS)  # an empty stream would remember the id of its last entry
+        else:
+            pipe.xtrim(keys.ALERTS, minid=f"{first_kept}-0", approximate=False)
 
     def _last_written(self, hourly: Sequence[Any], alerts: Sequence[Any]) -> int:
         """Return the last hour (epoch ms) that is closed for the city, from both streams."""
@@ -132,7 +154,8 @@ class CityWriter:
         written = self._run.start_ts - HOUR_MS
         if last != _EMPTY:
             written = check_entry(last, self._run)
-        due = (written - self._run.start_ts) // HOUR_MS + 1
+        following = written + HOUR_MS
+        due = (following - self._run.first_kept(following)) // HOUR_MS
         if count != due:
             raise RedisFailure(
                 f"stream '{keys.CITY_HOURLY}' has {count} entries for {due} hours: it was changed "

@@ -15,6 +15,7 @@ from rushhour.core.hours import SECOND_MS
 from rushhour.core.run import RunInfo
 from rushhour.runtime.redis_client import read_hash
 from rushhour.storage.clock import last_hour_closed
+from rushhour.storage.submissions import submitted_models
 
 EVENTS_READ = Counter("rushhour_events_read", "Events read", ["topic"])
 DUPLICATE_EVENTS = Counter(
@@ -35,6 +36,10 @@ SCORE_METRICS = {
     COVERAGE: ("rushhour_coverage_ratio", "Share of rides within the intervals"),
 }
 
+# Users name their models, and submit as many as they like: of these, the first ones are exported.
+MOST_SUBMITTED = 20
+SUBMITTED = "submitted:"  # before the names of users' models: no model of ours has a colon
+
 
 class RunCollector(Collector):
     """Figures of the whole run, read from Redis at each scrape: the same in every consumer."""
@@ -54,8 +59,10 @@ class RunCollector(Collector):
     def _progress(self) -> Iterator[GaugeMetricFamily]:
         quality = read_hash(self._client, keys.QUALITY)
         city = read_hash(self._client, keys.CITY)
-        yield _gauge("rushhour_hourly_windows_due", "Hours of the run", self._run.hours)
-        hours_closed = quality.get("hours_closed", 0)
+        hours_closed = int(quality.get("hours_closed", 0))
+        # A loop has no end: it is never finished.
+        due = self._run.hours if self._run.loop_ts is None else hours_closed + 1
+        yield _gauge("rushhour_hourly_windows_due", "Hours of the run", due)
         yield _gauge("rushhour_hourly_windows_closed", "Hours closed and scored", hours_closed)
         closed = last_hour_closed(self._client)
         if closed is not None:
@@ -92,6 +99,8 @@ class RunCollector(Collector):
 
     def _scores(self) -> Iterator[GaugeMetricFamily]:
         by_model = {name: read_hash(self._client, keys.model(name)) for name in self._run.models}
+        for name in submitted_models(self._client)[:MOST_SUBMITTED]:
+            by_model[SUBMITTED + name] = read_hash(self._client, keys.submitted_model(name))
         for score, (metric, what) in SCORE_METRICS.items():
             family = GaugeMetricFamily(metric, what, labels=["model", "window"])
             for name, fields in by_model.items():

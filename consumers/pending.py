@@ -4,19 +4,16 @@ An hour is complete once its rides, the predictions for the hour after it and th
 `alerts` have arrived, for all zones of the partition, and are what the dataflow has written, by the
 checksums of that end. Hours are returned in order. The offsets to store with them lie before every
 event that still waits, so that a restart reads again exactly what was not returned.
-
-The events of each topic are one sequence of hours. A dataflow that restarts, or two at once, write
-parts of it again, so what arrives below the position reached is a duplicate, dropped and counted.
-What arrives above it means that something is missing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
-from rushhour.core.arrays import Floats, ZoneMask
+from consumers.topic_hours import ADVICE, PartialHour, TopicHours
+from rushhour.core.arrays import Ints, ZoneMask
 from rushhour.core.errors import EventError
 from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
@@ -27,12 +24,10 @@ from rushhour.core.zones import FIRST_ZONE
 from rushhour.storage.columns import unknown
 from rushhour.storage.hour_tables import HourTables
 
-E = TypeVar("E", HourlyRides, Prediction, Alert)
-
-_ADVICE = (
-    "records were lost, or are not the dataflow's: start a new run, or pass over a record with "
-    "`rushhour skip`"
-)
+# Fields of the events of a topic. What follows those of a prediction are the models.
+_RIDES = ("rides",)
+_ALERT = ("relative_change",)
+_INTERVAL = ("lower", "upper")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,87 +46,6 @@ class HourUpdate:
     def forecast_ts(self) -> int:
         """Start of the hour that is forecast: the end of the closed one (epoch ms)."""
         return self.forecast.hour_ts
-
-
-@dataclass
-class _PartialHour(Generic[E]):
-    """Events of one hour of one topic, by column, as far as they have arrived."""
-
-    first_offset: int
-    events: dict[int, E] = field(default_factory=dict)
-    end: HourEnd | None = None
-
-    def column(self, values: Iterable[float | None]) -> Floats:
-        """Return a column from one value per event, in the order of `events`."""
-        out = unknown()
-        out[list(self.events)] = np.array(list(values), np.float64)  # None becomes NaN
-        return out
-
-
-class _TopicHours(Generic[E]):
-    """The hours of one topic and partition that have not been returned.
-
-    Attributes
-    ----------
-    due
-        The first hour that has not arrived as a whole (epoch ms).
-    position
-        The offset after the last event added.
-    duplicates
-        How many events were dropped because they had arrived already.
-    """
-
-    def __init__(self, topic: str, partition: int, due: int, position: int) -> None:
-        self.due = due
-        self.position = position
-        self.duplicates = 0
-        self._topic = topic
-        self._partition = partition
-        self._hours: dict[int, _PartialHour[E]] = {}
-
-    def at(self, hour_ts: int, offset: int) -> _PartialHour[E] | None:
-        """Return the hour to which an event belongs, None if the whole hour has arrived already.
-
-        Raises
-        ------
-        EventError
-            If the hour before has not arrived as a whole.
-        """
-        self.position = offset + 1
-        if hour_ts < self.due:
-            self.duplicates += 1
-            return None
-        if hour_ts > self.due:
-            raise EventError(
-                f"topic '{self._topic}' partition {self._partition} offset {offset}: the hour "
-                f"{clock_label(hour_ts)} came before {clock_label(self.due)} was complete: "
-                f"{_ADVICE}"
-            )
-        found = self._hours.get(hour_ts)
-        if found is None:
-            found = self._hours[hour_ts] = _PartialHour(offset)
-        return found
-
-    def put(self, offset: int, hour_ts: int, event: E, of: int | None = None) -> None:
-        """Add an event; with `of` events, the hour has arrived as a whole."""
-        hour = self.at(hour_ts, offset)
-        if hour is None:
-            return
-        column = event.pickup_location_id - FIRST_ZONE
-        if column in hour.events:
-            self.duplicates += 1
-            return
-        hour.events[column] = event
-        if len(hour.events) == of:
-            self.due += HOUR_MS
-
-    def pop(self, hour_ts: int) -> _PartialHour[E]:
-        """Remove an hour and return it; an empty one if nothing has arrived."""
-        return self._hours.pop(hour_ts, _PartialHour(0))
-
-    def first_offset(self) -> int:
-        """Return the offset of the first event that waits; the position if there is none."""
-        return min((hour.first_offset for hour in self._hours.values()), default=self.position)
 
 
 class PendingHours:
@@ -167,17 +81,15 @@ class PendingHours:
         self.next_hour = next_hour
         self._partition = partition
         self._zones = zones
-        self._zone_count = int(zones.sum())
         self._forecast = forecast
         following = next_hour if forecast is None else next_hour + HOUR_MS
-        self._rides = _TopicHours[HourlyRides](
-            HOURLY_RIDES, partition, next_hour, positions[HOURLY_RIDES]
-        )
-        self._predictions = _TopicHours[Prediction](
-            PREDICTIONS, partition, following, positions[PREDICTIONS]
+        count = int(zones.sum())
+        self._rides = TopicHours(HOURLY_RIDES, partition, next_hour, positions[HOURLY_RIDES], count)
+        self._predictions = TopicHours(
+            PREDICTIONS, partition, following, positions[PREDICTIONS], count
         )
         # By the end of the hour: the opening of a run, too, has an end.
-        self._alerts = _TopicHours[Alert](ALERTS, partition, following, positions[ALERTS])
+        self._alerts = TopicHours(ALERTS, partition, following, positions[ALERTS])
 
     @property
     def duplicates(self) -> int:
@@ -193,41 +105,52 @@ class PendingHours:
         """Return the offset from which a restart reads each topic."""
         return {topic: hours.first_offset() for topic, hours in self._topics().items()}
 
-    def add_rides(self, offset: int, event: HourlyRides) -> None:
-        """Add the rides of one zone and hour.
+    def add_rides(self, offsets: Sequence[int], events: Sequence[HourlyRides]) -> None:
+        """Add the rides of zones and hours, each with its offset, in order.
 
         Raises
         ------
         EventError
-            If events are missing before it.
+            If events are missing before one.
         """
-        self._rides.put(offset, event.pickup_ts, event, self._zone_count)
+        rides = np.array([[event.rides for event in events]], np.float64)
+        self._rides.put(offsets, _hours(events), _columns(events), _RIDES, rides)
 
-    def add_prediction(self, offset: int, event: Prediction) -> None:
-        """Add the prediction for one zone and hour.
+    def add_predictions(self, offsets: Sequence[int], events: Sequence[Prediction]) -> None:
+        """Add the predictions for zones and hours, each with its offset, in order.
 
         Raises
         ------
         EventError
-            If events are missing before it.
+            If events are missing before one.
         """
-        self._predictions.put(offset, event.pickup_ts, event, self._zone_count)
+        first = 0
+        for models, of_models in groupby(events, _models):
+            same = list(of_models)
+            rows = [
+                (event.lower, event.upper, event.predicted_demand, *event.other_models.values())
+                for event in same
+            ]
+            values = np.array(rows, np.float64).T  # None becomes NaN
+            own = offsets[first : first + len(same)]
+            self._predictions.put(own, _hours(same), _columns(same), _INTERVAL + models, values)
+            first += len(same)
 
-    def add_alert(self, offset: int, event: AlertEvent) -> None:
-        """Add an alert of one zone and hour, or the end of an hour.
+    def add_alerts(self, offsets: Sequence[int], events: Sequence[AlertEvent]) -> None:
+        """Add the alerts of zones and hours and the ends of hours, in order.
 
         Raises
         ------
         EventError
-            If events are missing before it.
+            If events are missing before one.
         """
-        if isinstance(event, Alert):
-            self._alerts.put(offset, event.pickup_ts + HOUR_MS, event)
-            return
-        hour = self._alerts.at(event.end_ts, offset)
-        if hour is not None:
-            hour.end = event
-            self._alerts.due += HOUR_MS
+        for offset, event in zip(offsets, events, strict=True):
+            if isinstance(event, HourEnd):
+                self._alerts.put_end(offset, event)
+            else:
+                change = np.array([[event.relative_change]])
+                hours = [event.pickup_ts + HOUR_MS]
+                self._alerts.put([offset], hours, _columns([event]), _ALERT, change)
 
     def pass_over(self, topic: str, offset: int) -> None:
         """Move the position past a record that is not one of the run's events."""
@@ -250,7 +173,7 @@ class PendingHours:
             updates.append(self._pop(self.next_hour, self._rides.pop(hour)))
         return updates
 
-    def _topics(self) -> dict[str, _TopicHours[Any]]:
+    def _topics(self) -> dict[str, TopicHours]:
         return {HOURLY_RIDES: self._rides, PREDICTIONS: self._predictions, ALERTS: self._alerts}
 
     def _has_end(self, end_ts: int) -> bool:
@@ -263,11 +186,11 @@ class PendingHours:
         # state that a restart expects.
         return self._rides.due > hour and self._has_end(hour + HOUR_MS)
 
-    def _pop(self, end_ts: int, rides: _PartialHour[HourlyRides] | None) -> HourUpdate:
+    def _pop(self, end_ts: int, rides: PartialHour | None) -> HourUpdate:
         """Remove what belongs to the end of an hour; `rides` is None at the opening of a run."""
         predictions, alerts = self._predictions.pop(end_ts), self._alerts.pop(end_ts)
-        counts = None if rides is None else rides.column(e.rides for e in rides.events.values())
-        changes = alerts.column(event.relative_change for event in alerts.events.values())
+        counts = None if rides is None else rides.values[0]
+        changes = alerts.values[0] if alerts.fields else unknown()
         before, self._forecast = self._forecast, _forecast(end_ts, predictions)
         found = checksums(hour_hashes(counts, self._forecast, changes), self._zones)
         self._verify(alerts.end, found, (rides or alerts, predictions, alerts))
@@ -275,9 +198,7 @@ class PendingHours:
             return HourUpdate(self._zones, self._forecast, None)
         return HourUpdate(self._zones, self._forecast, HourTables(counts, before, changes))
 
-    def _verify(
-        self, end: HourEnd | None, found: Checksums, hours: Sequence[_PartialHour[Any]]
-    ) -> None:
+    def _verify(self, end: HourEnd | None, found: Checksums, hours: Sequence[PartialHour]) -> None:
         """Check an hour of the three topics by the checksums of its end."""
         assert end is not None  # an hour is complete only with its end
         sent = end.rides, end.predictions, end.alerts
@@ -287,19 +208,23 @@ class PendingHours:
                 raise EventError(
                     f"topic '{topic}' partition {self._partition}, offset {hours[i].first_offset} "
                     f"and after it: the hour {clock_label(hour_ts)} is not as the dataflow wrote "
-                    f"it, by its checksum: {_ADVICE}"
+                    f"it, by its checksum: {ADVICE}"
                 )
 
 
-def _forecast(hour_ts: int, partial: _PartialHour[Prediction]) -> Forecast:
-    """Turn events into columns: one array per model instead of one assignment per event."""
-    events = list(partial.events.values())
-    by_model = {events[0].model: partial.column(event.predicted_demand for event in events)}
-    for name in dict.fromkeys(name for event in events for name in event.other_models):
-        by_model[name] = partial.column(event.other_models.get(name) for event in events)
-    return Forecast(
-        hour_ts,
-        by_model,
-        lower=partial.column(event.lower for event in events),
-        upper=partial.column(event.upper for event in events),
-    )
+def _hours(events: Iterable[HourlyRides | Prediction]) -> list[int]:
+    return [event.pickup_ts for event in events]
+
+
+def _models(event: Prediction) -> tuple[str, ...]:
+    return event.model, *event.other_models
+
+
+def _columns(events: Iterable[HourlyRides | Prediction | Alert]) -> Ints:
+    return np.array([event.pickup_location_id - FIRST_ZONE for event in events])
+
+
+def _forecast(hour_ts: int, predictions: PartialHour) -> Forecast:
+    lower, upper, *by_model = predictions.values
+    models = predictions.fields[len(_INTERVAL) :]
+    return Forecast(hour_ts, dict(zip(models, by_model, strict=True)), lower, upper)

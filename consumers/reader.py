@@ -5,12 +5,13 @@ The first consumer reads `submissions` beside them, with the same client.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, groupby
 from typing import Any, Protocol, TypeVar
 
 import confluent_kafka as ck
 
 from consumers.assignment import AssignedPartitions, TopicPartition
-from consumers.bounds import fault_of
+from consumers.bounds import are_within, fault_of
 from consumers.metrics import EVENTS_READ
 from rushhour.core.bounds import PartitionBounds
 from rushhour.core.codec import alert_codec, prediction_codec, rides_codec
@@ -28,6 +29,7 @@ _WAIT_S = 0.5
 _WAITING = Waiting("events")
 
 E = TypeVar("E", HourlyRides, Prediction, AlertEvent)
+_Add = Callable[[int, Sequence[int], Sequence[E]], None]  # partition, offsets, events
 
 
 class SubmissionReader(Protocol):
@@ -79,22 +81,24 @@ class EventsReader:
         with _WAITING:
             messages = self._consumer.wait_and_take(_WAIT_S, _MAX_MESSAGES)
         check_messages(messages)
-        by_topic = defaultdict(list)
-        for message in messages:
-            by_topic[message.topic()].append(message)
-        feeds: tuple[tuple[str, RecordReader[Any], Callable[[int, int, Any], None]], ...] = (
+        by_place: dict[tuple[str, int], list[ck.Message]] = defaultdict(list)
+        for place, own in groupby(messages, _place):
+            by_place[place] += own
+        feeds: tuple[tuple[str, RecordReader[Any], _Add[Any]], ...] = (
             (HOURLY_RIDES, self._rides, assigned.add_rides),
-            (PREDICTIONS, self._predictions, assigned.add_prediction),
-            (ALERTS, self._alerts, assigned.add_alert),
+            (PREDICTIONS, self._predictions, assigned.add_predictions),
+            (ALERTS, self._alerts, assigned.add_alerts),
         )
         for topic, records, add in feeds:
-            of_topic = by_topic[self._cluster.topic(topic)]
-            self._feed(topic, of_topic, records, add)
-            last = {message.partition() or 0: message.offset() or 0 for message in of_topic}
-            for partition, offset in last.items():  # what was passed over counts as read
-                assigned.pass_over(topic, partition, offset)
+            name = self._cluster.topic(topic)
+            for partition in self._bounds:
+                of_partition = by_place.pop((name, partition), [])
+                if of_partition:
+                    self._feed(topic, partition, of_partition, records, add)
+                    # What was passed over counts as read.
+                    assigned.pass_over(topic, partition, of_partition[-1].offset() or 0)
         if self._submissions is not None:
-            self._submissions.read(by_topic[self._cluster.topic(SUBMISSIONS)])
+            self._submissions.read(list(chain.from_iterable(by_place.values())))
         self._lag.measure(self._positions(assigned))
 
     def close(self, assigned: AssignedPartitions) -> None:
@@ -111,16 +115,25 @@ class EventsReader:
     def _feed(
         self,
         topic: str,
+        partition: int,
         messages: Sequence[ck.Message],
         records: RecordReader[E],
-        add: Callable[[int, int, E], None],
+        add: _Add[E],
     ) -> None:
+        """Add the events of the messages of one partition, and reject those of no run like this."""
         own, events = records.events(messages)
         EVENTS_READ.labels(topic).inc(len(events))
-        for message, event in zip(own, events, strict=True):
-            partition = message.partition() or 0
-            fault = fault_of(self._bounds[partition], partition, event)
-            if fault is None:
-                add(partition, message.offset() or 0, event)
-            else:
-                records.reject(message, *fault)
+        bounds = self._bounds[partition]
+        if not are_within(bounds, partition, events):
+            faults = [fault_of(bounds, partition, event) for event in events]
+            for message, fault in zip(own, faults, strict=True):
+                if fault is not None:
+                    records.reject(message, *fault)
+            own = [message for message, fault in zip(own, faults, strict=True) if fault is None]
+            events = [event for event, fault in zip(events, faults, strict=True) if fault is None]
+        if events:
+            add(partition, [message.offset() or 0 for message in own], events)
+
+
+def _place(message: ck.Message) -> tuple[str, int]:
+    return message.topic() or "", message.partition() or 0

@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,6 +44,7 @@ from dataflows.recovery import NEW, Progress, Store, open_store
 from rushhour.core import keys
 from rushhour.core.errors import RushhourError, StackError
 from rushhour.core.run import RunInfo
+from rushhour.core.version import format_versions, library_versions
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.lua import Script
 from rushhour.runtime.redis_client import read_hash
@@ -53,9 +53,6 @@ from rushhour.storage.runs import START_OVER
 _POLL_S = 0.1
 _WATCH_S = 1.0
 _FIRST_REPORT_S, _REPORT_S = 10.0, 60.0
-_LIBRARIES = "libraries"
-# Another version of one of these may round otherwise, or learn otherwise.
-_RESULTS_DEPEND_ON = ("numpy", "river")
 # Raises the generation ARGV[3], if it still is that one, the run is ARGV[1] and the epoch ARGV[2].
 _RAISE = Script("""
 local held = {redis.call('HGET', KEYS[1], 'run_id'), redis.call('GET', KEYS[2])}
@@ -81,10 +78,10 @@ def check_libraries(client: redis.Redis, fence: Fence) -> None:
     StackError
         If a library has another version.
     """
-    own = ", ".join(f"{name} {version(name)}" for name in _RESULTS_DEPEND_ON)
-    before = read_hash(client, keys.RECOVERY).get(_LIBRARIES)
+    own = format_versions(library_versions())
+    before = read_hash(client, keys.RECOVERY).get(keys.LIBRARIES)
     if before is None:
-        fence.write_hash(client, keys.RECOVERY, {_LIBRARIES: own})
+        fence.write_hash(client, keys.RECOVERY, {keys.LIBRARIES: own})
     elif before != own:
         raise StackError(
             f"the run was started with {before}, and this process has {own}: install the former, "

@@ -7,6 +7,7 @@ from pathlib import Path
 import redis
 
 from producers.control import RedisControl
+from producers.looping import LoopedPartition, loop_partition
 from producers.metrics import ROWS_REJECTED
 from producers.month.surge import apply_surges
 from producers.month.trips import TripTable, read_trips, synthetic_table
@@ -17,8 +18,9 @@ from producers.stream import KafkaStream
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError
-from rushhour.core.hours import HOUR_MS, clock_label
-from rushhour.core.labels import source_label
+from rushhour.core.hours import HOUR_MS, WEEK_MS, clock_label
+from rushhour.core.labels import hours_label, source_label
+from rushhour.core.manifest import started_with
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.speed import Speed
@@ -30,6 +32,7 @@ from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.storage.clock import first_open_hour, load_status
 from rushhour.storage.gate import load_gate
 from rushhour.storage.runs import join_run, load_offsets
+from rushhour.storage.timeline import load_schedule
 
 _log = logging.getLogger(__name__)
 
@@ -41,15 +44,17 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
     with redis_failures(redis_address):
         run = join_run(client)
         trips = _numbered_trips(client, fence, run)
-        settings.check_start(run.start_ts, run.end_ts)
+        settings.check_start(run.original_ts(run.start_ts), run.first_pass_end_ts - run.shift_ms)
+        start_at = settings.start_at_ts
         plan = Plan(
             run.start_ts,
             run.end_ts,
             Speed.parse(settings.speed),
             settings.ahead_hours,
-            settings.start_at_ts,
+            None if start_at is None else start_at + run.shift_ms,
             paused=settings.paused,
             can_start_over=settings.can_start_over,
+            schedule=load_schedule(client),
         )
         stream = KafkaStream(
             kafka,
@@ -60,15 +65,15 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         )
         status = saved_status(client, plan.speed)
         resume_at = first_open_hour(client, run)
+        if status is None:
+            fence.write_hash(client, keys.MANIFEST, started_with(settings))
         last_command = status.command if status else "0-0"
         gate = Gate(resume_at - HOUR_MS, settings.gates, _first_gated(plan), load_gate(client))
         control = RedisControl(client, fence, run, last_command, gate, health)
         replay = Replay(plan, stream, control, resume_at=resume_at, status=status)
         _log.info(
-            "%d hours from %s to %s at %s%s",
-            run.hours,
-            clock_label(run.start_ts),
-            clock_label(run.end_ts),
+            "hours %s at %s%s",
+            hours_label(run),
             replay.clock.speed,
             f", resumed at {clock_label(resume_at)}" if resume_at > run.start_ts else "",
         )
@@ -83,17 +88,22 @@ def _first_gated(plan: Plan) -> int:
     return plan.start_ts if plan.start_at is None else max(plan.start_ts, plan.start_at - HOUR_MS)
 
 
-def _numbered_trips(client: redis.Redis, fence: Fence, run: RunInfo) -> list[PartitionTrips]:
+def _numbered_trips(
+    client: redis.Redis, fence: Fence, run: RunInfo
+) -> list[PartitionTrips] | list[LoopedPartition]:
     """Return the trips of a run on each partition. A table of them all is not kept."""
     table = load_trips(run)
     _log.info("run %s: %s", run.run_id, source_label(run))
     _write_quality(client, fence, table)
     partitions = len(load_offsets(client, TRIPS))
-    return number_trips(table, run.start_ts, run.end_ts, partitions)
+    numbered = number_trips(table, run.start_ts, run.first_pass_end_ts, partitions)
+    if run.loop_ts is None:
+        return numbered
+    return [loop_partition(each, run.loop_ts, run.loop_weeks * WEEK_MS) for each in numbered]
 
 
 def load_trips(run: RunInfo) -> TripTable:
-    """Return the trips of a run, after its surges.
+    """Return the trips of a run, after its surges, at the times of the run: they are shifted here.
 
     Raises
     ------
@@ -104,7 +114,8 @@ def load_trips(run: RunInfo) -> TripTable:
         trips = synthetic_table(run.dataset, run.month)
     else:
         trips = read_trips(Path(run.file), run.dataset, run.month, run.sha256)
-    return apply_surges(trips, run.surges)
+    table = apply_surges(trips, run.surges)
+    return replace(table, pickup_ts=table.pickup_ts + run.shift_ms) if run.shift_ms else table
 
 
 def saved_status(client: redis.Redis, speed: Speed) -> ClockStatus | None:

@@ -1,10 +1,12 @@
 """The Redis side of the replay: reads commands and closed hours, writes the status."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import redis
+from redis.client import Pipeline
 
 from producers.metrics import export, export_gate
 from producers.pacing.gate import Gate
@@ -15,12 +17,14 @@ from rushhour.core.errors import UsageError
 from rushhour.core.gate import Acknowledgement, GateStatus
 from rushhour.core.hours import HOUR_MS, SECOND_MS
 from rushhour.core.run import RunInfo
+from rushhour.core.timeline import TimelineEntry
 from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import Fence
 from rushhour.runtime.monitor import Health
 from rushhour.runtime.waiting import Waiting
 from rushhour.runtime.wall_clock import wall_ts
-from rushhour.storage.clock import check_entry
+from rushhour.storage.clock import check_entry, save_status
+from rushhour.storage.timeline import append_timeline
 
 _MILLISECOND_S = 0.001
 _ENTRIES_AT_ONCE = 100  # of each stream; the next poll reads the rest
@@ -118,10 +122,12 @@ class RedisControl:
             self._publish_gate(self._gate.status)
         return commands
 
-    def publish(self, status: ClockStatus) -> None:
+    def publish(self, status: ClockStatus, applied: Sequence[TimelineEntry] = ()) -> None:
         """Write the status to `sim:clock` and export it to Prometheus.
 
-        Commands that have been processed are deleted, so that the stream does not grow.
+        Commands that have been processed since are added to `sim:timeline` in the same
+        transaction, so that each is there once. They are deleted from the stream of commands, so
+        that it does not grow.
 
         Raises
         ------
@@ -129,8 +135,17 @@ class RedisControl:
             If another producer has taken over, or Redis has lost the run.
         """
         reach("producer.status")
-        status = replace(status, heartbeat_ts=wall_ts())
-        self._fence.write_hash(self._client, keys.CLOCK, status.to_fields())
+        original_ts = self._run.original_ts(status.now_ts)
+        status = replace(status, heartbeat_ts=wall_ts(), original_ts=original_ts)
+        if applied:
+
+            def queue(pipe: Pipeline) -> None:
+                save_status(pipe, status)
+                append_timeline(pipe, applied)
+
+            self._fence.execute(self._client, queue)
+        else:
+            self._fence.write_hash(self._client, keys.CLOCK, status.to_fields())
         if status.command != self._trimmed_to:
             self._client.xtrim(keys.COMMANDS, minid=status.command, approximate=True)
             self._trimmed_to = status.command

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from producers.looping import LoopedPartition, LoopedTrips
 from producers.numbering import NumberedTrips, PartitionTrips
 from rushhour.core.codec import Codec, trip_codec
 from rushhour.core.events import Trip, TripEvent
@@ -12,7 +13,7 @@ from rushhour.core.zones import ZONE_IDS
 class TripEncoder:
     """Encodes the trips and ticks of a run; `partitions` has the trips of each partition."""
 
-    def __init__(self, run_id: str, partitions: Sequence[PartitionTrips]) -> None:
+    def __init__(self, run_id: str, partitions: Sequence[PartitionTrips | LoopedPartition]) -> None:
         self._codec: Codec[TripEvent] = trip_codec(run_id)
         self._partitions = partitions
         self._keys = {zone: zone_key(zone) for zone in ZONE_IDS}
@@ -26,7 +27,9 @@ class TripEncoder:
         """Return the tick of each partition; it has no key, because it concerns all zones."""
         return [(None, self._codec.encode(trips.tick(hour_ts))) for trips in self._partitions]
 
-    def _encode(self, trips: NumberedTrips, start_ts: int, end_ts: int) -> Iterable[Message]:
+    def _encode(
+        self, trips: NumberedTrips | LoopedTrips, start_ts: int, end_ts: int
+    ) -> Iterable[Message]:
         first, pickup_ts, zone = trips.between(start_ts, end_ts)
         times, zones = pickup_ts.tolist(), zone.tolist()
         seqs = range(first, first + len(zones))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from producers.encode import TripEncoder
+from producers.looping import LoopedPartition
 from producers.metrics import TRIPS_SENT
 from producers.numbering import PartitionTrips
 from rushhour.core.codec import hour_start_codec
@@ -28,7 +29,7 @@ class KafkaStream:
         self,
         cluster: KafkaCluster,
         run_id: str,
-        partitions: Sequence[PartitionTrips],
+        partitions: Sequence[PartitionTrips | LoopedPartition],
         health: Health | None = None,
         *,
         submission_partitions: int = 0,

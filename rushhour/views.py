@@ -7,8 +7,8 @@
   without one it is UTC already;
 - an int: epoch **milliseconds**.
 
-Without them, a view has all hours of the run that are closed so far. In every table `pickup_hour`
-is a UTC timestamp and `pickup_ts` the same instant as int64 epoch milliseconds.
+Without them, a view has all hours of the run that are closed so far, and kept (`--keep`). In every
+table `pickup_hour` is a UTC timestamp and `pickup_ts` the same instant as int64 epoch milliseconds.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ from rushhour.core.hours import (
 from rushhour.core.models import DECIMALS
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
-from rushhour.storage.clock import last_hour_closed
+from rushhour.storage.clock import first_open_hour, last_hour_closed
 from rushhour.storage.read_hours import read_hours
 from rushhour.storage.runs import load_run
 from rushhour.storage.submissions import read_submitted, submitted_models
@@ -199,7 +199,7 @@ def _closed_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour) ->
                 f"hour {clock_label(first_ts)} is not closed yet: the last closed hour is "
                 f"{clock_label(last_ts)}"
             )
-    return _range(run, first_ts, last_ts)
+    return _range(client, run, first_ts, last_ts)
 
 
 def _predicted_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour) -> range:
@@ -216,7 +216,7 @@ def _predicted_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour)
                 f"{clock_label(following)}"
             )
         last_ts = following if first_ts == following else following - HOUR_MS
-    return _range(run, first_ts, last_ts)
+    return _range(client, run, first_ts, last_ts)
 
 
 def _last_closed(client: redis.Redis) -> int:
@@ -226,8 +226,14 @@ def _last_closed(client: redis.Redis) -> int:
     return closed
 
 
-def _range(run: RunInfo, first: int | None, last: int) -> range:
-    first = run.start_ts if first is None else first
+def _range(client: redis.Redis, run: RunInfo, first: int | None, last: int) -> range:
+    first_kept = run.first_kept(first_open_hour(client, run))
+    if first is not None and run.start_ts <= first < first_kept:
+        raise UsageError(
+            f"hour {clock_label(first)} is not kept any more: the first hour that Redis keeps is "
+            f"{clock_label(first_kept)} (see --keep)"
+        )
+    first = first_kept if first is None else first
     if first > last:
         raise UsageError(f"from {hour_label(first)} is after until {hour_label(last)}")
     return range(first, last + HOUR_MS, HOUR_MS)
@@ -258,7 +264,7 @@ def hour_ts(hour: Hour, parse: Callable[[str], int] = parse_from) -> int | None:
             f"{ts} lies in 1970 as epoch milliseconds: is this epoch seconds? Pass {ts * SECOND_MS}"
         )
     if not EARLIEST_MS <= ts < LATEST_MS:
-        raise UsageError(f"{ts} is not an hour of 2009 to 2099 in epoch milliseconds")
+        raise UsageError(f"{ts} is not an hour of 2009 to 2261 in epoch milliseconds")
     if ts % HOUR_MS:
         raise UsageError(f"{ts} is not the start of an hour: round it down to {ts - ts % HOUR_MS}")
     return ts

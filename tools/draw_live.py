@@ -16,9 +16,11 @@ import rushhour
 from rushhour.core.hours import SECOND_MS
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.terminal.live import pace_label
-from rushhour.simulator.terminal.live_screen import live_screen
+from rushhour.simulator.terminal.live_screen import Controls, live_screen
+from rushhour.simulator.terminal.remote.sparkline import HOURS, Sparkline
+from rushhour.storage.recent_hours import RecentHours
 
-_SIZE = 92, 27
+_SIZE = 92, 30
 _FILE = Path(__file__).parents[1] / "docs" / "live.svg"
 _SECONDS = 2.0
 
@@ -36,7 +38,11 @@ def main(redis_url: str = "redis://127.0.0.1:6379", kafka: str = "127.0.0.1:3519
     width, height = _SIZE
     console = Console(record=True, width=width, height=height, file=StringIO(), force_terminal=True)
     addresses = {"Kafka": kafka, "Redis": redis_url}
-    console.print(live_screen(view, (trips, pace), addresses, (width, height)))
+    bars = Sparkline(RecentHours(client, HOURS).update(view.run.run_id), view.next_prediction)
+    screen = live_screen(
+        view, (trips, pace), addresses, (width, height), bars=bars, controls=Controls(True)
+    )
+    console.print(screen)
     console.save_svg(str(_FILE), title="rushhour up")
 
 

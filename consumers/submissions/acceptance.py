@@ -7,13 +7,16 @@ import numpy as np
 from consumers.submissions.records import Submission
 from rushhour.core.arrays import Floats
 from rushhour.core.events import HourStart
-from rushhour.core.hours import HOUR_MS, clock_label
+from rushhour.core.hours import HOUR_MS, WEEK_MS, clock_label
 from rushhour.core.run import RunInfo
 from rushhour.core.submissions import Fault
 from rushhour.core.zones import FIRST_ZONE
 from rushhour.storage.columns import unknown
 
 Place = tuple[str, int]  # model, hour (epoch ms)
+
+# In a loop, which has no end: how far ahead of simulated time predictions are taken.
+LOOP_AHEAD_MS = 4 * WEEK_MS
 
 
 class Acceptance:
@@ -65,6 +68,11 @@ class Acceptance:
             return "late", (
                 f"{clock_label(hour)} had begun: simulated time was {clock_label(begun)} or later"
             )
+        if hour >= taken_until(run, begun):
+            return "no_such_hour", (
+                f"{clock_label(hour)} is more than {LOOP_AHEAD_MS // WEEK_MS} weeks ahead of "
+                f"simulated time, {clock_label(begun)}: in a loop that is too early"
+            )
         column = self._columns.setdefault((submission.model, hour), unknown())
         place = submission.zone - FIRST_ZONE
         if not np.isnan(column[place]):
@@ -88,3 +96,8 @@ class Acceptance:
         """Yield the hours (epoch ms) for which something was taken, and which are not scored."""
         for _, hour in self._columns:
             yield hour
+
+
+def taken_until(run: RunInfo, begun: int) -> int:
+    """Return the end of the hours (epoch ms) that are taken while the hour `begun` has begun."""
+    return run.end_ts if run.loop_ts is None else min(run.end_ts, begun + LOOP_AHEAD_MS + HOUR_MS)

@@ -105,7 +105,7 @@ def _hour(fields: dict[str, Any]) -> int:
     if not EARLIEST_MS <= ts < LATEST_MS:
         if EARLIEST_MS <= ts * SECOND_MS < LATEST_MS:
             raise _Rejected(("epoch_seconds", f"{TS} {ts} is epoch seconds: pass {ts * SECOND_MS}"))
-        raise _Rejected(("no_such_hour", f"{TS} {ts} is not an hour of 2009 to 2099"))
+        raise _Rejected(("no_such_hour", f"{TS} {ts} is not an hour of 2009 to 2261"))
     if ts % HOUR_MS:
         raise _Rejected(("no_such_hour", f"{TS} {ts} is not the start of an hour"))
     if HOUR in fields and _hour_of_text(fields[HOUR]) != ts:

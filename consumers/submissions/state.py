@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import redis
 
-from consumers.submissions.acceptance import Acceptance
+from consumers.submissions.acceptance import Acceptance, taken_until
 from consumers.submissions.scores import SubmittedScores
 from consumers.submissions.writer import Written
 from rushhour.core import keys
@@ -57,8 +57,9 @@ def load_state(client: redis.Redis, run: RunInfo) -> SubmissionState:
     begun = {
         partition: int(fields.get(begun_field(partition), before)) for partition in written.offsets
     }
-    first = run.start_ts if scored is None else scored + HOUR_MS
-    columns = _columns(client, models, range(first, run.end_ts, HOUR_MS))
+    first = run.first_kept(min(begun.values())) if scored is None else scored + HOUR_MS
+    until = taken_until(run, max(begun.values()))
+    columns = _columns(client, models, range(first, until, HOUR_MS))
     return SubmissionState(
         written,
         Acceptance(run, begun, columns),

@@ -122,6 +122,7 @@ class Submissions:
                 {}
                 if scored is None
                 else {name: scores.fields(scored) for name, scores in self._scores.items()},
+                self._removed(due),
             )
         )
         self._acceptance.forget(due)
@@ -179,6 +180,13 @@ class Submissions:
             return range(0)
         last = min(closed, self._acceptance.begun_everywhere)
         return range(first, last + HOUR_MS, HOUR_MS)
+
+    def _removed(self, due: range) -> range:
+        """Return the hours that are not kept once the hours `due` are scored."""
+        if not due:
+            return range(0)
+        first_kept = self._run.first_kept
+        return range(first_kept(due.start), first_kept(due[-1] + HOUR_MS), HOUR_MS)
 
     def _score(self, due: range) -> None:
         tables = read_hours(self._client, self._run, due, models=(REFERENCE,), alerts=False)

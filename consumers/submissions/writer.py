@@ -69,6 +69,8 @@ class Decisions:
         By reason, how many were rejected since the start of the run.
     scores
         By model, the fields of its scores.
+    removed
+        Hours whose predictions are not kept any longer (epoch ms).
     """
 
     state: Written
@@ -77,6 +79,7 @@ class Decisions:
     taken: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    removed: Iterable[int] = ()
 
 
 class SubmissionWriter:
@@ -109,6 +112,9 @@ class SubmissionWriter:
                 counts = decisions.rejected.items()
                 rejected = {keys.rejected_submissions_field(each): count for each, count in counts}
                 write_hash(pipe, keys.QUALITY, rejected)
+            for hour in decisions.removed:
+                label = hour_label(hour)
+                pipe.unlink(*(keys.submitted_predictions(name, label) for name in state.models))
             write_hash(pipe, keys.OFFSETS, _offset_fields(state.offsets))
             write_hash(pipe, keys.SUBMISSIONS, _state_fields(decisions))
             reach("consumer.submissions")

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 from producers.pacing.gate import Gate
 from rushhour.core.clock import ClockStatus, Command
 from rushhour.core.errors import UsageError
+from rushhour.core.timeline import TimelineEntry
 
 # What the replay waits for: its next slice to be due, hours that it is ahead of to be closed, or
 # the last hour to be acknowledged.
@@ -26,8 +27,8 @@ class Control(Protocol):
     def wait(self, seconds: float, reason: WaitingFor) -> Commands:
         """Wait up to `seconds` for news; note closed hours, and return new commands."""
 
-    def publish(self, status: ClockStatus) -> None:
-        """Publish the status of the clock."""
+    def publish(self, status: ClockStatus, applied: Sequence[TimelineEntry] = ()) -> None:
+        """Publish the status of the clock, with the commands that were processed since."""
 
 
 class Stream(Protocol):

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from producers.pacing.clock import SimClock
 from producers.pacing.course import Course
@@ -18,6 +18,7 @@ from rushhour.core.clock import KEPT_RESULTS, ClockStatus, Command, CommandResul
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import DAY_MS, HOUR_MS, SECOND_MS, clock_label, floor_hour
 from rushhour.core.speed import Speed
+from rushhour.core.timeline import Schedule, TimelineEntry
 
 # Length of a slice in wall time: no trip is sent later than this after it is due.
 _SLICE_S = 0.05
@@ -36,7 +37,8 @@ class Plan:
     """What to replay: [`start_ts`, `end_ts`), whole hours in epoch ms.
 
     A new run is at full speed until `start_at`, and if it begins `paused`, it pauses there. With
-    `can_start_over`, somebody starts the run over if a command leads back.
+    `can_start_over`, somebody starts the run over if a command leads back. `schedule` is what is
+    repeated of another run.
     """
 
     start_ts: int
@@ -46,6 +48,7 @@ class Plan:
     start_at: int | None = None
     paused: bool = False
     can_start_over: bool = False
+    schedule: Schedule = field(default_factory=Schedule)
 
 
 class Replay:
@@ -84,6 +87,7 @@ class Replay:
         self._stream = stream
         self._control = control
         self._wall = wall
+        self._schedule = plan.schedule
         self._position = plan.start_ts if resume_at is None else resume_at
         setting = str(plan.speed)
         keeps_speed = status is not None and status.speed_setting == setting
@@ -98,6 +102,7 @@ class Replay:
         self._status = replace(
             status or ClockStatus(plan.start_ts, setting, "starting", 0), speed_setting=setting
         )
+        self._unpublished: list[TimelineEntry] = []
         if self._status.start_over_ts is not None:
             self._ending = "starting"
 
@@ -111,6 +116,7 @@ class Replay:
         self._stream.send_tick(self._position)
         while self._position < self._plan.end_ts and self._ending is None:
             self._step()
+        self._repeat()
         if self._ending is not None:
             self._stream.flush()
             self._publish(self._ending)
@@ -128,11 +134,13 @@ class Replay:
         now = self._wall()
         if now - self._polled_at >= _POLL_INTERVAL_S:
             self._poll_control(0.0)
-            if self._ending is not None:
-                return
+        self._repeat()
+        if self._ending is not None:
+            return
         clock = self._course.clock
         slice_end = next_slice_end(self._position, clock.speed, self._plan.end_ts)
         slice_end = self._course.limit(slice_end)
+        slice_end = self._schedule.limit(self._status.repeated, self._position, slice_end)
         due = clock.wall_at(slice_end)
         if now < due:
             self._poll_control(min(due - now, _POLL_INTERVAL_S))
@@ -208,13 +216,34 @@ class Replay:
             _log.warning("command %s refused: %s", command_id, error)
         else:
             _log.info("command %s applied: %s", command_id, command)
-        result = CommandResult(command_id, _text(command), error, position, target)
-        self._status = replace(
-            self._status,
-            command=command_id,
-            command_error=error,
-            results=(*self._status.results, result)[-KEPT_RESULTS:],
-        )
+        self._note(CommandResult(command_id, _text(command), error, position, target))
+        self._status = replace(self._status, command=command_id, command_error=error)
+
+    def _note(self, result: CommandResult) -> None:
+        """Keep what became of a command until it is published."""
+        entry = TimelineEntry.of(self._status.commands + 1, result)
+        self._unpublished.append(entry)
+        results = (*self._status.results, result)[-KEPT_RESULTS:]
+        self._status = replace(self._status, results=results, commands=entry.number)
+
+    def _repeat(self) -> None:
+        """Tell the commands of the repeated run that are due, and end where it ended."""
+        schedule, position = self._schedule, self._position
+        while self._ending is None:
+            entry = schedule.due(self._status.repeated, position)
+            if entry is None:
+                break
+            self._note(entry.result_at(position))
+            self._status = replace(self._status, repeated=self._status.repeated + 1)
+            if entry.leads_back:
+                self._ending = "starting"
+                self._status = replace(self._status, start_over_ts=entry.target_ts)
+                self._course = replace(self._course, fast_until=entry.target_ts)
+            _log.info("command %s repeated: %s %s", entry.id, entry.command, entry.value)
+        if self._ending is None and schedule.stops(self._status.repeated, position):
+            self._ending = "stopped"
+        if self._unpublished:
+            self._publish(self._state())
 
     def _start_over(self, command: Command) -> None:
         target = command.target_ts
@@ -269,7 +298,8 @@ class Replay:
             pause_at_ts=self._course.pause_at,
             fast_until_ts=self._course.fast_until,
         )
-        self._control.publish(self._status)
+        self._control.publish(self._status, tuple(self._unpublished))
+        self._unpublished.clear()
 
 
 def _course(plan: Plan, clock: SimClock, status: ClockStatus | None) -> Course:

@@ -43,12 +43,12 @@ class PartitionBounds:
             return "wrong_partition", f"zone {zone} has another partition"
         return None
 
-    def hold(self, ts: Counts, zone: Counts) -> bool:
+    def hold(self, ts: Counts, zone: Counts, *, with_end: bool = False) -> bool:
         """Return whether `fault` is None for all events, given as columns."""
         if not len(ts):
             return True
         return bool(
             ts.min() >= self.start_ts
-            and ts.max() < self.end_ts
+            and ts.max() < self.end_ts + with_end
             and np.all(self.zones[zone - FIRST_ZONE])
         )

@@ -133,7 +133,8 @@ class ClockStatus:
     `pause_at_ts` is the simulated time at which the clock will pause, `fast_until_ts` the one until
     which it runs at full speed instead of `speed`; `start_over_ts` the one to which the run is to
     be brought again from its start (all epoch ms, or None). `results` are those of the last
-    commands, the latest last.
+    commands, the latest last. `commands` is the number of commands processed since the run began,
+    `repeated` how many of them came from the run that this one repeats.
     """
 
     now_ts: int
@@ -148,6 +149,9 @@ class ClockStatus:
     fast_until_ts: int | None = None
     start_over_ts: int | None = None
     results: tuple[CommandResult, ...] = ()
+    commands: int = 0
+    repeated: int = 0
+    original_ts: int | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -163,6 +167,8 @@ class ClockStatus:
         return {
             "now": clock_label(self.now_ts),
             "now_ts": self.now_ts,
+            "original": "" if self.original_ts is None else clock_label(self.original_ts),
+            "original_ts": _optional(self.original_ts),
             "speed": self.speed,
             "state": self.state,
             "trips": self.trips,
@@ -174,6 +180,8 @@ class ClockStatus:
             "fast_until_ts": _optional(self.fast_until_ts),
             "start_over_ts": _optional(self.start_over_ts),
             "results": json.dumps([asdict(result) for result in self.results]),
+            "commands": self.commands,
+            "repeated": self.repeated,
         }
 
     @classmethod
@@ -204,6 +212,9 @@ class ClockStatus:
             fast_until_ts=_parse_optional(fields["fast_until_ts"]),
             start_over_ts=_parse_optional(fields["start_over_ts"]),
             results=tuple(map(_read_result, json.loads(fields["results"]))),
+            commands=int(fields["commands"]),
+            repeated=int(fields["repeated"]),
+            original_ts=_parse_optional(fields["original_ts"]),
         )
 
 

@@ -16,7 +16,7 @@ class UsageError(RushhourError):
 
 
 class DataError(RushhourError):
-    """A trip file is missing, unreadable, or not of the expected kind."""
+    """A file of trips or a manifest is missing, unreadable, or not of the expected kind."""
 
     exit_code = 3
 
@@ -44,7 +44,7 @@ class StackError(RushhourError):
 
 
 class VerificationError(RushhourError):
-    """`rushhour verify` found a difference between the run and the trip file."""
+    """`rushhour verify` or `rushhour manifest` found a difference that matters."""
 
     exit_code = 7
 

@@ -11,23 +11,15 @@ from typing import Literal, cast, get_args
 
 from rushhour.core.entry_ids import is_entry_id
 from rushhour.core.errors import UsageError
+from rushhour.core.events import EARLIEST_MS, LATEST_MS
 from rushhour.core.foreign import shown
-from rushhour.core.hours import (
-    FIRST_MONTH,
-    LAST_MONTH,
-    SECOND_MS,
-    hour_label,
-    parse_from,
-    parse_label,
-    parse_month,
-)
+from rushhour.core.hours import SECOND_MS, hour_label, parse_from, parse_label
 
 # The gate of the command that `rushhour up` runs after each hour.
 ON_HOUR = "on-hour"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
 _ACKNOWLEDGED = "acknowledged:"
-_FIRST_TS, _END_TS = parse_month(FIRST_MONTH)[0], parse_month(LAST_MONTH)[1]
 
 
 def parse_gates(text: str) -> tuple[str, ...]:
@@ -76,7 +68,7 @@ class Acknowledgement:
             raise UsageError(f"gate '{shown(gate)}' is not a name: write gate NAME hour HOUR")
         try:
             hour_ts = parse_from(hour)
-            if not _FIRST_TS <= hour_ts < _END_TS:
+            if not EARLIEST_MS <= hour_ts < LATEST_MS:
                 raise UsageError
             return cls(gate, hour_ts)
         except (UsageError, OverflowError):

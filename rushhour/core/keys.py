@@ -16,6 +16,9 @@ DUPLICATES = "sim:duplicates"  # hash: events that a consumer dropped because it
 SKIPPED = "sim:skipped"  # hash: "topic:partition:offset" to pass over -> since when
 RECOVERY = "sim:recovery"  # hash: what the dataflow processes of a cluster agree on
 COMMANDS = "sim:commands"  # stream: pause, resume, speed, step, until, seek, stop
+TIMELINE = "sim:timeline"  # stream: the commands that were processed, and what became of them
+MANIFEST = "sim:manifest"  # hash: how the run was started, and on what
+REPEATED = "sim:repeated"  # hash: what the run repeats of another one; absent if it repeats none
 SUBMISSIONS = "sim:submissions"  # hash: how far submitted predictions are taken and scored
 GATE = "sim:gate"  # hash: who has to acknowledge the closed hour before the clock passes it
 ACKS = "sim:acks"  # stream: acknowledgements of hours
@@ -29,8 +32,14 @@ BOARD_RIDES = "board:rides"  # sorted set: zone -> rides of the latest hour
 ALERTS = "alerts"  # stream: one entry per alert; its id is the hour (epoch ms) and the zone
 COVERAGE = "coverage"  # hash: demand band -> share of rides within the intervals, last 168 h
 
+# What is told of a run, and stays if it starts over.
+TOLD = (MANIFEST, TIMELINE, REPEATED)
+
 # Field of `RUN`: why a transaction was executed in part; absent if none was.
 DAMAGE = "damage"
+
+# Field of `RECOVERY`: versions of the libraries that the results depend on.
+LIBRARIES = "libraries"
 
 # Fields of `QUALITY` that count rejected submissions begin so; absent if there are none.
 REJECTED_SUBMISSIONS = "rejected_submissions:"
@@ -69,6 +78,9 @@ _SINGLE = frozenset(
         SKIPPED,
         RECOVERY,
         COMMANDS,
+        TIMELINE,
+        MANIFEST,
+        REPEATED,
         SUBMISSIONS,
         GATE,
         ACKS,

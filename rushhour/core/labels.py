@@ -2,20 +2,66 @@
 
 from collections.abc import Iterable
 
-from rushhour.core.hours import clock_label, parse_label
+from rushhour.core.hours import HOUR_MS, clock_label, parse_label
 from rushhour.core.run import RunInfo
 from rushhour.core.surges import Surge
 
 
 def source_label(run: RunInfo) -> str:
-    """Return dataset, month and source of a run, with synthetic data and surges marked."""
-    return ", ".join(part for part in (data_label(run), what_if(run)) if part)
+    """Return dataset, month and source of a run, with synthetic data, surges and shift marked."""
+    return ", ".join(part for part in (data_label(run), what_if(run), rebase_label(run)) if part)
 
 
 def run_label(run: RunInfo) -> str:
     """Return what a run replays, with its first and its last hour."""
-    span = f"{clock_label(run.start_ts)} to {clock_label(run.end_ts)}"
-    return f"{source_label(run)}, {span}"
+    span = f"{clock_label(run.start_ts)} to {clock_label(run.first_pass_end_ts)}"
+    return f"{source_label(run)}, {span}" + (", in a loop" if run.loop_ts else "")
+
+
+def hours_label(run: RunInfo) -> str:
+    """Return the hours of a run, and what becomes of them at its end."""
+    first, end = clock_label(run.start_ts), clock_label(run.first_pass_end_ts)
+    hours = (run.first_pass_end_ts - run.start_ts) // HOUR_MS
+    again = f", then its last {weeks_label(run.loop_weeks)} in a loop" if run.loop_ts else ""
+    return f"{hours} ({first} to {end}){again}"
+
+
+def keep_lines(run: RunInfo) -> list[str]:
+    """Return a line on how many hours Redis keeps; none if it keeps all."""
+    return [] if run.keep_hours is None else [f"keeps      the last {run.keep_hours} hours"]
+
+
+def weeks_label(weeks: int) -> str:
+    """Return a number of weeks.
+
+    >>> weeks_label(1), weeks_label(113)
+    ('week', '113 weeks')
+    """
+    return "week" if weeks == 1 else f"{weeks} weeks"
+
+
+def closed_label(run: RunInfo, hours_closed: int) -> str:
+    """Return how many hours of a run are closed: of how many, or in which pass of a loop."""
+    if run.loop_ts is None:
+        return f"{hours_closed} of {run.hours}"
+    return f"{hours_closed}, pass {run.pass_of(run.start_ts + hours_closed * HOUR_MS)} of a loop"
+
+
+def progress_label(run: RunInfo, hours_closed: int) -> str:
+    """Return how many hours of a run are closed, in words."""
+    if run.loop_ts is None:
+        return f"{hours_closed} of {run.hours} hours are closed"
+    current = run.pass_of(run.start_ts + hours_closed * HOUR_MS)
+    return f"{hours_closed} hours are closed, in pass {current} of the loop"
+
+
+def rebase_label(run: RunInfo) -> str:
+    """Return by how much the times of a run are shifted; empty if they are not."""
+    if not run.shift_weeks:
+        return ""
+    way = "later" if run.shift_weeks > 0 else "earlier"
+    weeks = abs(run.shift_weeks)
+    return f"dates {weeks} {'week' if weeks == 1 else 'weeks'} {way}"
 
 
 def data_label(run: RunInfo) -> str:

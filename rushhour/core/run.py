@@ -1,14 +1,21 @@
-"""The description of a run: written to Redis before it starts, read by all its processes."""
+"""The description of a run: written to Redis before it starts, read by all its processes.
+
+A run has its own time, which only moves forward, and its trips have theirs: the two differ by whole
+weeks if the run is rebased, and in a loop from its second pass on.
+"""
 
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rushhour.core.hours import HOUR_MS, hour_label, parse_label
+from rushhour.core.events import LATEST_MS
+from rushhour.core.hours import HOUR_MS, WEEK_MS, hour_label, parse_label
 from rushhour.core.surges import Surge, parse_surges
 from rushhour.core.version import VERSION
 
 SYNTHETIC = "synthetic"
+LOOP_WEEKS = 4  # the most weeks that a loop plays again
+LOOP_END_TS = LATEST_MS  # where even a loop ends: event time knows no later hour
 
 
 def new_run_id() -> str:
@@ -25,6 +32,11 @@ class RunInfo:
     the format of `format_surges`, and is empty if the trips are replayed unchanged. `models` are
     the names of all models, the served one first. `rows`, `size` (bytes) and `sha256` are those of
     the file, 0 and empty for synthetic data. `version` is the rushhour that started the run.
+
+    In a loop, `loop_ts` is the end of the first pass (epoch ms): from there on, the whole weeks
+    before it (four at most) play again and again, each time shifted on by their length.
+    `keep_hours` is how many closed hours Redis keeps; None for all. `rebase` is what was asked for,
+    `shift_weeks` by how many weeks all times are later than those of the trip file.
     """
 
     run_id: str
@@ -42,6 +54,45 @@ class RunInfo:
     size: int = 0
     sha256: str = ""
     version: str = VERSION
+    loop_ts: int | None = None
+    keep_hours: int | None = None
+    rebase: str = ""
+    shift_weeks: int = 0
+
+    @property
+    def first_pass_end_ts(self) -> int:
+        """Where the trips of the file end (epoch ms): the end of the run, unless it is a loop."""
+        return self.end_ts if self.loop_ts is None else self.loop_ts
+
+    @property
+    def loop_weeks(self) -> int:
+        """How many weeks play again in each pass of a loop; 0 if it is none."""
+        return 0 if self.loop_ts is None else whole_weeks(self.start_ts, self.loop_ts)
+
+    @property
+    def shift_ms(self) -> int:
+        """By how much all times are later than those of the trip file."""
+        return self.shift_weeks * WEEK_MS
+
+    def original_ts(self, ts: int) -> int:
+        """Return the time in the trip file that plays at an instant of the run (both epoch ms)."""
+        first_pass_end = self.first_pass_end_ts
+        if self.loop_ts is not None and ts >= first_pass_end:
+            length = self.loop_weeks * WEEK_MS
+            ts = first_pass_end - length + (ts - first_pass_end) % length
+        return ts - self.shift_ms
+
+    def pass_of(self, ts: int) -> int:
+        """Return the pass of a loop that plays at an instant (epoch ms), from 1."""
+        if ts < self.first_pass_end_ts or self.loop_ts is None:
+            return 1
+        return 2 + (ts - self.loop_ts) // (self.loop_weeks * WEEK_MS)
+
+    def first_kept(self, next_ts: int) -> int:
+        """Return the first hour that Redis keeps (epoch ms), given the first that is not closed."""
+        if self.keep_hours is None:
+            return self.start_ts
+        return max(self.start_ts, next_ts - self.keep_hours * HOUR_MS)
 
     @property
     def synthetic(self) -> bool:
@@ -68,11 +119,11 @@ class RunInfo:
     def _result_of(self) -> "RunInfo":
         """Return the run without what its result does not depend on."""
         source = SYNTHETIC if self.synthetic else ""
-        return replace(self, run_id="", source=source, file="", dataflows=1, consumers=1)
+        return replace(self, run_id="", source=source, file="", dataflows=1, consumers=1, rebase="")
 
     @property
     def hours(self) -> int:
-        """The number of hours of the run."""
+        """The number of hours of the run: in a loop, all until `LOOP_END_TS`."""
         return (self.end_ts - self.start_ts) // HOUR_MS
 
     @property
@@ -97,7 +148,7 @@ class RunInfo:
             "source": self.source,
             "file": self.file,
             "from": hour_label(self.start_ts),
-            "until": hour_label(self.end_ts - HOUR_MS),
+            "until": hour_label(self.first_pass_end_ts - HOUR_MS),
             "dataflows": self.dataflows,
             "consumers": self.consumers,
             "surge": self.surge,
@@ -106,6 +157,10 @@ class RunInfo:
             "size": self.size,
             "sha256": self.sha256,
             "version": self.version,
+            "loop_weeks": self.loop_weeks,
+            "keep_hours": "" if self.keep_hours is None else self.keep_hours,
+            "rebase": self.rebase,
+            "shift_weeks": self.shift_weeks,
         }
 
     @classmethod
@@ -117,6 +172,8 @@ class RunInfo:
         KeyError, ValueError
             If a field is missing, or cannot be read.
         """
+        first_pass_end = parse_label(fields["until"]) + HOUR_MS
+        loops = fields["loop_weeks"] != "0"
         return cls(
             run_id=fields["run_id"],
             dataset=fields["dataset"],
@@ -124,7 +181,7 @@ class RunInfo:
             source=fields["source"],
             file=fields["file"],
             start_ts=parse_label(fields["from"]),
-            end_ts=parse_label(fields["until"]) + HOUR_MS,
+            end_ts=LOOP_END_TS if loops else first_pass_end,
             dataflows=int(fields["dataflows"]),
             consumers=int(fields["consumers"]),
             surge=fields["surge"],
@@ -133,4 +190,13 @@ class RunInfo:
             size=int(fields["size"]),
             sha256=fields["sha256"],
             version=fields["version"],
+            loop_ts=first_pass_end if loops else None,
+            keep_hours=int(fields["keep_hours"]) if fields["keep_hours"] else None,
+            rebase=fields["rebase"],
+            shift_weeks=int(fields["shift_weeks"]),
         )
+
+
+def whole_weeks(start_ts: int, end_ts: int) -> int:
+    """Return how many weeks a loop over these hours (epoch ms) plays again: the last whole ones."""
+    return min(LOOP_WEEKS, (end_ts - start_ts) // WEEK_MS)

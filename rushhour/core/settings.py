@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from rushhour.core.errors import UsageError
 from rushhour.core.gate import parse_gates
+from rushhour.core.history import LOOP_KEEP, parse_keep
 from rushhour.core.hours import (
     HOUR_MS,
     hour_label,
@@ -29,8 +30,10 @@ from rushhour.core.hours import (
     parse_until,
 )
 from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.rebase import check_rebase
 from rushhour.core.redis_address import RedisAddress, check_key_prefix
 from rushhour.core.redis_url import MASK, check_redis_url, mask_password
+from rushhour.core.run import whole_weeks
 from rushhour.core.speed import Speed
 from rushhour.core.surges import check_begin, format_surges, parse_surges
 
@@ -117,6 +120,21 @@ class Settings(BaseSettings):
         "",
         description="what if: multiply the trips of a zone from an hour on, "
         "such as 132:2.0@2024-10-20; several with commas",
+    )
+    loop: bool = Field(
+        False,
+        description="play the last whole weeks (four at most) again after the end, on and on, "
+        "each time on later dates",
+    )
+    keep: str | None = Field(
+        None,
+        description="closed hours that Redis keeps, such as 35d, at least 14d; else all, "
+        f"and {LOOP_KEEP} in a loop",
+    )
+    rebase: str | None = Field(
+        None,
+        description="shift all times by whole weeks, so that the run begins in the week of this "
+        "date, or in this week: now",
     )
     speed: str = Field(
         "6h/s", description="max, a factor such as 3600, or simulated time per second such as 6h/s"
@@ -252,6 +270,10 @@ class Settings(BaseSettings):
             ) from None
         _, end = settings.window
         check_begin(parse_surges(settings.surge), end)
+        if settings.loop and not whole_weeks(*settings.window):
+            raise UsageError(
+                "loop needs at least one whole week to play again: check --from and --until"
+            )
         if settings.key_prefix and settings.redis is None:
             raise UsageError(
                 f"key_prefix '{settings.key_prefix}' needs a Redis of your own: "
@@ -324,8 +346,14 @@ class Settings(BaseSettings):
         return first, last + HOUR_MS
 
     @property
+    def keep_hours(self) -> int | None:
+        """How many closed hours Redis keeps; None for all."""
+        keep = self.keep or (LOOP_KEEP if self.loop else None)
+        return None if keep is None else parse_keep(keep)
+
+    @property
     def start_at_ts(self) -> int | None:
-        """The hour that the replay is fast-forwarded to (epoch ms); None for none."""
+        """The hour of the file that the replay is fast-forwarded to (epoch ms); None for none."""
         return parse_from(self.start_at) if self.start_at else None
 
     def check_start(self, first_ts: int, end_ts: int) -> None:
@@ -334,7 +362,7 @@ class Settings(BaseSettings):
         Raises
         ------
         UsageError
-            If it is not within [`first_ts`, `end_ts`), epoch ms.
+            If it is not within [`first_ts`, `end_ts`), epoch ms, the hours of the file.
         """
         start = self.start_at_ts
         if start is not None and not first_ts <= start < end_ts:
@@ -413,6 +441,19 @@ class Settings(BaseSettings):
         if text is not None:
             parse_from(text)
         return text
+
+    @field_validator("keep")
+    @classmethod
+    def _check_keep(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        parse_keep(text)
+        return text.strip().lower()
+
+    @field_validator("rebase")
+    @classmethod
+    def _check_rebase(cls, text: str | None) -> str | None:
+        return None if text is None else check_rebase(text)
 
     @field_validator("gate")
     @classmethod

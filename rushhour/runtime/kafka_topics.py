@@ -17,6 +17,7 @@ from rushhour.runtime.kafka import client_config, consumer_config, kafka_failure
 
 _METADATA_TIMEOUT_S = 10.0
 _CREATE_TIMEOUT_S = 30.0
+_LEADER_TIMEOUT_S = 60.0  # a broker on a busy machine is slow to lead a topic that is new
 _DESCRIBE_TIMEOUT_S = 10.0  # the embedded broker cannot describe topics: it never answers
 
 # Of every topic that is created: messages stay until somebody deletes them.
@@ -155,7 +156,7 @@ def _offset_ranges(consumer: ck.Consumer, cluster: KafkaCluster, topic: str) -> 
 
 
 def _offset_range(consumer: ck.Consumer, topic: str, partition: int) -> range:
-    deadline = time.monotonic() + _METADATA_TIMEOUT_S
+    deadline = time.monotonic() + _LEADER_TIMEOUT_S
     while True:
         try:
             first, end = consumer.get_watermark_offsets(

@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
-from rushhour.core.run import SYNTHETIC, RunInfo, new_run_id
+from rushhour.core.hours import WEEK_MS
+from rushhour.core.rebase import shift_weeks
+from rushhour.core.run import LOOP_END_TS, SYNTHETIC, RunInfo, new_run_id
 from rushhour.core.settings import Settings
+from rushhour.runtime.wall_clock import wall_ts
 
 
-def describe_run(settings: Settings, file: Path | None) -> RunInfo:
+def describe_run(settings: Settings, file: Path | None, existing: RunInfo | None = None) -> RunInfo:
     """Return the run of these settings, with a new id and the models of this version.
+
+    Parameters
+    ----------
+    existing
+        The run that may be resumed: `--rebase now` means the week in which that one was described.
 
     Raises
     ------
@@ -19,6 +27,11 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
     from producers.month.parquet import FileContent, content_of  # noqa: PLC0415
 
     start_ts, end_ts = settings.window
+    rebase = settings.rebase or ""
+    weeks = shift_weeks(start_ts, rebase, wall_ts())
+    if existing is not None and existing.rebase == rebase:
+        weeks = existing.shift_weeks
+    start_ts, end_ts = start_ts + weeks * WEEK_MS, end_ts + weeks * WEEK_MS
     content = FileContent(0, 0, "") if file is None else content_of(file, settings.dataset)
     return RunInfo(
         run_id=new_run_id(),
@@ -27,7 +40,7 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
         source=SYNTHETIC if file is None else file.name,
         file="" if file is None else str(file.resolve()),
         start_ts=start_ts,
-        end_ts=end_ts,
+        end_ts=LOOP_END_TS if settings.loop else end_ts,
         dataflows=settings.dataflows,
         consumers=settings.consumers,
         surge=settings.surge,
@@ -35,4 +48,8 @@ def describe_run(settings: Settings, file: Path | None) -> RunInfo:
         rows=content.rows,
         size=content.size,
         sha256=content.sha256,
+        loop_ts=end_ts if settings.loop else None,
+        keep_hours=settings.keep_hours,
+        rebase=rebase,
+        shift_weeks=weeks,
     )

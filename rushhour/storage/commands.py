@@ -42,8 +42,7 @@ def send(client: redis.Redis, command: Command) -> tuple[ClockStatus, CommandRes
     status = load_status(client)
     if status is not None and status.has_ended:
         raise RedisFailure(f"the replay has {status.state}: there is no clock left to command")
-    fields: dict[Any, Any] = dict(command.to_fields())
-    command_id = cast(str, client.xadd(keys.COMMANDS, fields, maxlen=_KEEP))
+    command_id = append_command(client, command)
     sent_at = time.monotonic()
     patience_s = _PATIENCE_S
     while time.monotonic() < sent_at + patience_s:
@@ -63,3 +62,12 @@ def send(client: redis.Redis, command: Command) -> tuple[ClockStatus, CommandRes
     raise RedisFailure(
         f"no replay answered within {patience_s:.0f} s: is `rushhour up` running on this Redis?"
     )
+
+
+def append_command(client: redis.Redis, command: Command) -> str:
+    """Append a command, and return its id without waiting for the replay.
+
+    Once `command` in `sim:clock` is that id or a later one, the status has its result.
+    """
+    fields: dict[Any, Any] = dict(command.to_fields())
+    return cast(str, client.xadd(keys.COMMANDS, fields, maxlen=_KEEP))

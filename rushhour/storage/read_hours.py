@@ -50,6 +50,12 @@ def read_hours(
             yield _tables(run, hour, {key: next(columns) for key in names})
 
 
+def table_keys(run: RunInfo, hour: int) -> list[str]:
+    """Return the keys of all tables of an hour (epoch ms), but for predictions of users."""
+    label = hour_label(hour)
+    return [*_keys(run, label, None, rides=True, alerts=True), keys.errors(label)]
+
+
 def prediction_key(run: RunInfo, model: str, label: str) -> str:
     """Return the key of a model's predictions for the hour with this label."""
     if model in run.models[:1]:

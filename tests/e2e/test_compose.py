@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from rushhour.core import keys
+from rushhour.runtime.redis_client import read_hash
 from tests.fixtures.compose import Compose
 from tests.fixtures.redis_server import contents
 from tests.fixtures.waiting import wait_until
@@ -169,6 +170,43 @@ def test_a_run_is_controlled_and_monitored_from_outside(compose: Compose) -> Non
 
     jobs = {"producer", "dataflow", "consumer"}
     wait_until(lambda: scraped() >= jobs, "Prometheus scrapes every process", 60.0)
+
+
+def test_a_pipeline_in_its_container_keeps_step_with_a_clock_that_is_stepped(
+    compose: Compose,
+) -> None:
+    compose.down()
+    variables = THREE_DAYS | {"GATE": "pipeline", "START_AT": "2024-10-01 06:00", "PAUSED": "true"}
+    profile = ("--profile", "pipeline")
+    compose(*profile, "up", "-d", **variables)
+
+    def clock() -> tuple[str, str]:
+        state, now = compose.client().hmget(keys.CLOCK, "state", "now")
+        return str(state), str(now)
+
+    def last_hour_acknowledged() -> str:
+        return str(compose.client().hget(keys.GATE, "acknowledged:pipeline"))
+
+    at_start = ("paused", "2024-10-01 06:00")
+    wait_until(lambda: clock() == at_start, "the clock stands at its start", PATIENCE_S)
+    stepped = compose("exec", "-T", "producer", "rushhour", "step", "2h")
+    assert [line[:16] for line in stepped.splitlines() if "  rides " in line] == [
+        "2024-10-01 06:00",
+        "2024-10-01 07:00",
+    ]
+    compose(*profile, "kill", "pipeline")
+    compose("run", "--rm", "-T", "--no-deps", "report", "rushhour", "step")
+    compose("exec", "-T", "producer", "rushhour", "resume")
+    wait_until(lambda: clock()[0] == "waiting", "the clock waits", PATIENCE_S)
+    assert last_hour_acknowledged() == "2024-10-01T07"
+    assert compose.hours_closed() == 9
+    compose(*profile, "up", "-d", "pipeline", **variables)
+    compose(*profile, "up", "-d", "report", **variables)
+    assert f"finished: all {THREE_DAYS_HOURS} hours" in compose.wait_for_report()
+    assert last_hour_acknowledged() == "2024-10-03T23"
+    quality = read_hash(compose.client(), keys.QUALITY)
+    assert not any(int(n) for name, n in quality.items() if name.startswith("rejected_submi"))
+    assert "mean_of_hour" in compose("exec", "-T", "producer", "rushhour", "models")
 
 
 def test_an_invalid_variable_is_reported_before_anything_starts(compose: Compose) -> None:

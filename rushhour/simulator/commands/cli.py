@@ -20,7 +20,7 @@ from rushhour.simulator.commands.signatures import clock, look, offline
 from rushhour.simulator.commands.signatures import run as running
 
 _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (running.up, running.prepare, running.watch),
+    "Run": (running.up, running.replay, running.prepare, running.watch),
     "Control a live run": (
         clock.step,
         clock.until,
@@ -44,6 +44,7 @@ _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
         look.export,
         look.dead_letters,
         look.verify,
+        look.manifest,
         look.doctor,
         look.redis,
         look.web,

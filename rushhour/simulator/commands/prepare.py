@@ -8,8 +8,7 @@ from typing import Literal
 
 import redis
 
-from rushhour.core.hours import clock_label
-from rushhour.core.labels import source_label
+from rushhour.core.labels import hours_label, keep_lines, source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TRIPS
@@ -42,6 +41,7 @@ def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
     with redis_failures(redis_address):
         existing = None if restart else find_run(client)
         wanted = wanted_run(settings, output, existing)
+        settings.check_start(wanted.start_ts, wanted.end_ts)  # the producer would stop for it
         if existing is None:
             run = wanted
             prepare(client, cluster, settings.partitions, run, create=True, over=restart)
@@ -78,7 +78,8 @@ def _lines(run: RunInfo, prepared: schema.Prepared) -> list[str]:
     }[prepared.state]
     return [
         f"replaying  {source_label(run)}",
-        f"hours      {run.hours} ({clock_label(run.start_ts)} to {clock_label(run.end_ts)})",
+        f"hours      {hours_label(run)}",
+        *keep_lines(run),
         f"pipeline   {prepared.partitions} partitions, dataflow processes: {run.dataflows}, "
         f"consumers: {run.consumers}",
         f"the run {state}",

@@ -1,13 +1,17 @@
 """What `rushhour up` does with a running stack: replay a month, show it, and report."""
 
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
+import redis
+
 from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
-from rushhour.core.labels import source_label
+from rushhour.core.labels import hours_label, keep_lines, source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import WEB_PORT
 from rushhour.simulator.commands.interrupts import Interrupts
+from rushhour.simulator.commands.manifest_file import ManifestFile
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents.run import report_document
 from rushhour.simulator.evaluation.live import RunReader
@@ -16,7 +20,7 @@ from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.stack.on_hour import HourRunner
 from rushhour.simulator.stack.page_server import PageProcess, is_next_port
 from rushhour.simulator.stack.redis_server import DEFAULT_PORT
-from rushhour.simulator.stack.stack import Stack
+from rushhour.simulator.stack.stack import Repeated, Stack
 from rushhour.simulator.started import Times, seconds_since_start
 from rushhour.simulator.terminal import report
 from rushhour.simulator.terminal.live import open_view
@@ -63,14 +67,16 @@ class Replay:
         self._hours = RunReader(stack.client, run)
         self.was_stopped = False
         self._runner: HourRunner | None = None
+        self._manifest: ManifestFile | None = None
 
-    def begin(self) -> None:
-        """Say what is replayed, and let the processes begin."""
+    def begin(self, repeated: Repeated | None = None) -> None:
+        """Say what is replayed, and let the processes begin; with `repeated`, as that run did."""
         for line in _announcement(self._stack, self._run, self._pages):
             self._output.note(line)
-        self._stack.start_pipeline(self._run)
+        self._stack.start_pipeline(self._run, repeated=repeated)
         if self._pages is not None:
             self._pages.start(self._stack.run_settings)
+        self._manifest = ManifestFile(self._stack.client, self._stack.directory)
         self._runner = self._hour_runner()
 
     def watch(self) -> Times | None:
@@ -89,10 +95,13 @@ class Replay:
                 while not (stack.is_done() or self._is_stopped()):
                     self._interrupts.check()
                     view.update()
+                    if view.quits:
+                        raise KeyboardInterrupt
                     self._look_after_hour()
                     self._look_after_pages()
                     if first_hour_s is None or time.monotonic() >= read_at:
                         self._hours.update()
+                        self._tell()
                         read_at = time.monotonic() + _READ_S
                         if first_hour_s is None and self._hours.count:
                             first_hour_s = seconds_since_start()
@@ -106,7 +115,14 @@ class Replay:
             return None
         finally:
             self._end_hour_runner()
+            with suppress(redis.RedisError):  # not instead of an earlier error
+                self._tell(end=True)
         return times
+
+    def _tell(self, *, end: bool = False) -> None:
+        """Keep the manifest of the run up to date; at its `end`, in any case."""
+        if self._manifest is not None:
+            (self._manifest.save if end else self._manifest.update)()
 
     def _is_stopped(self) -> bool:
         """Whether a command has stopped the run; one that leads back has started it over."""
@@ -195,7 +211,6 @@ class Replay:
 
 def _announcement(stack: Stack, run: RunInfo, pages: PageProcess | None) -> list[str]:
     settings = stack.settings
-    span = f"{clock_label(run.start_ts)} to {clock_label(run.end_ts)}"
     kafka, redis = stack.kafka.bootstrap, str(stack.redis_address)
     if settings.kafka is None:
         kafka += " (embedded)"
@@ -203,7 +218,8 @@ def _announcement(stack: Stack, run: RunInfo, pages: PageProcess | None) -> list
         redis += f" (embedded: {redis_cli(stack.redis_address)})"
     lines = [
         f"replaying  {source_label(run)}",
-        f"hours      {run.hours} ({span}) at {settings.speed}",
+        f"hours      {hours_label(run)} at {settings.speed}",
+        *keep_lines(run),
         f"Kafka      {kafka}",
         f"Redis      {redis}",
     ]

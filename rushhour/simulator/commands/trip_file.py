@@ -13,7 +13,7 @@ from rushhour.simulator.runs import describe_run
 
 def wanted_run(settings: Settings, output: Output, existing: RunInfo | None) -> RunInfo:
     """Return the run of these settings: of a trip file, else synthetic: see these two steps."""
-    return describe(settings, output, find_trips(settings, output, existing))
+    return describe(settings, output, find_trips(settings, output, existing), existing)
 
 
 def find_trips(settings: Settings, output: Output, existing: RunInfo | None) -> Path | None:
@@ -58,8 +58,10 @@ def find_trips(settings: Settings, output: Output, existing: RunInfo | None) -> 
         return None
 
 
-def describe(settings: Settings, output: Output, file: Path | None) -> RunInfo:
-    """Return the run of a trip file; of synthetic trips without one.
+def describe(
+    settings: Settings, output: Output, file: Path | None, existing: RunInfo | None = None
+) -> RunInfo:
+    """Return the run of a trip file; of synthetic trips without one. `existing` may be resumed.
 
     A file of the data directory or the cache that has another content than the official one of
     its name gets a warning.
@@ -69,7 +71,7 @@ def describe(settings: Settings, output: Output, file: Path | None) -> RunInfo:
     DataError
         If the file cannot be used.
     """
-    run = describe_run(settings, file)
+    run = describe_run(settings, file, existing)
     official = official_file(settings.dataset, settings.month)
     if settings.data is None and run.sha256 and official.sha256 not in (None, run.sha256):
         output.warn(

@@ -3,6 +3,10 @@
 Processes and servers start first, and load while the rest of this command does.
 """
 
+from pathlib import Path
+from typing import NamedTuple
+
+from rushhour.core.errors import StackError
 from rushhour.core.gate import ON_HOUR
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
@@ -13,19 +17,33 @@ from rushhour.simulator.commands.trip_file import describe, find_trips
 from rushhour.simulator.stack.on_hour import check_on_hour
 from rushhour.simulator.stack.page_server import open_page_server
 from rushhour.simulator.stack.resume import check_same
-from rushhour.simulator.stack.stack import open_stack
+from rushhour.simulator.stack.stack import Repeated, open_stack
 from rushhour.simulator.stack.state_dir import hold_state_dir
 from rushhour.storage.runs import find_run
 
 
+class Repetition(NamedTuple):
+    """What repeats a run: its trip file (None if synthetic), what it replayed and did."""
+
+    file: Path | None
+    run: RunInfo
+    repeated: Repeated
+
+
 def up(
-    settings: Settings, output: Output, *, stay: bool, restart: bool, profile: bool = False
+    settings: Settings,
+    output: Output,
+    *,
+    stay: bool,
+    restart: bool,
+    profile: bool = False,
+    repetition: Repetition | None = None,
 ) -> None:
     """Replay a month from start to end.
 
     With `stay`, the servers are kept up after the report until Ctrl-C. With `restart`, another run
     on a given Redis is deleted. With `profile`, the report says what each part has used and waited
-    for.
+    for. With a `repetition`, another run is repeated.
 
     Raises
     ------
@@ -38,16 +56,24 @@ def up(
     """
     settings.check_start(*settings.window)
     with hold_state_dir(settings.state_dir):
-        _run(settings, output, stay=stay, restart=restart, profile=profile)
+        _run(settings, output, repetition, stay=stay, restart=restart, profile=profile)
 
 
-def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profile: bool) -> None:
+def _run(
+    settings: Settings,
+    output: Output,
+    repetition: Repetition | None,
+    *,
+    stay: bool,
+    restart: bool,
+    profile: bool,
+) -> None:
     check_on_hour(settings)
     if settings.on_hour:
         gates = dict.fromkeys((*settings.gates, ON_HOUR))
         settings = settings.model_copy(update={"gate": ",".join(gates)})
     existing = None if restart else _run_on_given_redis(settings)
-    file = find_trips(settings, output, existing)
+    file = find_trips(settings, output, existing) if repetition is None else repetition.file
     with (
         open_page_server(settings) as pages,
         deferred() as interrupts,
@@ -56,11 +82,13 @@ def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profi
     ):
         from rushhour.simulator.commands.replay import Replay  # noqa: PLC0415 - loads NumPy and Rich
 
-        run = describe(settings, output, file)
+        run = describe(settings, output, file, existing)
         if existing is not None:
-            check_same(existing, run, "rushhour up")
+            check_same(existing, run, "rushhour up" if repetition is None else "rushhour replay")
+        if repetition is not None:
+            _check_repeats(run, repetition.run)
         replay = Replay(stack, run, output, interrupts, pages)
-        replay.begin()
+        replay.begin(repetition and repetition.repeated)
         times = replay.watch()
         hours_closed = replay.hours_closed()
         if times is not None and (hours_closed or not replay.was_stopped):
@@ -71,6 +99,19 @@ def _run(settings: Settings, output: Output, *, stay: bool, restart: bool, profi
         output.note(_how_to_read(settings))
     if times is None:
         raise KeyboardInterrupt
+
+
+def _check_repeats(run: RunInfo, repeated: RunInfo) -> None:
+    """Check that a run replays the same as the one that it repeats, but for versions.
+
+    Those have been checked, and the user may have accepted others.
+    """
+    differences = [name for name in run.differences(repeated) if name != "version"]
+    if differences:
+        raise StackError(
+            f"the run of the manifest cannot be repeated, for this one differs in "
+            f"{', '.join(differences)}: start it with `rushhour up`"
+        )
 
 
 def _run_on_given_redis(settings: Settings) -> RunInfo | None:

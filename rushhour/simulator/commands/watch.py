@@ -22,7 +22,7 @@ from rushhour.simulator.terminal.live import open_view
 from rushhour.storage.clock import is_finished, load_status
 from rushhour.storage.runs import load_run
 
-_POLL_S = 0.1
+_POLL_S = 0.05
 _BLOCK_MS = 200
 _BEFORE_ALL = "0-0"
 
@@ -86,8 +86,13 @@ def _show(opened: OpenRun, output: Output, interrupts: Interrupts) -> None:
         while not _has_ended(client, run):
             interrupts.check()
             view.update()
+            if view.quits:
+                break
             time.sleep(_POLL_S)
         view.update()
+    if view.quits:
+        output.note("the run goes on: `rushhour watch` shows it again")
+        return
     output.show(report.report(RunView.read(client), evaluate(read_run(client, run))))
     if is_finished(client, run):
         output.note(f"finished: all {run.hours} hours are closed and scored", style="bold")

@@ -1,7 +1,7 @@
 """A column of times in any form: what it says, and how to write it in the form of another column.
 
 Epoch numbers are told apart by their size: seconds, milliseconds, microseconds and nanoseconds of
-2009 to 2099 have no number in common.
+2009 to 2261 have no number in common.
 """
 
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class Times:
     units
         For each row, the place in `UNITS` of the unit that its number is in; -1 if it has none.
     readable
-        Whether a row is a time of 2009 to 2099.
+        Whether a row is a time of 2009 to 2261.
     null
         Whether a row is empty.
     ts

@@ -44,8 +44,19 @@ class Run(Document, frozen=True, kw_only=True):
     is_synthetic: Annotated[bool, Meta(description="whether the trips are made up")]
     surge: Annotated[str | None, Meta(description="what-if surges, as for `--surge`")]
     start_ts: Annotated[int, Meta(description="first instant, epoch milliseconds")]
-    end_ts: Annotated[int, Meta(description="end of the last hour, epoch milliseconds")]
-    hours: Annotated[int, Meta(description="hours from start to end")]
+    end_ts: Annotated[
+        int | None, Meta(description="end of the last hour, epoch milliseconds; null for a loop")
+    ]
+    hours: Annotated[int | None, Meta(description="hours from start to end; null for a loop")]
+    loop_weeks: Annotated[
+        int | None, Meta(description="weeks that play again and again; null without a loop")
+    ]
+    keep_hours: Annotated[
+        int | None, Meta(description="closed hours that Redis keeps; null for all")
+    ]
+    shift_weeks: Annotated[
+        int, Meta(description="weeks by which all times are later than in the trip file")
+    ]
     dataflows: Annotated[int, Meta(description="dataflow processes that share the run")]
     consumers: Annotated[int, Meta(description="consumer processes that share the run")]
     models: Annotated[list[str], Meta(description="names of the models, the served one first")]
@@ -251,8 +262,40 @@ class TableFile(Document, frozen=True, kw_only=True):
     bytes: Annotated[int, Meta(description="size of the file")]
 
 
+class ManifestCommand(Document, frozen=True, kw_only=True):
+    """A command to the clock of a run, refused ones too."""
+
+    number: Annotated[int, Meta(description="counted from 1 over the whole run")]
+    id: Annotated[str, Meta(description="of its entry in `sim:commands`")]
+    command: Annotated[str, Meta(description="such as `step`; empty if it could not be read")]
+    value: Annotated[str, Meta(description="such as `6h`; empty without one")]
+    error: Annotated[str | None, Meta(description="why it was refused; null if it was not")]
+    simulated_time: Annotated[datetime, Meta(description="when it was applied, RFC 3339")]
+    simulated_ts: Annotated[int, Meta(description="the same, epoch milliseconds")]
+    target_ts: Annotated[int | None, Meta(description="where it led, epoch milliseconds")]
+
+
+class SubmissionCounts(Document, frozen=True, kw_only=True):
+    """Predictions of users in a run. They are no part of the manifest, only their counts are."""
+
+    taken: Annotated[dict[str, int], Meta(description="model -> predictions")]
+    rejected: Annotated[dict[str, int], Meta(description="reason -> predictions")]
+
+
+class RunEnd(Document, frozen=True, kw_only=True):
+    """How far a run was when its manifest was written."""
+
+    state: Annotated[str, Meta(description="of the clock, as in `sim:clock`")]
+    simulated_ts: Annotated[int, Meta(description="simulated time, epoch milliseconds")]
+    last_closed: Annotated[Hour, Meta(description="the last hour that is closed")]
+    hours_closed: Annotated[int, Meta(description="hours counted and scored")]
+    is_whole: Annotated[
+        bool, Meta(description="whether nothing of a later hour is in Redis, as after Ctrl-C")
+    ]
+
+
 OBJECTS: tuple[type[Document], ...] = (
     Run, Location, Hour, Gate, HourCommand, Counts, RollingScore, WorstZone, ZoneError, Scores,
-    Score, Band, Process, Part, Wait, JoinFinding,
-    TableFile,
+    Score, Band, Process, Part, Wait, JoinFinding, TableFile, ManifestCommand,
+    SubmissionCounts, RunEnd,
 )  # fmt: skip

@@ -43,12 +43,20 @@ def run_document(run: RunInfo) -> objects.Run:
         is_synthetic=run.synthetic,
         surge=run.surge or None,
         start_ts=run.start_ts,
-        end_ts=run.end_ts,
-        hours=run.hours,
+        end_ts=None if run.loop_ts is not None else run.end_ts,
+        hours=hours_of(run),
+        loop_weeks=run.loop_weeks or None,
+        keep_hours=run.keep_hours,
+        shift_weeks=run.shift_weeks,
         dataflows=run.dataflows,
         consumers=run.consumers,
         models=list(run.models),
     )
+
+
+def hours_of(run: RunInfo) -> int | None:
+    """Return the hours of a run; None for a loop, which has no end."""
+    return None if run.loop_ts is not None else run.hours
 
 
 def status_document(view: RunView, location: objects.Location) -> schema.Status:
@@ -62,6 +70,7 @@ def status_document(view: RunView, location: objects.Location) -> schema.Status:
         speed=clock.speed if clock else None,
         simulated_time=None if now is None else to_datetime(now),
         simulated_ts=now,
+        original_ts=clock.original_ts if clock else None,
         command_error=(clock.command_error or None) if clock else None,
         gate=_gate(view) if view.gate.gates else None,
         on_hour=None if view.on_hour is None else _hour_command(view.on_hour),
@@ -149,7 +158,7 @@ def closed_hour_document(run: RunInfo, fields: Mapping[str, str]) -> schema.Clos
         mae=number(fields["mae"]),
         coverage=number(fields["coverage"]),
         hours_closed=(hour_ts - run.start_ts) // HOUR_MS + 1,
-        hours=run.hours,
+        hours=hours_of(run),
     )
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from rushhour.simulator.documents.manifest import Manifest
+from rushhour.simulator.documents.manifest_differences import ManifestDifference
 from rushhour.simulator.documents.objects import (
     Bias,
     Counts,
@@ -53,6 +55,9 @@ class Status(Document, frozen=True, kw_only=True):
     speed: Annotated[str | None, Meta(description="the requested speed, as for `--speed`")]
     simulated_time: Annotated[datetime | None, Meta(description="simulated now, RFC 3339")]
     simulated_ts: Annotated[int | None, Meta(description="simulated now, epoch milliseconds")]
+    original_ts: Annotated[
+        int | None, Meta(description="the time in the trip file that plays now, epoch milliseconds")
+    ]
     command_error: Annotated[
         str | None, Meta(description="why the last command to the clock was refused")
     ]
@@ -136,7 +141,7 @@ class ClosedHour(Hour, frozen=True, kw_only=True):
     mae: Annotated[Number, Meta(description="mean absolute error of the zones, rides")]
     coverage: Annotated[Number, Meta(description="share of zones within their intervals, 0 to 1")]
     hours_closed: Annotated[int, Meta(description="hours closed so far, with this one")]
-    hours: Annotated[int, Meta(description="hours of the run")]
+    hours: Annotated[int | None, Meta(description="hours of the run; null for a loop")]
 
 
 class Check(Document, frozen=True, kw_only=True):
@@ -344,5 +349,5 @@ class Backtest(Document, frozen=True, kw_only=True):
 DOCUMENTS: tuple[type[Document], ...] = (
     Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Acknowledged, Status, Models, Zone,
     Comparison, Alert, Check, Diagnosis, RunReport, Export, Skipped, Submitted, DeadLetter, Served,
-    Backtest, Download, Setting,
+    Backtest, Download, Setting, Manifest, ManifestDifference,
 )  # fmt: skip

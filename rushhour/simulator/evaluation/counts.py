@@ -150,7 +150,7 @@ def _hours(file: Path, column: Any) -> npt.NDArray[np.int64]:
         )
     for i in np.flatnonzero((hours < EARLIEST_MS) | (hours >= LATEST_MS))[:1]:
         raise DataError(
-            f"{file}: {HOUR} {clock_label(int(hours[i]))} lies outside of 2009 to 2099: "
+            f"{file}: {HOUR} {clock_label(int(hours[i]))} lies outside of 2009 to 2261: "
             "was it made from epoch seconds, or from milliseconds?"
         )
     return hours

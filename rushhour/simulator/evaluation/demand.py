@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from producers.month.datasets import file_name, locate
 from rushhour.core.errors import DataError, UsageError
 from rushhour.core.hours import HOUR_MS, clock_label, parse_from, parse_month, parse_until
@@ -56,11 +58,18 @@ class Recount:
     usable: int
 
 
-def recount(run: RunInfo, file: Path | None) -> Recount:
-    """Count rides per hour and zone straight from the file, zeros included, with its surges."""
+def recount(run: RunInfo, file: Path | None, hours: int | None = None) -> Recount:
+    """Count rides per hour and zone straight from the file, zeros included, with its surges.
+
+    They are those of the first hours of the run, of all if `hours` is None, at the times of the
+    run: shifted, and in a loop again and again.
+    """
     month = count_month(file, run.dataset, run.month)
     surged = surge_counts(month.table, run.surges)
-    rides = surged.loc[hours_between(run.start_ts, run.end_ts)]
+    end_ts = run.end_ts if hours is None else run.start_ts + hours * HOUR_MS
+    hour_ts = range(run.start_ts, end_ts, HOUR_MS)
+    original = pd.DatetimeIndex([pd.Timestamp(run.original_ts(ts), unit="ms") for ts in hour_ts])
+    rides = surged.loc[original].set_axis(hours_between(run.start_ts, end_ts))
     return Recount(rides, month.rows, month.rejected, int(surged.to_numpy().sum()))
 
 
@@ -105,7 +114,8 @@ def _locate(settings: Settings) -> Path:
 
 
 def _of_month(file: Path | None, settings: Settings) -> Demand:
-    run = describe_run(settings, file)
+    # A backtest is of the trips of the file, at their own times.
+    run = describe_run(settings.model_copy(update={"loop": False, "rebase": None}), file)
     return Demand(source_label(run), run.start_ts, recount(run, file).rides)
 
 

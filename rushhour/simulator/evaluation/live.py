@@ -1,5 +1,6 @@
 """A live run as arrays: what Redis holds of its closed hours."""
 
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
@@ -15,18 +16,29 @@ from rushhour.storage.submissions import read_submitted, submitted_models
 
 
 class RunReader:
-    """Reads the hours of a run as they are closed: at its end, few are left to read."""
+    """Reads the hours of a run as they are closed: at its end, few are left to read.
+
+    It has the hours that Redis keeps, and forgets the others.
+    """
 
     def __init__(self, client: redis.Redis, run: RunInfo) -> None:
         self._client = client
         self._run = run
-        self._hours: list[HourTables] = []
+        self._hours: deque[HourTables] = deque(maxlen=run.keep_hours)
+        self._next = run.start_ts
 
     def update(self) -> None:
         """Read the hours that were closed since the last call."""
-        first = self._run.start_ts + len(self._hours) * HOUR_MS
-        hours = range(first, first_open_hour(self._client, self._run), HOUR_MS)
-        self._hours += read_hours(self._client, self._run, hours)
+        end = first_open_hour(self._client, self._run)
+        first = max(self._next, self._run.first_kept(end))
+        if first > self._next:
+            self._hours.clear()  # those in between were closed and removed meanwhile
+        for hour in read_hours(self._client, self._run, range(first, end, HOUR_MS)):
+            if hour.is_closed() and hour.is_forecast():
+                self._hours.append(hour)
+            else:  # removed since the first line
+                self._hours.clear()
+        self._next = end
 
     @property
     def count(self) -> int:
@@ -38,7 +50,9 @@ class RunReader:
 
         Beside the run's models are those of users, as Redis holds them by now.
         """
-        arrays = RunArrays.of(self._run.start_ts, self._hours)
+        start_ts = self._hours[0].hour_ts if self._hours else self._run.start_ts
+        before = (start_ts - self._run.start_ts) // HOUR_MS
+        arrays = replace(RunArrays.of(start_ts, self._hours), hours_before=before)
         return _with_submitted(self._client, arrays) if self._hours else arrays
 
 

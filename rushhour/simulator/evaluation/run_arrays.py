@@ -20,12 +20,13 @@ class RunArrays:
     """Rides of consecutive hours, their forecasts and their alerts: `float64[hours, zones]`.
 
     `alerts` is the relative change of the alert that an hour raised for a zone, NaN if it raised
-    none. NaN elsewhere means unknown.
+    none. NaN elsewhere means unknown. `hours_before` is how many hours of the run are before these.
     """
 
     rides: Floats
     forecast: Forecast
     alerts: Floats
+    hours_before: int = 0
 
     @classmethod
     def of(cls, start_ts: int, hours: Iterable[HourTables]) -> "RunArrays":
@@ -56,7 +57,8 @@ class RunArrays:
 
     def after_warm_up(self) -> "RunArrays":
         """Return the hours to score: those after the warm-up, or all if there are no more."""
-        first = WARM_UP_HOURS if self.hours > WARM_UP_HOURS else 0
+        left = max(0, WARM_UP_HOURS - self.hours_before)
+        first = left if self.hours > left else 0
         return self.select(slice(first, None), np.arange(self.rides.shape[1]))
 
     def select(self, hours: slice, columns: Ints) -> "RunArrays":

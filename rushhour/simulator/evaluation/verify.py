@@ -18,7 +18,9 @@ from dataflows.forecasting.forecasters import model_names
 from producers.month.parquet import content_of
 from rushhour.core import keys
 from rushhour.core.errors import VerificationError
+from rushhour.core.hours import HOURS_PER_DAY
 from rushhour.core.kafka_cluster import KafkaCluster
+from rushhour.core.labels import progress_label
 from rushhour.core.run import RunInfo
 from rushhour.core.version import VERSION
 from rushhour.core.zones import ZONE_COUNT
@@ -33,6 +35,9 @@ from rushhour.simulator.evaluation.verification.submissions import check_submiss
 from rushhour.simulator.evaluation.verification.tables import check_forecasts, check_rides
 from rushhour.simulator.evaluation.verification.unknown_keys import check_unknown_keys
 from rushhour.simulator.evaluation.verification.zones import check_zones
+
+# Of five years: in memory, and within minutes.
+MOST_HOURS = 5 * 366 * HOURS_PER_DAY
 
 
 def verify(
@@ -52,7 +57,8 @@ def verify(
     DataError
         If the file cannot be read.
     VerificationError
-        If the models of the run are not those of this installation.
+        If the models of the run are not those of this installation, or a loop has closed more than
+        `MOST_HOURS`.
     """
     _check_models(run)
     damage: Any = client.hget(keys.RUN, keys.DAMAGE)
@@ -66,18 +72,24 @@ def verify(
         yield Check("the run is of another version", "note", detail)
     if not hours:
         return
+    if hours > MOST_HOURS:
+        raise VerificationError(
+            f"{hours:,} hours are closed: verify replays every hour from the first one, and takes "
+            f"at most {MOST_HOURS:,}; `rushhour verify --live` watches a longer loop"
+        )
     if file is not None:
         yield _check_file(run, file)
-    counted = recount(run, file)
-    rides = counted.rides.to_numpy(np.int64)
-    tables: set[str] = set()
-    yield from check_rides(client, run, rides[:hours], tables)
     # Zones may be ahead of the city. The hour after the last closed one has a forecast only.
     last = int(snapshot.closed_by_zone().max())
+    counted = recount(run, file, last if run.loop_ts is not None else run.hours)
+    rides = counted.rides.to_numpy(np.int64)
+    tables: set[str] = set()
+    first = snapshot.first_kept
+    yield from check_rides(client, run, rides[:hours], tables, first)
     following = np.zeros((1, ZONE_COUNT), np.int64)
     replayed = replay(run.start_ts, np.concatenate([rides[:last], following]))
     expected = Expected(run, replayed)
-    yield from check_forecasts(client, expected, hours, tables)
+    yield from check_forecasts(client, expected, hours, tables, first)
     yield from check_zones(snapshot, expected)
     yield from check_city(snapshot, expected, counted)
     yield from check_positions(client, snapshot, int(rides.sum()), cluster)
@@ -106,7 +118,9 @@ def _check_file(run: RunInfo, file: Path) -> Check:
 
 
 def _progress(run: RunInfo, hours: int) -> Check:
-    count = f"{hours} of {run.hours} hours are closed"
+    count = progress_label(run, hours)
+    if run.loop_ts is not None:
+        return Check("the run is a loop", "note", f"{count}: those that Redis keeps are compared")
     if hours == run.hours:
         return Check("the run is finished", "ok", count)
     compared = "only these are compared" if hours else "there is nothing to compare yet"

@@ -30,7 +30,7 @@ _PROBE_BYTES = 64 * 1024
 
 # A hash of all zones is a table, not a list: each field that is added to a list is looked for in
 # all of it. This is the name of the option that all versions know.
-_HASHES = ("--hash-max-ziplist-entries", "128")
+_HASHES = ("--hash-max-ziplist-entries", "32")
 _PROTECTED = RedisBinary("", "7.0")  # refuses to change where it writes to
 
 # What in the log tells why data could not be saved or loaded. Later lines only repeat that.

@@ -1,7 +1,7 @@
 """Set up Kafka and Redis for a run: topics, start offsets, and what is replayed."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import redis
 from redis.client import Pipeline
@@ -64,19 +64,42 @@ def prepare(
         to be deleted.
     """
     wait_until_alone(client)
-    offsets = _start_offsets(cluster, partitions, create=create)
+    if create:
+        ensure_topics(cluster, partitions)
+    _change_run(client, cluster, run, over=over)
+
+
+def prepare_again(client: redis.Redis, cluster: KafkaCluster, run: RunInfo) -> None:
+    """Start a run over, behind its messages, as `prepare` does; what is told of it stays.
+
+    Raises
+    ------
+    KafkaFailure, StackError
+        As `prepare` does.
+    """
+    wait_until_alone(client)
+    _change_run(client, cluster, run, keep=keys.TOLD)
+
+
+def _change_run(
+    client: redis.Redis,
+    cluster: KafkaCluster,
+    run: RunInfo,
+    *,
+    over: bool = True,
+    keep: Collection[str] = (),
+) -> None:
+    offsets = _start_offsets(cluster)
     preparation = _Preparation(client)
     preparation.begin(over=over)
     reach("prepare.clear")
-    preparation.clear()
+    preparation.clear(keep)
     reach("prepare.write")
     preparation.end(run, offsets)
     reach("prepare.done")
 
 
-def _start_offsets(cluster: KafkaCluster, partitions: int, *, create: bool) -> Offsets:
-    if create:
-        ensure_topics(cluster, partitions)
+def _start_offsets(cluster: KafkaCluster) -> Offsets:
     offsets = end_offsets(cluster, TOPICS)
     counts = {topic: len(offsets[topic]) for topic in ZONE_TOPICS}
     if len(set(counts.values())) > 1:
@@ -108,10 +131,10 @@ class _Preparation:
 
         change(self._client, keys.RUN, lambda pipe: over or not pipe.exists(keys.RUN), write)
 
-    def clear(self) -> None:
-        """Delete all other keys of rushhour, and no others."""
+    def clear(self, keep: Collection[str]) -> None:
+        """Delete all other keys of rushhour but those to keep, and no others."""
         scan = self._client.scan_iter(count=_SCAN_COUNT)
-        found = [key for key in scan if keys.is_of_a_run(key)]
+        found = [key for key in scan if keys.is_of_a_run(key) and key not in keep]
         for start in range(0, len(found), _SCAN_COUNT):
             self._delete(found[start : start + _SCAN_COUNT])
 

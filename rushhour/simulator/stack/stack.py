@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import redis
 
@@ -17,6 +18,7 @@ from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.redis_address import RedisAddress
 from rushhour.core.run import RunInfo, new_run_id
 from rushhour.core.settings import Settings
+from rushhour.core.timeline import Schedule
 from rushhour.core.topics import TOPICS
 from rushhour.runtime.redis_client import connect
 from rushhour.simulator.stack.broker import CLIENT_CONF
@@ -30,12 +32,20 @@ from rushhour.simulator.stack.process_specs import (
 from rushhour.simulator.stack.profile import Part, Profiler
 from rushhour.simulator.stack.redis_server import EmbeddedRedis, port_for_clients
 from rushhour.simulator.stack.session import Session
-from rushhour.simulator.stack.setup import prepare
+from rushhour.simulator.stack.setup import prepare, prepare_again
 from rushhour.storage.clock import load_status, save_status
+from rushhour.storage.timeline import save_schedule
 
 _BROKER_START_S = 20.0
 _POLL_S = 0.02
 _PRODUCER = "producer"  # as `roles` names it
+
+
+class Repeated(NamedTuple):
+    """A run that another one repeats: its id, and what it did."""
+
+    run_id: str
+    schedule: Schedule
 
 
 @dataclass
@@ -63,10 +73,13 @@ class Stack:
         servers = {"kafka": self.kafka.bootstrap, "redis": self.redis_address.url}
         return self.settings.model_copy(update=servers)
 
-    def start_pipeline(self, run: RunInfo, status: ClockStatus | None = None) -> None:
+    def start_pipeline(
+        self, run: RunInfo, status: ClockStatus | None = None, repeated: Repeated | None = None
+    ) -> None:
         """Prepare Kafka and Redis for the run and start its processes.
 
-        With a status, the clock goes on as that one says.
+        With a status, the run starts over: the clock goes on as that one says, and the run keeps
+        what was told of it. With a repeated run, it does what that one did.
 
         Raises
         ------
@@ -76,9 +89,13 @@ class Stack:
             If a run is live on this Redis, or a process cannot be started.
         """
         embedded = self.settings.kafka is None
-        prepare(self.client, self.kafka, self.settings.partitions, run, create=not embedded)
-        if status is not None:
+        if status is None:
+            prepare(self.client, self.kafka, self.settings.partitions, run, create=not embedded)
+        else:
+            prepare_again(self.client, self.kafka, run)
             save_status(self.client, status)
+        if repeated is not None:
+            save_schedule(self.client, *repeated)
         previous = Session.load(self.directory)
         saved_by = previous.saved_by if previous is not None else None
         address = self.redis_address
@@ -115,7 +132,14 @@ class Stack:
         self._stop_processes()
         self.processes.clear()
         again = replace(run, run_id=new_run_id())
-        begin = replace(status, now_ts=run.start_ts, state="starting", trips=0, start_over_ts=None)
+        begin = replace(
+            status,
+            now_ts=run.start_ts,
+            state="starting",
+            trips=0,
+            start_over_ts=None,
+            original_ts=run.original_ts(run.start_ts),
+        )
         self.start_pipeline(again, begin)
         return again
 

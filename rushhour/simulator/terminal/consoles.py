@@ -1,6 +1,8 @@
 """Consoles that write as wide as a terminal is, or as wide as the text elsewhere."""
 
-from typing import IO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
 
 import rich.console
 from rich.console import RenderableType
@@ -19,6 +21,7 @@ class Console(rich.console.Console):
 
     def __init__(self, file: IO[str], *, quiet: bool = False) -> None:
         self.is_tty = file.isatty()
+        self._held: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
         super().__init__(
             file=file,
             quiet=quiet,
@@ -32,6 +35,24 @@ class Console(rich.console.Console):
     def is_live(self) -> bool:
         """Whether the console can redraw what it has written."""
         return self.is_tty and not self.is_dumb_terminal
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Print nothing meanwhile: the terminal shows something else. It comes at the end."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for objects, options in held:
+                self.print(*objects, **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as Rich does, or later while the console is `held`."""
+        if self._held is None:
+            super().print(*objects, **options)
+        else:
+            self._held.append((objects, options))
 
     def show(self, screen: RenderableType) -> None:
         """Print a screen, without trailing blanks where no terminal hides them."""

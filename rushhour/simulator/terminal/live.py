@@ -1,12 +1,13 @@
 """Follow a run: a live screen on a terminal, a line per simulated day elsewhere."""
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 import redis
-from rich.live import Live
 
 from rushhour.core.hours import HOURS_PER_DAY, SECOND_MS
 from rushhour.core.models import REFERENCE
@@ -15,15 +16,20 @@ from rushhour.runtime.wall_clock import wall_ts
 from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.terminal.consoles import Console
 from rushhour.simulator.terminal.figures import count, figure
-from rushhour.simulator.terminal.live_screen import live_screen
-from rushhour.simulator.terminal.screens import gate_label, time_label
+from rushhour.simulator.terminal.live_screen import Controls, live_screen
+from rushhour.simulator.terminal.remote.painter import Painter
+from rushhour.simulator.terminal.remote.remote import Remote
+from rushhour.simulator.terminal.remote.session import TerminalSession
+from rushhour.simulator.terminal.remote.sparkline import HOURS, Sparkline
+from rushhour.simulator.terminal.screens import gate_label, hours_closed, time_label
 from rushhour.simulator.terminal.tables import RATE
 from rushhour.storage.gate import load_gate
+from rushhour.storage.recent_hours import RecentHours
 
-_EVERY_S = 0.25
+_EVERY_S = 0.5
+_HOURS_EVERY_S = 1.0  # each new hour moves all bars: more bytes than all figures
 _RATE_OVER_S = 2.0
 _LONG_WAIT_S = 10.0  # for a gate
-_ROOM_FOR_CTRL_C = 3  # the terminal echoes ^C behind the screen; on a line of its own it would stay
 
 
 def open_view(client: redis.Redis, console: Console, addresses: Mapping[str, str]) -> "View":
@@ -54,6 +60,11 @@ class View(ABC):
             self._next = now + _EVERY_S
             self._show(now)
 
+    @property
+    def quits(self) -> bool:
+        """Whether the user wants to leave the view."""
+        return False
+
     @abstractmethod
     def _show(self, now: float) -> None:
         """Show the state of the run at `now` (monotonic seconds)."""
@@ -67,28 +78,64 @@ class QuietView(View):
 
 
 class LiveView(View):
-    """Redraws a screen."""
+    """Redraws a screen, and is a remote control of the clock if the keyboard is a terminal."""
 
     def __init__(self, client: redis.Redis, console: Console, addresses: Mapping[str, str]) -> None:
         super().__init__()
         self._client = client
         self._console = console
         self._addresses = addresses
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._terminal = TerminalSession(console.file, sys.stdin)
+        self._painter = Painter(console, self._terminal)
+        self._remote = Remote(client)
+        self._times_taken = 0
+        self._recent = RecentHours(client, HOURS)
+        self._bars = Sparkline((), None)
+        self._bars_at = 0.0
         self._past: deque[tuple[float, int, int]] = deque()
+        self._leave = ExitStack()
 
     def __enter__(self) -> "LiveView":
-        self._live.start()
+        self._leave.enter_context(self._console.held())
+        self._leave.enter_context(self._terminal)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        self._leave.close()
+
+    @property
+    def quits(self) -> bool:
+        """Whether the user has pressed the key for it."""
+        return self._remote.quits
+
+    def update(self) -> None:
+        """Obey the keys, and show the run; at once if a key was pressed or its result is due."""
+        times_taken, self._times_taken = self._times_taken, self._terminal.poll()
+        pressed = self._terminal.read_keys()
+        for character in pressed:
+            self._remote.press(character)
+        if pressed or self._remote.is_waiting or times_taken != self._times_taken:
+            self._next = 0.0
+        super().update()
 
     def _show(self, now: float) -> None:
+        if not self._times_taken:  # in the background
+            return
         view = RunView.read(self._client)
-        size = self._console.width - _ROOM_FOR_CTRL_C, self._console.height - 1
-        screen = live_screen(view, self._rates(now, view), self._addresses, size)
-        self._live.update(screen, refresh=True)
+        self._remote.update(view.run.run_id, view.clock)
+        if now >= self._bars_at:
+            self._bars_at = now + _HOURS_EVERY_S
+            self._bars = Sparkline(self._recent.update(view.run.run_id), view.next_prediction)
+        controls = Controls(self._terminal.reads_keys, self._remote.message)
+        screen = live_screen(
+            view,
+            self._rates(now, view),
+            self._addresses,
+            self._console.size,
+            bars=self._bars,
+            controls=controls,
+        )
+        self._painter.paint(screen, self._times_taken)
 
     def _rates(self, now: float, view: RunView) -> tuple[float, str]:
         """Return trips per second and the speed, measured over the last seconds."""
@@ -134,10 +181,12 @@ class LogView(View):
 
 def day_line(view: RunView) -> str:
     """Return the state of a run as one line."""
+    closed, _, in_loop = hours_closed(view).partition(" ")
+    closed = f"{closed} hours closed {in_loop}".rstrip()
     mae, reference = (figure(view.score(name, "mae_24h"), 2) for name in (view.served, REFERENCE))
     return (
         f"{time_label(view.now_ts, 'the start')}"
-        f"  {view.hours_closed}/{view.run.hours} hours closed"
+        f"  {closed}"
         f"  {count(view.count('rides'))} rides"
         f"  MAE 24 h {mae} {RATE} ({REFERENCE} {reference})"
     )

@@ -5,8 +5,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rushhour.core.gate import ON_HOUR
-from rushhour.core.hours import clock_label
-from rushhour.core.labels import source_label
+from rushhour.core.hours import HOUR_MS, clock_label
+from rushhour.core.labels import closed_label, source_label
 from rushhour.simulator.run_view import RunView, ZoneRow
 from rushhour.simulator.terminal.figures import UNKNOWN, count, figure, percent
 from rushhour.simulator.terminal.fitted import Column, FittedTable
@@ -25,6 +25,8 @@ def status_screen(view: RunView, location: str) -> RenderableType:
     facts.add_row("replaying", source_label(view.run))
     facts.add_row("read from", location)
     facts.add_row("simulated now", time_label(view.now_ts, "the start"))
+    if clock and clock.original_ts not in {None, clock.now_ts}:
+        facts.add_row("trips of", time_label(clock.original_ts))
     facts.add_row("state", f"{clock.state} at {clock.speed}" if clock else "starting")
     if view.silent_s is not None:
         facts.add_row("producer", f"does not answer, last heard of {view.silent_s:.0f} s ago")
@@ -69,22 +71,30 @@ def _add_gate(facts: Table, view: RunView) -> None:
 
 def add_counts(facts: Table, view: RunView) -> None:
     """Add the counts of a run to a table of facts."""
-    facts.add_row("hours closed", f"{view.hours_closed} of {view.run.hours}")
+    facts.add_row("hours closed", closed_label(view.run, view.hours_closed))
     facts.add_row("rides", count(view.count("rides")))
     facts.add_row("rejected rows", rejected_text(view))
     facts.add_row("overlap", overlap_text(view))
 
 
-def models_table(view: RunView) -> FittedTable:
-    """Return the rolling errors of each model over the whole city."""
+def hours_closed(view: RunView) -> str:
+    """Return how many hours are closed, for a line: of how many, or in which pass of a loop."""
+    if view.run.loop_ts is None:
+        return f"{view.hours_closed}/{view.run.hours}"
+    next_ts = view.run.start_ts + view.hours_closed * HOUR_MS
+    return f"{view.hours_closed} (pass {view.run.pass_of(next_ts)})"
+
+
+def models_table(view: RunView, limit: int | None = None) -> FittedTable:
+    """Return the rolling errors of each model, or of the first ones, over the whole city."""
     table = FittedTable(
-        Column(f"model, errors in {RATE}", is_text=True, short=f"model ({RATE})"),
+        Column(f"model, errors in {RATE}", is_text=True, short=f"model ({RATE})", shrink_to=15),
         Column("MAE 24 h", width=8),
         Column("MAE 168 h", width=9),
         Column("skill 168 h", drop=1),
         Column("coverage 168 h", drop=2, short="coverage"),
     )
-    for model in view.run.models:
+    for model in view.run.models[:limit]:
         table.add(
             model,
             figure(view.score(model, "mae_24h"), 2),

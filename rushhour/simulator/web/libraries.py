@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-# The chart library (docs/decisions/0015-charts.md). `static/charts.js` asks for it by this name.
+# The chart library (docs/decisions/0016-charts.md). `static/charts.js` asks for it by this name.
 CHARTS = "dygraphs.js"
 _CHARTS_PACKAGE = "dygraphs"
 _CHARTS_FILE = Path("assets") / "dygraph-combined.js"

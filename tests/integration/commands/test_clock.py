@@ -67,7 +67,7 @@ def test_redis_cli_drives_a_run(
         refused = command(name, value)
         assert why in refused["command_error"]
         changed = {field for field in before if refused[field] != before[field]}
-        assert changed <= {"command", "command_error", "heartbeat_ts", "results"}
+        assert changed <= {"command", "command_error", "commands", "heartbeat_ts", "results"}
 
     assert command("until", "2024-10-01 13:00")["pause_at_ts"]
     stands_at("2024-10-01 13:00")

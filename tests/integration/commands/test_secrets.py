@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, tuple[object, ...]] = {
     "submit": (TABLE, "--model", "mine"),
     "doctor": (TABLE,),
     "ack": ("inference",),
+    "manifest": (),
 }
 
 
@@ -109,7 +110,7 @@ def test_a_run_shows_no_password(
 def test_every_command_is_tested_for_its_output() -> None:
     names = set(typer.main.get_group(app).commands)
     # `web` serves until Ctrl-C: test_the_pages_show_no_password
-    assert names - {"up", "prepare", "backtest", "download", "web"} == COMMANDS.keys()
+    assert names - {"up", "replay", "prepare", "backtest", "download", "web"} == COMMANDS.keys()
 
 
 @pytest.mark.parametrize(

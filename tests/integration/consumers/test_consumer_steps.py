@@ -47,11 +47,18 @@ def consumer(client: redis.Redis) -> Consumer:
     return consumer
 
 
+def offsets_of(index: int) -> range:
+    """The offsets of an hour's events."""
+    return range(index * ZONE_COUNT, (index + 1) * ZONE_COUNT)
+
+
 def add_predictions(consumer: Consumer, index: int) -> None:
     hour = START + index * HOUR_MS
-    for i, zone in enumerate(ZONE_IDS):
-        event = Prediction(zone, to_datetime(hour), hour, zone + 0.25, 0.0, 500.0, SERVED, {})
-        consumer.assigned.add_prediction(0, index * ZONE_COUNT + i, event)
+    events = [
+        Prediction(zone, to_datetime(hour), hour, zone + 0.25, 0.0, 500.0, SERVED, {})
+        for zone in ZONE_IDS
+    ]
+    consumer.assigned.add_predictions(0, offsets_of(index), events)
 
 
 def add_end(consumer: Consumer, index: int) -> None:
@@ -61,15 +68,14 @@ def add_end(consumer: Consumer, index: int) -> None:
     forecast = Forecast(end_ts, {SERVED: zones + 0.25}, zones * 0, zones * 0 + 500)
     hashes = hour_hashes(zones if index else None, forecast, np.full(ZONE_COUNT, np.nan))
     end = HourEnd(0, end_ts, *checksums(hashes, all_zones()))
-    consumer.assigned.add_alert(0, index, end)
+    consumer.assigned.add_alerts(0, [index], [end])
 
 
 def add_hour(consumer: Consumer, index: int) -> None:
     """Everything that closes an hour."""
     hour = START + index * HOUR_MS
-    for i, zone in enumerate(ZONE_IDS):
-        event = HourlyRides.of(zone, hour, zone)
-        consumer.assigned.add_rides(0, index * ZONE_COUNT + i, event)
+    events = [HourlyRides.of(zone, hour, zone) for zone in ZONE_IDS]
+    consumer.assigned.add_rides(0, offsets_of(index), events)
     add_predictions(consumer, index + 1)
     add_end(consumer, index + 1)
 

@@ -238,6 +238,8 @@ def test_the_clock_and_the_run_describe_what_was_replayed(
         "fast_until_ts": "",
         "start_over_ts": "",
         "results": "[]",
+        "commands": "0",
+        "repeated": "0",
     }
     assert result.run["run_id"]
     assert result.run["file"].endswith("/nine-days.parquet")
@@ -258,12 +260,15 @@ def test_the_clock_and_the_run_describe_what_was_replayed(
     assert model_names() == MODELS
 
 
+_OF_THIS_RUN = ("clock", "run", "offsets", "closed", "recovery", "manifest")
+
+
 @pytest.mark.also_on_kafka
 def test_redis_holds_these_keys_and_no_others_as_plain_structures(
     result: RunResult, recount: Recount
 ) -> None:
     labels = [recount.label(hour) for hour in range(recount.hours)]
-    of_this_run = {"sim:clock", "sim:run", "sim:offsets", "sim:closed", "sim:recovery"}
+    of_this_run = {f"sim:{name}" for name in _OF_THIS_RUN}
     hashes = of_this_run | {"city", "quality", "coverage"}
     hashes |= {f"zone:{zone}" for zone in ZONE_IDS} | {f"model:{name}" for name in MODELS}
     hashes |= {f"alerts:{recount.label(hour)}" for hour in range(192) if recount.alerts_of(hour)}

@@ -1,5 +1,7 @@
 """What the producer reads from Redis and writes there, whatever other clients have written."""
 
+from dataclasses import replace
+
 import pytest
 import redis
 
@@ -13,9 +15,11 @@ from rushhour.core.errors import RedisFailure, StackError, UsageError
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.run import RunInfo
 from rushhour.core.speed import Speed
+from rushhour.core.timeline import KEPT_ENTRIES, Schedule, TimelineEntry
 from rushhour.runtime.monitor import Health
 from rushhour.storage.clock import check_entry, is_finished, load_status, save_status
 from rushhour.storage.runs import save_run
+from rushhour.storage.timeline import load_schedule, load_timeline, save_schedule
 from tests.fixtures.redis_server import fence_of
 
 START = 1_727_910_000_000
@@ -105,6 +109,41 @@ def test_a_producer_that_was_replaced_writes_no_status(
     with pytest.raises(StackError, match=r"^another producer-0 has taken over: this one ends$"):
         control.publish(ClockStatus(START + 5, "max", "finished", 4))
     assert client.hgetall(keys.CLOCK) == before
+
+
+def test_commands_are_told_with_the_status_or_not_at_all(
+    client: redis.Redis, control: RedisControl
+) -> None:
+    entry = TimelineEntry(1, "5-0", "speed", "1h/s", "", START)
+    other = replace(entry, number=2, error="no")
+    control.publish(STATUS, [entry, other])
+    assert load_timeline(client) == (entry, other)
+    control.publish(STATUS)
+    control_of(client)
+    with pytest.raises(StackError, match="another producer-0 has taken over"):
+        control.publish(ClockStatus(START + 5, "max", "running", 4), [replace(entry, number=3)])
+    assert load_timeline(client) == (entry, other)
+    status = load_status(client)
+    assert status is not None
+    assert status.now_ts == START
+
+
+def test_of_too_many_commands_the_last_are_kept(client: redis.Redis, control: RedisControl) -> None:
+    entry = TimelineEntry(1, "5-0", "pause", "", "", START)
+    entries = [replace(entry, number=number) for number in range(1, KEPT_ENTRIES + 3)]
+    control.publish(STATUS, entries[:-1])
+    control.publish(STATUS, entries[-1:])
+    client.xadd(keys.TIMELINE, {"any": "thing"})  # of another client
+    assert load_timeline(client) == tuple(entries[2:])
+
+
+def test_what_is_repeated_is_read_back_as_written(client: redis.Redis) -> None:
+    assert load_schedule(client) == Schedule()
+    entry = TimelineEntry(1, "5-0", "seek", "2024-10-01", "", START + 5, START)
+    for stop_at in (None, START + 7):
+        save_schedule(client, "id", Schedule((entry, replace(entry, target_ts=None)), stop_at))
+        assert load_schedule(client).stop_at == stop_at
+        assert load_schedule(client).entries == (entry, replace(entry, target_ts=None))
 
 
 @pytest.mark.parametrize("run_id", ["other", None])

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.consumer import Consumer
-from consumers.metrics import RunCollector
+from consumers.metrics import MOST_SUBMITTED, SUBMITTED, RunCollector
 from consumers.pending import HourUpdate
 from rushhour.core import keys
 from rushhour.core.errors import StackError
@@ -23,6 +23,7 @@ from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.runtime.monitor import STUCK_AFTER_S, Health, serve
 from rushhour.simulator.stack.ports import free_ports
+from rushhour.storage import submissions
 from rushhour.storage.columns import all_zones
 from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.runs import save_run
@@ -248,6 +249,24 @@ def test_an_unknown_score_is_not_exported(
     found = scrape()
     assert ("skill_ratio", SERVED, "168h") not in found
     assert ("skill_ratio", SERVED, "24h") in found
+
+
+def test_models_of_users_have_names_of_their_own_and_a_bounded_number(
+    client: redis.Redis, scrape: Callable[[], Figures]
+) -> None:
+    names = [SERVED, *(f"m-{number}.v2" for number in range(MOST_SUBMITTED + 5))]
+    client.hset(keys.SUBMISSIONS, submissions.MODELS, ",".join(names))
+    for error, name in enumerate(names):
+        client.hset(
+            keys.submitted_model(name), mapping={"taken": 1, "mae_24h": error, "mae_168h": "n/a"}
+        )
+    client.hset(keys.model(SERVED), "mae_24h", "9.5")
+    found = scrape()
+    assert found["mae_rides", SERVED, "24h"] == 9.5
+    assert {key[1:]: value for key, value in found.items() if key[1].startswith(SUBMITTED)} == {
+        (f"submitted:{name}", "24h"): float(error)
+        for error, name in enumerate(names[:MOST_SUBMITTED])
+    }
 
 
 def test_without_redis_a_process_still_exports_its_own_metrics() -> None:

@@ -12,9 +12,10 @@ from rushhour.simulator.commands.cli import app
 from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 
 COMMANDS = (
-    "up", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop", "submit",
-    "ack", "skip", "status", "now", "models", "zone", "compare", "alerts", "report",
-    "export", "dead-letters", "verify", "doctor", "redis", "web", "backtest", "download", "config",
+    "up", "replay", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop",
+    "submit", "ack", "skip", "status", "now", "models", "zone", "compare", "alerts", "report",
+    "export", "dead-letters", "verify", "manifest", "doctor", "redis", "web", "backtest",
+    "download", "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}
 HEAVY |= {"starlette", "uvicorn"}

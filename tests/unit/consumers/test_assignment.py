@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumers.assignment import AssignedPartitions, join, partitions_of
 from consumers.pending import HourUpdate, PendingHours
 from rushhour.core.arrays import Floats, ZoneMask
-from rushhour.core.events import Alert, HourEnd, HourlyRides, Prediction
+from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
 from rushhour.core.hour_checksums import checksums, hour_hashes
 from rushhour.core.hours import HOUR_MS, to_datetime
@@ -128,17 +128,17 @@ def assigned(*partitions: int) -> AssignedPartitions:
 def add_first_hour(parts: AssignedPartitions, partition: int, offset: int) -> None:
     """Everything that closes the first hour of a partition, from an offset on."""
     zones = [zone for zone in ZONE_IDS if partition_of(zone, 3) == partition]
-    for i, zone in enumerate(zones):
-        parts.add_rides(partition, offset + i, HourlyRides.of(zone, START, zone))
-    for hour in range(2):
-        for i, zone in enumerate(zones, hour * len(zones)):
-            parts.add_prediction(partition, offset + i, prediction(zone, START + hour * HOUR_MS))
+    offsets = range(offset, offset + len(zones))
+    parts.add_rides(partition, offsets, [HourlyRides.of(zone, START, zone) for zone in zones])
+    hours = range(START, START + 2 * HOUR_MS, HOUR_MS)
+    predictions = [prediction(zone, hour) for hour in hours for zone in zones]
+    parts.add_predictions(partition, range(offset, offset + len(predictions)), predictions)
     changes = np.full(ZONE_COUNT, np.nan)
-    parts.add_alert(partition, offset, end_of(partition, START, None, changes))
-    parts.add_alert(partition, offset + 1, Alert.of(zones[0], START, 0.5))
+    opening = end_of(partition, START, None, changes)
     changes[zones[0] - 1] = 0.5
     end = end_of(partition, START + HOUR_MS, COLUMNS + 1, changes)
-    parts.add_alert(partition, offset + 2, end)
+    alerts: list[AlertEvent] = [opening, Alert.of(zones[0], START, 0.5), end]
+    parts.add_alerts(partition, range(offset, offset + 3), alerts)
 
 
 def test_partitions_complete_their_hours_on_their_own() -> None:
@@ -178,4 +178,4 @@ def test_duplicates_of_all_partitions_are_counted_together() -> None:
 
 def test_an_event_of_another_consumers_partition_is_a_defect() -> None:
     with pytest.raises(KeyError):
-        assigned(0).add_rides(1, 0, HourlyRides.of(1, START, 1))
+        assigned(0).add_rides(1, [0], [HourlyRides.of(1, START, 1)])

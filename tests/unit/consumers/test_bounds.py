@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumers.bounds import fault_of
+from consumers.bounds import are_within, fault_of
 from rushhour.core.bounds import PartitionBounds
 from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
 from rushhour.core.hours import HOUR_MS, to_datetime
@@ -66,3 +66,25 @@ def test_events_of_another_partition_are_not(event: Event) -> None:
     fault = fault_of(BOUNDS, PARTITION, event)
     assert fault is not None
     assert fault[0] == "wrong_partition"
+
+
+KINDS: dict[type, list[Event]] = {
+    kind: [event for event in GOOD if isinstance(event, kind)]
+    for kind in (HourlyRides, Prediction, Alert, HourEnd)
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_batch_is_within_the_bounds_if_each_of_its_events_is(kind: type) -> None:
+    good = KINDS[kind]
+    assert are_within(BOUNDS, PARTITION, good)
+    for wrong in (*OUTSIDE, *MISPLACED):
+        if isinstance(wrong, kind):
+            assert not are_within(BOUNDS, PARTITION, [*good, wrong])
+
+
+def test_alerts_and_ends_of_hours_are_one_batch() -> None:
+    assert are_within(BOUNDS, PARTITION, [*KINDS[Alert], *KINDS[HourEnd]])
+    wrong = end(START, PARTITION + 1)
+    assert not are_within(BOUNDS, PARTITION, [*KINDS[Alert], wrong])
+    assert are_within(BOUNDS, PARTITION, [])

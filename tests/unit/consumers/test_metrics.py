@@ -42,6 +42,9 @@ class FullRedis:
         fields += [score_field(score, window) for score in SCORE_METRICS for window in WINDOWS]
         return dict.fromkeys(fields, "1")
 
+    def hget(self, _key: str, _field: str) -> None:
+        return None
+
     def get(self, _: str) -> str:
         return "1727740800000"
 

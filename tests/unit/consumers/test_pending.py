@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -139,13 +141,14 @@ def batches(
 
 
 def feed(pending: PendingHours, batch: list[Delivery]) -> list[HourUpdate]:
-    for _, offset, event in batch:
-        if isinstance(event, HourlyRides):
-            pending.add_rides(offset, event)
-        elif isinstance(event, Prediction):
-            pending.add_prediction(offset, event)
-        else:
-            pending.add_alert(offset, event)
+    add = {
+        HOURLY_RIDES: pending.add_rides,
+        PREDICTIONS: pending.add_predictions,
+        ALERTS: pending.add_alerts,
+    }
+    for topic, of_topic in groupby(batch, itemgetter(0)):
+        _, offsets, events = zip(*of_topic, strict=True)
+        add[topic](offsets, events)  # type: ignore[operator]
     return pending.pop_complete()
 
 

@@ -98,6 +98,8 @@ STATUS = ClockStatus(
     1_727_913_600_000,
     1_727_740_800_000,
     (RESULT, CommandResult("6-0", "step", "", 1_727_910_000_000)),
+    7,
+    2,
 )
 
 
@@ -129,6 +131,8 @@ def test_the_result_of_a_command_is_found_by_its_id() -> None:
         ("results", '[{"id": "5-1"}]'),
         ("results", '["5-1"]'),
         ("results", "7"),
+        ("commands", "many"),
+        ("repeated", None),
     ],
 )
 def test_a_status_that_another_client_has_spoilt_counts_as_none(

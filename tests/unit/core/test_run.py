@@ -2,11 +2,15 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rushhour.core.run import SYNTHETIC, RunInfo
+from rushhour.core.hours import hour_label, hour_of_week, parse_month
+from rushhour.core.run import LOOP_END_TS, SYNTHETIC, RunInfo
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
+MONTH = parse_month("2024-10")
 RUN = RunInfo("id", "green", "2024-10", "a.parquet", "/a.parquet", START, START + 30 * HOUR)
 CHANGES: dict[str, Any] = {
     "run_id": "other",
@@ -24,8 +28,12 @@ CHANGES: dict[str, Any] = {
     "size": 8,
     "sha256": "9" * 64,
     "version": "0.0.1",
+    "loop_ts": START + 31 * HOUR,
+    "keep_hours": 336,
+    "rebase": "now",
+    "shift_weeks": 1,
 }
-SAME_RESULT = {"run_id", "source", "file", "dataflows", "consumers"}
+SAME_RESULT = {"run_id", "source", "file", "dataflows", "consumers", "rebase"}
 
 
 def test_the_numbers_of_processes_do_not_make_another_run() -> None:
@@ -53,6 +61,44 @@ def test_any_other_change_makes_another_run(name: str) -> None:
 
 def test_every_field_of_a_run_is_tested_above() -> None:
     assert set(CHANGES) == {field.name for field in fields(RunInfo)}
+
+
+WEEK = 7 * 24 * HOUR
+LOOP = replace(RUN, start_ts=MONTH[0], end_ts=LOOP_END_TS, loop_ts=MONTH[1], keep_hours=840)
+REBASED = replace(LOOP, rebase="now", shift_weeks=113)
+REBASED = replace(REBASED, start_ts=MONTH[0] + 113 * WEEK, loop_ts=MONTH[1] + 113 * WEEK)
+
+
+@pytest.mark.parametrize("run", [RUN, LOOP, REBASED, replace(RUN, keep_hours=336)])
+def test_a_run_is_read_as_it_was_written(run: RunInfo) -> None:
+    fields = {name: str(value) for name, value in run.to_fields().items()}
+    assert RunInfo.from_fields(fields) == run
+
+
+def test_a_loop_plays_the_last_four_weeks_again() -> None:
+    assert LOOP.loop_weeks == 4
+    assert hour_label(LOOP.original_ts(MONTH[1] - HOUR)) == "2024-10-31T23"
+    assert hour_label(LOOP.original_ts(MONTH[1])) == "2024-10-04T00"
+    assert hour_label(LOOP.original_ts(MONTH[1] + 4 * WEEK)) == "2024-10-04T00"
+    passes = [LOOP.pass_of(MONTH[1] + weeks * WEEK) for weeks in (-1, 0, 3, 4, 8)]
+    assert passes == [1, 2, 2, 3, 4]
+    assert (RUN.loop_weeks, RUN.pass_of(RUN.end_ts)) == (0, 1)
+
+
+@pytest.mark.parametrize("run", [RUN, LOOP, REBASED])
+@given(st.integers(0, 100_000))
+def test_hours_of_the_week_are_those_of_the_trip_file(run: RunInfo, index: int) -> None:
+    ts = run.start_ts + index * HOUR
+    original = run.original_ts(ts)
+    assert hour_of_week(original) == hour_of_week(ts)
+    if run.loop_ts is not None:
+        assert MONTH[0] <= original < MONTH[1]
+
+
+def test_the_hours_that_are_kept_follow_the_open_one() -> None:
+    assert LOOP.first_kept(LOOP.start_ts + 840 * HOUR) == LOOP.start_ts
+    assert LOOP.first_kept(LOOP.start_ts + 841 * HOUR) == LOOP.start_ts + HOUR
+    assert RUN.first_kept(RUN.end_ts) == RUN.start_ts
 
 
 def test_a_run_has_one_process_of_each_kind_by_default() -> None:

@@ -39,6 +39,9 @@ def test_the_defaults_replay_october_2024() -> None:
         ("from_hour", "RUSHHOUR_FROM", "2024-10-02", "2024-10-03"),
         ("until_hour", "RUSHHOUR_UNTIL", "2024-10-04", "2024-10-05"),
         ("surge", "RUSHHOUR_SURGE", "1:2@2024-10-20 00:00", "1:3@2024-10-20 00:00"),
+        ("loop", "RUSHHOUR_LOOP", True, False),
+        ("keep", "RUSHHOUR_KEEP", "35d", "all"),
+        ("rebase", "RUSHHOUR_REBASE", "now", "2026-11-30"),
         ("speed", "RUSHHOUR_SPEED", "1h/s", "max"),
         ("start_at", "RUSHHOUR_START_AT", "2024-10-04", "2024-10-05 06:00"),
         ("paused", "RUSHHOUR_PAUSED", True, False),
@@ -374,3 +377,9 @@ def test_a_start_is_an_hour_of_the_run() -> None:
         other = Settings.load(start_at=start, from_hour="2024-10-02")
         with pytest.raises(UsageError, match=r"is not an hour of the run, which goes from 2024-10"):
             other.check_start(first, end)
+
+
+def test_a_loop_needs_a_whole_week() -> None:
+    Settings.load(loop=True, from_hour="2024-10-02 23:00", until_hour="2024-10-09 22:00")
+    with pytest.raises(UsageError, match="loop needs at least one whole week to play again"):
+        Settings.load(loop=True, from_hour="2024-10-02 23:00", until_hour="2024-10-09 21:00")

@@ -34,7 +34,9 @@ def test_the_variables_of_the_containers_are_settings() -> None:
     assert {name for name in given if name.startswith(PREFIX)} - known == set()
 
 
-@pytest.mark.parametrize("variable", ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "PARTITIONS"])
+@pytest.mark.parametrize(
+    "variable", ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "LOOP", "KEEP", "REBASE"]
+)
 def test_prepare_gets_the_data_of_the_run(variable: str) -> None:
     assert SERVICES["prepare"]["environment"][PREFIX + variable] == f"${{{variable}:-}}"
 
@@ -78,6 +80,13 @@ def test_the_example_of_a_pipeline_is_a_profile_and_gets_the_gate_that_it_acknow
     assert pipeline["command"][2:4] == ["--gate", "pipeline"]
     for name in ("prepare", "producer"):
         assert SERVICES[name]["environment"][PREFIX + "GATE"] == "${GATE:-}"
+
+
+@pytest.mark.parametrize("variable", ["START_AT", "PAUSED"])
+def test_where_the_clock_begins_reaches_the_producer_and_is_checked_before(variable: str) -> None:
+    assert variable in VARIABLES
+    for name in ("prepare", "producer"):
+        assert SERVICES[name]["environment"][PREFIX + variable] == f"${{{variable}:-}}"
 
 
 @pytest.mark.parametrize("kind", ["producer", "dataflow", "consumer"])

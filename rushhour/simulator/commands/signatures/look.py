@@ -111,6 +111,26 @@ def report(
     show(settings, output, html)
 
 
+@with_settings(*STORED_RUN)
+def manifest(
+    settings: Settings,
+    output: Output,
+    first: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="a manifest, else that of the run")
+    ] = None,
+    second: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="another one, to compare it with")
+    ] = None,
+) -> None:
+    """Show what a run was, what its clock was told and where it ended; or compare two."""
+    from rushhour.simulator.commands.manifest import compare_manifests, show_manifest
+
+    if first is not None and second is not None:
+        compare_manifests(output, first, second)
+    else:
+        show_manifest(settings, output, first)
+
+
 @with_settings(*STORED_RUN, "kafka", "topic_prefix")
 def dead_letters(
     settings: Settings,

@@ -1,7 +1,7 @@
 """Declares the commands that start a run, follow it and have a record passed over."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,9 +9,20 @@ from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.signatures.parameters import (
     EVERY_FLAG,
+    RUN,
     STORED_RUN,
-    TRIPS,
     with_settings,
+)
+
+# The manifest says what is replayed, and how the clock went.
+_OF_A_REPETITION = tuple(
+    name
+    for name in EVERY_FLAG
+    if name
+    not in {
+        *("dataset", "month", "from_hour", "until_hour", "surge", "speed", "start_at", "paused"),
+        *("loop", "keep", "rebase", "gate", "on_hour", "on_hour_timeout"),
+    }
 )
 
 
@@ -36,8 +47,32 @@ def up(
     start_up(settings, output, stay=stay, restart=restart, profile=profile)
 
 
+@with_settings(*_OF_A_REPETITION, own_flags=("speed",))
+def replay(
+    flags: dict[str, Any],
+    output: Output,
+    file: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="such as manifest.json of a state directory")
+    ],
+    any_version: Annotated[
+        bool, typer.Option("--any-version", help="repeat it with other versions, too")
+    ] = False,
+    exit_at_end: Annotated[
+        bool, typer.Option("--exit", help="exit after the report, on a terminal too")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--new", help="delete another run that the Redis of --redis holds")
+    ] = False,
+) -> None:
+    """Repeat a run from its manifest, at full speed, and end where it ended."""
+    from rushhour.simulator.commands.repeat import repeat
+
+    stay = output.is_terminal and not (exit_at_end or output.as_json)
+    repeat(flags, output, file, stay=stay, restart=restart, any_version=any_version)
+
+
 @with_settings(
-    *TRIPS, "redis", "key_prefix", "kafka", "topic_prefix", "partitions", "dataflows", "consumers"
+    *RUN, "redis", "key_prefix", "kafka", "topic_prefix", "partitions", "dataflows", "consumers"
 )
 def prepare(
     settings: Settings,

@@ -8,7 +8,7 @@ from rushhour.simulator.diagnosis.finding import Finding
 
 def examine(case: Case, column: str) -> Finding | None:
     """Look for rows whose key cannot be read."""
-    what = "a zone id" if column == ZONE else "a time of 2009 to 2099"
+    what = "a zone id" if column == ZONE else "a time of 2009 to 2261"
     actual = _readable(case.actuals, column)
     if not actual.any():
         return Finding(

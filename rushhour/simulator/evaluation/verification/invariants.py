@@ -8,6 +8,7 @@ import redis
 from rushhour.core import keys
 from rushhour.core.clock import ENDED
 from rushhour.core.hours import HOUR_MS, SECOND_MS, clock_label, hour_label
+from rushhour.core.labels import progress_label
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_IDS
 from rushhour.runtime.lease import LEASE_S
@@ -157,8 +158,7 @@ class Invariants:
         return Check(
             "the run was watched",
             "ok",
-            f"{self._samples} samples in {seconds:.1f} s, {self._hours} of {self._run.hours} hours "
-            "are closed",
+            f"{self._samples} samples in {seconds:.1f} s, {progress_label(self._run, self._hours)}",
         )
 
     def _only_grow(
@@ -174,7 +174,7 @@ class Invariants:
     def _entries(self, sample: Sample) -> None:
         """Check that the entries are those of the closed hours, without a hole."""
         found = self._found["city:hourly has no hole"]
-        first = max(self._hours - 1, 0)  # the first one has been seen, unless nothing has
+        first = max(self._hours - 1, self._first_index(sample))
         for index, entry_id in enumerate(sample.entries, first):
             found.compared += 1
             expected = f"{self._run.start_ts + index * HOUR_MS}-0"
@@ -182,19 +182,30 @@ class Invariants:
                 found.add(f"{keys.CITY_HOURLY} has {entry_id} where {expected} belongs")
                 break
         hours = first + len(sample.entries)
+        kept = hours - (self._run.first_kept(self._ts(hours)) - self._run.start_ts) // HOUR_MS
         if hours < self._hours:
             label = hour_label(self._run.start_ts + (self._hours - 1) * HOUR_MS)
             self._found["closed hours never go back"].add(f"{keys.CITY_HOURLY} has lost {label}")
-        elif sample.length != hours:
-            found.add(f"{keys.CITY_HOURLY} has {sample.length} entries instead of {hours}")
+        elif sample.length != kept:
+            found.add(f"{keys.CITY_HOURLY} has {sample.length} entries instead of {kept}")
         self._hours = min(hours, self._run.hours)
+
+    def _first_index(self, sample: Sample) -> int:
+        """Return the index of the first entry of a sample: 0, unless earlier ones are not kept."""
+        if self._run.keep_hours is None or not sample.entries:
+            return 0
+        first = whole_number(sample.entries[0].partition("-")[0]) or 0
+        return max(0, (first - self._run.start_ts) // HOUR_MS)
+
+    def _ts(self, index: int) -> int:
+        return self._run.start_ts + index * HOUR_MS
 
     def _scores(self, sample: Sample) -> None:
         found = self._found["every closed hour is scored"]
         if self._hours:
             found.compared += 1
             closed, overlap = (sample.quality.get(name) for name in ("hours_closed", "overlap"))
-            if overlap != "1.0" or closed != str(sample.length):
+            if overlap != "1.0" or closed != str(self._hours):
                 found.add(f"{keys.QUALITY} has hours_closed {closed}, overlap {overlap}")
 
     def _lead(self, sample: Sample) -> None:

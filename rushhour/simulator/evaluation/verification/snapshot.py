@@ -96,6 +96,12 @@ class Snapshot:
         )
 
     @property
+    def first_kept(self) -> int:
+        """The index of the first hour that Redis keeps."""
+        run = self.run
+        return (run.first_kept(run.start_ts + self.hours * HOUR_MS) - run.start_ts) // HOUR_MS
+
+    @property
     def partitions(self) -> dict[int, list[int]]:
         """The partitions that have zones, and the indexes of the zones of each."""
         topics = [field.rpartition(":")[0] for field in self.hashes[keys.OFFSETS]]

@@ -8,13 +8,14 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.arrays import Floats
-from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, hour_label
-from rushhour.core.run import RunInfo
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, WEEK_MS, hour_label
 from rushhour.simulator.evaluation.verification.check import Check, Differences, Value, whole_number
 from rushhour.simulator.evaluation.verification.expected import Expected
 from rushhour.simulator.evaluation.verification.scores import error_scores
 from rushhour.simulator.evaluation.verification.snapshot import Snapshot
 from rushhour.storage.submissions import SCORED, TAKEN, read_submitted, rejected_submissions
+
+_AHEAD_MS = 5 * WEEK_MS  # of the last closed hour: the most that a month or a loop takes
 
 
 def check_submissions(
@@ -34,12 +35,12 @@ def check_submissions(
     scored = whole_number(state.get(SCORED))
     models = Differences()
     for name in snapshot.submitted:
-        taken = _read_taken(client, run, name, tables)
+        taken = _read_taken(client, snapshot, name, tables)
         found = dict(snapshot.submitted[name])
-        if snapshot.hours < run.hours:
-            found.pop(TAKEN, None)  # more may have been taken since
+        if snapshot.hours < run.hours or run.keep_hours is not None:
+            found.pop(TAKEN, None)  # of other hours, or more may have been taken since
         fields: dict[str, Value] = {}
-        if snapshot.hours == run.hours:
+        if snapshot.hours == run.hours and run.keep_hours is None:
             fields[TAKEN] = str(int((~np.isnan(taken)).sum()))
         if scored is not None:
             fields |= _scores(expected, name, taken, (scored - run.start_ts) // HOUR_MS + 1)
@@ -53,8 +54,10 @@ def check_submissions(
         yield Check("submissions were rejected", "note", named)
 
 
-def _read_taken(client: redis.Redis, run: RunInfo, name: str, tables: set[str]) -> Floats:
-    hours = range(run.start_ts, run.end_ts, HOUR_MS)
+def _read_taken(client: redis.Redis, snapshot: Snapshot, name: str, tables: set[str]) -> Floats:
+    """Return what was taken: `float64[hours, zones]`, NaN for nothing and for what is not kept."""
+    run, next_ts = snapshot.run, snapshot.run.start_ts + snapshot.hours * HOUR_MS
+    hours = range(run.start_ts, min(run.end_ts, next_ts + _AHEAD_MS), HOUR_MS)
     columns = read_submitted(client, name, hours)
     tables.update(
         keys.submitted_predictions(name, hour_label(hour))

@@ -18,14 +18,15 @@ _HOURS_AT_ONCE = HOURS_PER_DAY  # bounds the size of one reply
 
 
 def check_rides(
-    client: redis.Redis, run: RunInfo, rides: Counts, known: set[str]
+    client: redis.Redis, run: RunInfo, rides: Counts, known: set[str], first: int = 0
 ) -> Iterator[Check]:
     """Yield the checks of `rides:*`; `rides` are those of the closed hours, `int64[hours, zones]`.
 
-    The keys of these tables are added to `known`.
+    Redis keeps the hours from the index `first` on. The keys of these tables are added to `known`.
     """
     counted, missing = _Kind(), 0
-    tables = ([rides_table(run, index, of_hour)] for index, of_hour in enumerate(rides))
+    kept = rides[first:]
+    tables = ([rides_table(run, index, of_hour)] for index, of_hour in enumerate(kept, first))
     for table, found in _read(client, tables):
         counted.compare(table, found)
         missing += len(table.fields.keys() - found.keys())
@@ -33,18 +34,18 @@ def check_rides(
     yield Check.of(
         "every zone and closed hour has rides",
         missing == 0,
-        f"{len(rides)} hours x {ZONE_COUNT} zones, {missing} missing",
+        f"{len(kept)} hours x {ZONE_COUNT} zones, {missing} missing",
     )
     surge = f" ({what_if(run)})" if run.surge else ""
     yield Check.of(
         "rides equal a recount of the file",
         not counted.different,
-        f"{rides.sum():,} rides, {counted.different} zone-hours differ{surge}{counted.where}",
+        f"{kept.sum():,} rides, {counted.different} zone-hours differ{surge}{counted.where}",
     )
 
 
 def check_forecasts(
-    client: redis.Redis, expected: Expected, hours: int, known: set[str]
+    client: redis.Redis, expected: Expected, hours: int, known: set[str], first: int = 0
 ) -> Iterator[Check]:
     """Yield a check for each kind of table that is made of forecasts.
 
@@ -57,7 +58,7 @@ def check_forecasts(
             *(expected.closed_tables(index) if index < hours else ()),
             *expected.forecast_tables(index),
         ]
-        for index in range(hours + 1)
+        for index in range(first, hours + 1)
     )
     for table, found in _read(client, tables):
         kinds.setdefault(table.kind, _Kind()).compare(table, found)

@@ -5,13 +5,14 @@ from collections.abc import Collection
 import redis
 
 from rushhour.core import keys
-from rushhour.core.hours import HOUR_MS, hour_label
+from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_IDS
 from rushhour.simulator.evaluation.verification.check import Check
 
 _SCAN_COUNT = 1000
 _SHOWN = 3
+_MOST_AHEAD = 5 * HOURS_PER_WEEK  # of the last closed hour: the most that a month or a loop takes
 _PROCESSES = "sim:"  # what begins so describes processes, and has checks of its own
 _SINGLE = (
     keys.CITY, keys.CITY_HOURLY, keys.QUALITY, keys.BOARD_MAE, keys.BOARD_RIDES, keys.ALERTS,
@@ -37,8 +38,9 @@ def check_unknown_keys(
         *map(keys.zone, ZONE_IDS),
         *map(keys.model, run.models),
     }
+    until = min(run.hours, hours + _MOST_AHEAD)
     still_open = tuple(
-        f":{hour_label(run.start_ts + index * HOUR_MS)}" for index in range(hours, run.hours + 1)
+        f":{hour_label(run.start_ts + index * HOUR_MS)}" for index in range(hours, until + 1)
     )
     unfinished = hours < run.hours
     unknown = sorted(

@@ -1,0 +1,169 @@
+"""`rushhour replay MANIFEST`: repeat a run, with its commands, up to where it ended."""
+
+from pathlib import Path
+from typing import Any
+
+from producers.month.datasets import locate, official_file
+from rushhour.core.errors import DataError, StackError
+from rushhour.core.history import ALL
+from rushhour.core.hours import HOUR_MS, clock_label, hour_label, to_datetime
+from rushhour.core.manifest import platform_of
+from rushhour.core.run import RunInfo
+from rushhour.core.settings import Settings
+from rushhour.core.speed import MAX
+from rushhour.core.timeline import Schedule, stop_of
+from rushhour.core.version import VERSION, library_versions
+from rushhour.simulator.commands.manifest_file import load_manifest
+from rushhour.simulator.commands.output import Output
+from rushhour.simulator.commands.up import Repetition, up
+from rushhour.simulator.documents.manifest import RUSHHOUR, Manifest
+from rushhour.simulator.documents.manifest_differences import version_differences
+from rushhour.simulator.stack.stack import Repeated
+
+_ENDED = "stopped"
+
+
+def repeat(
+    flags: dict[str, Any],
+    output: Output,
+    path: Path,
+    *,
+    stay: bool,
+    restart: bool,
+    any_version: bool,
+) -> None:
+    """Repeat the run of a manifest, on the data and the versions that it had.
+
+    Raises
+    ------
+    DataError
+        If the manifest or the trip file is missing, or another one.
+    StackError
+        If a version is another one that results depend on, and not `any_version`.
+    RushhourError
+        As `up` does.
+    """
+    manifest = load_manifest(path)
+    _check_versions(manifest, output, any_version=any_version)
+    run = manifest.run_info
+    settings = settings_of(flags, manifest, run)
+    file = _trip_file(settings, output, run)
+    settings = settings.model_copy(update={"data": file})
+    schedule = schedule_of(manifest)
+    for line in _notes(manifest, schedule):
+        output.warn(line)
+    count = len(schedule.entries)
+    output.note(f"repeating  run {run.run_id}, {count:,} command{'s' * (count != 1)} to its clock")
+    repetition = Repetition(file, run, Repeated(run.run_id, schedule))
+    up(settings, output, stay=stay, restart=restart, repetition=repetition)
+
+
+def schedule_of(manifest: Manifest) -> Schedule:
+    """Return what a run does that repeats the one of a manifest."""
+    run, end = manifest.run_info, manifest.end
+    closed_until = run.start_ts + end.hours_closed * HOUR_MS
+    ended = end.state == _ENDED and closed_until < run.end_ts
+    stop_at = stop_of(closed_until, end.simulated_ts) if ended else None
+    return Schedule(manifest.timeline, stop_at)
+
+
+def settings_of(flags: dict[str, Any], manifest: Manifest, run: RunInfo) -> Settings:
+    """Return the settings of the repetition: those of the run, on the servers of the flags."""
+    of_run = {
+        "dataset": run.dataset,
+        "month": run.month,
+        # Options name hours of the trip file.
+        "from_hour": hour_label(run.original_ts(run.start_ts)),
+        "until_hour": hour_label(run.first_pass_end_ts - run.shift_ms - HOUR_MS),
+        "surge": run.surge,
+        "loop": run.loop_ts is not None,
+        "keep": ALL if run.keep_hours is None else f"{run.keep_hours}h",
+        # Nobody waits for anything.
+        "paused": False,
+        "gate": "",
+        "on_hour": "",
+    }
+    speed = flags["speed"] or str(MAX)
+    settings = Settings.load(**{**flags, **of_run, "speed": speed})
+    # Not `now`, which may be in another week by now. None leaves no room for the environment.
+    rebase = to_datetime(run.start_ts).date().isoformat() if run.shift_weeks else None
+    start_at = manifest.options.get("start_at") or None
+    return settings.model_copy(update={"start_at": start_at, "rebase": rebase})
+
+
+def _check_versions(manifest: Manifest, output: Output, *, any_version: bool) -> None:
+    """Check that the results of a run can be had again with what is installed."""
+    installed = {RUSHHOUR: VERSION, **platform_of(), **library_versions()}
+    found = [
+        f"{each.name} {each.first} instead of {each.second}"
+        for each in version_differences(manifest.versions, installed)
+        if each.changes == "result"
+    ]
+    if not found:
+        return
+    problem = f"the run had {', '.join(found)}, so that results may differ"
+    if not any_version:
+        raise StackError(f"{problem}: install the former, or repeat it anyway with --any-version")
+    output.warn(problem)
+
+
+def _trip_file(settings: Settings, output: Output, run: RunInfo) -> Path | None:
+    """Return the trip file of a run, checked; None if its trips are synthetic.
+
+    It is the one of `--data`, else where it was, else where `rushhour up` looks for it.
+    """
+    from producers.month.parquet import content_of  # noqa: PLC0415 - PyArrow is slow to import
+
+    if run.synthetic:
+        return None
+    was = Path(run.file)
+    if settings.data is not None:
+        file = locate(settings)
+    else:
+        file = was if was.is_file() else locate(settings)
+    if file is None and official_file(run.dataset, run.month).sha256 == run.sha256:
+        from rushhour.simulator.commands.download import fetch  # noqa: PLC0415 - loads HTTPX
+
+        file = fetch(settings, output)
+    if file is None:
+        raise DataError(
+            f"{was}: no such file: say where the trip file of the run is with --data "
+            f"({run.rows:,} rows, {run.size:,} bytes, sha256 {run.sha256})"
+        )
+    content = content_of(file, run.dataset)
+    if content.sha256 != run.sha256:
+        raise DataError(
+            f"{file} is not the trip file of the run: sha256 {content.sha256} instead of "
+            f"{run.sha256}, {content.rows:,} rows instead of {run.rows:,}: name the right one "
+            "with --data"
+        )
+    return file
+
+
+def _notes(manifest: Manifest, schedule: Schedule) -> list[str]:
+    """Return what cannot be repeated."""
+    notes = []
+    submissions, end = manifest.submissions, manifest.end
+    if submissions.taken or submissions.rejected:
+        count = sum(submissions.taken.values()) + sum(submissions.rejected.values())
+        notes.append(
+            f"the run had {count:,} submitted predictions, which are no part of its manifest: "
+            "submit them again, or the keys of submissions will lack them"
+        )
+    if manifest.skipped:
+        notes.append(
+            f"the run had {manifest.skipped:,} records passed over (`rushhour skip`), which are "
+            "not in its manifest: results may differ"
+        )
+    if manifest.commands_left_out:
+        notes.append(
+            f"the first {manifest.commands_left_out:,} commands to the clock were not kept"
+        )
+    if schedule.stop_at is not None and not end.is_whole:
+        notes.append(
+            f"the run was interrupted: Redis held a part of the hours after "
+            f"{clock_label(schedule.stop_at)}, and the repetition ends there"
+        )
+    if schedule.stop_at is None and end.state not in {"finished", _ENDED}:
+        notes.append("the manifest is of a run under way: it is repeated to its last hour")
+    return notes

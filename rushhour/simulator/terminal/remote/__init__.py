@@ -1,0 +1,1 @@
+"""The live view as a remote control: a terminal that it owns, keys, and what they command."""
