@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from dataclasses import replace
 from typing import Any, cast
 
 import httpx
@@ -12,11 +13,13 @@ import redis
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import RedisFailure
+from rushhour.core.run import LOOP_END_TS
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.simulator.web.guard import Guard
 from rushhour.simulator.web.pages import PAGES
 from rushhour.simulator.web.source import Place
 from rushhour.storage.clock import save_status
+from rushhour.storage.runs import load_run, save_run
 from tests.fixtures.closed_run import HOUR, HOURS, START, alerts_of, lower_of, rides_of, served_of
 from tests.fixtures.web import Serve, ServedPages
 
@@ -54,6 +57,19 @@ def test_the_facts_of_the_run(pages: ServedPages, closed_run: redis.Redis) -> No
     assert (facts["state"], facts["access"], facts["zone_count"]) == ("starting", "open", 265)
     closed_run.hset(keys.SUBMISSIONS, "models", "mine,<b>")
     assert get(pages, "/api/run")["models"]["submitted"] == ["mine", "<b>"]
+
+
+def test_the_facts_of_a_loop_are_those_of_its_first_pass(
+    pages: ServedPages, closed_run: redis.Redis
+) -> None:
+    run = load_run(closed_run)
+    save_run(
+        closed_run, replace(run, end_ts=LOOP_END_TS, loop_ts=START + 168 * HOUR, keep_hours=840)
+    )
+    facts = get(pages, "/api/run")
+    assert (facts["loop"], facts["keep_hours"], facts["hours"]) == (True, 840, 168)
+    assert facts["last_ts"] == START + 167 * HOUR
+    assert get(pages, f"/api/hours/{LAST}")["pickup_ts"] == LAST
 
 
 def test_without_a_run_the_facts_say_so(
@@ -234,7 +250,7 @@ def test_the_pages_show_no_password(
 ) -> None:
     url = redis_server.url.replace("://", "://:geheim@")
     pages = serve(url)  # a Redis that asks for none refuses it
-    for path in ("/api/run", f"/api/hours/{START}", "/api/topics"):
+    for path in ("/api/run", f"/api/hours/{START}"):
         text = httpx.get(pages.url + path).text
         assert "geheim" not in text
         assert "password" in text or "holds no run" in text

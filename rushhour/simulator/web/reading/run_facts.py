@@ -35,7 +35,9 @@ def read_run_facts(client: redis.Redis) -> dict[str, Any]:
 def run_facts(run: RunInfo, submitted: Sequence[str]) -> dict[str, Any]:
     """Return the facts of a run; `submitted` are the models of users.
 
-    `first_ts` and `last_ts` are the starts of its first and last hour, epoch ms.
+    `first_ts` and `last_ts` are the starts of its first and last hour, epoch ms; in a loop they and
+    `hours` are those of the first pass. `keep_hours` is how many closed hours can be read; None for
+    all.
     """
     return {
         "run_id": run.run_id,
@@ -46,8 +48,10 @@ def run_facts(run: RunInfo, submitted: Sequence[str]) -> dict[str, Any]:
         "synthetic": run.synthetic,
         "what_if": what_if(run),
         "first_ts": run.start_ts,
-        "last_ts": run.end_ts - HOUR_MS,
-        "hours": run.hours,
+        "last_ts": run.first_pass_end_ts - HOUR_MS,
+        "hours": (run.first_pass_end_ts - run.start_ts) // HOUR_MS,
+        "loop": run.loop_ts is not None,
+        "keep_hours": run.keep_hours,
         "zone_count": ZONE_COUNT,
         "version": run.version,
         "models": {

@@ -127,7 +127,7 @@ openFeed({
   onRun(run) {
     if (run.run_id === runId) return;
     [runId, newest, wanted] = [run.run_id, null, null];
-    slider.setRange(run.first_ts, run.last_ts);
+    slider.setRange(run.first_ts, run.last_ts, run.keep_hours);
     show(null);
   },
   onHour(hour) {

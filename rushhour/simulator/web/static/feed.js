@@ -59,6 +59,8 @@
  * @property {number} first_ts
  * @property {number} last_ts
  * @property {number} hours
+ * @property {boolean} loop whether the hours play again and again; then hours and last_ts are of the first time
+ * @property {number | null} keep_hours how many closed hours can be read; null for all
  * @property {number} zone_count
  * @property {{served: string, challengers: string[], baselines: string[], submitted: string[]}} models
  *

@@ -27,8 +27,9 @@ function showClock(clock) {
   if (!run) return;
   const closed = clock.closed_ts === null ? 0 : (clock.closed_ts - run.first_ts) / HOUR_MS + 1;
   const progress = /** @type {HTMLProgressElement} */ (element("clock-progress"));
-  progress.value = closed / run.hours;
-  put(element("clock-hours"), `${number(closed)} of ${number(run.hours)} hours`);
+  progress.value = Math.min(1, closed / run.hours);
+  const total = run.loop ? "hours, in a loop" : `of ${number(run.hours)} hours`;
+  put(element("clock-hours"), `${number(closed)} ${total}`);
   const end = run.first_ts + closed * HOUR_MS;
   const lag = clock.now_ts === null ? null : Math.max(0, (clock.now_ts - end) / HOUR_MS);
   put(element("clock-lag"), lag === null ? UNKNOWN : `${number(lag, 1)} h`);

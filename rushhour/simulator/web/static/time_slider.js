@@ -11,10 +11,13 @@ export function createTimeSlider({ slider, live, label }, onChange) {
   let first = 0;
   let newest = 0;
   let isLive = true;
+  /** How many hours of the past there are; null for all. @type {number | null} */
+  let kept = null;
 
   /** @param {number} pickupTs */
   function show(pickupTs) {
-    const spent = ((newest - first) / HOUR_MS / Math.max(1, Number(slider.max))) * 100;
+    const [low, high] = [Number(slider.min), Number(slider.max)];
+    const spent = (((newest - first) / HOUR_MS - low) / Math.max(1, high - low)) * 100;
     slider.style.setProperty("--closed", `${spent}%`);
     slider.value = String((pickupTs - first) / HOUR_MS);
     const text = hourSpan(pickupTs);
@@ -37,9 +40,15 @@ export function createTimeSlider({ slider, live, label }, onChange) {
   });
 
   return {
-    /** The hours of a new run. @param {number} start @param {number} last  starts of hours */
-    setRange(start, last) {
-      [first, newest, isLive] = [start, start, true];
+    /**
+     * The hours of a new run.
+     * @param {number} start  of the first hour
+     * @param {number} last  start of the last hour; a loop goes on after it
+     * @param {number | null} keepHours  how many hours of the past there are; null for all
+     */
+    setRange(start, last, keepHours) {
+      [first, newest, isLive, kept] = [start, start, true, keepHours];
+      slider.min = "0";
       slider.max = String((last - start) / HOUR_MS);
       slider.disabled = true;
       live.disabled = true;
@@ -49,6 +58,9 @@ export function createTimeSlider({ slider, live, label }, onChange) {
     /** An hour was closed. @param {number} pickupTs */
     close(pickupTs) {
       newest = pickupTs;
+      const index = (newest - first) / HOUR_MS;
+      slider.max = String(Math.max(Number(slider.max), index));
+      slider.min = String(kept === null ? 0 : Math.max(0, index - kept + 1));
       slider.disabled = false;
       live.disabled = false;
       show(isLive ? newest : first + Number(slider.value) * HOUR_MS);
