@@ -2,6 +2,7 @@
 /** The monitoring page: asks for the scores of a window, and again as hours are closed. */
 
 import { openFeed } from "./feed.js";
+import { HOUR_MS } from "./format.js";
 import { mountMonitoring } from "./monitoring_view.js";
 
 /** @typedef {import("./monitoring_view.js").Scores} Scores */
@@ -59,12 +60,18 @@ function changed() {
  * @param {import("./feed.js").Hour} hour
  */
 function addHour({ pickup_ts, city }) {
-  if (shown && (shown.city.pickup_ts.at(-1) ?? 0) < pickup_ts) {
-    const from = Math.max(0, shown.city.pickup_ts.length + 1 - HOURS[chosen]);
+  const last = shown?.city.pickup_ts.at(-1);
+  if (shown && last !== undefined && last < pickup_ts) {
+    // Where hours were left out, the line has a gap until they are read.
+    const gap = pickup_ts - last > HOUR_MS ? [{ ts: last + HOUR_MS, rides: null, predicted: null }] : [];
+    const more = [...gap, { ts: pickup_ts, rides: city.rides, predicted: city.prediction }];
+    const first = pickup_ts - HOURS[chosen] * HOUR_MS;
+    const from = shown.city.pickup_ts.findIndex((ts) => ts > first);
+    const kept = from < 0 ? shown.city.pickup_ts.length : from;
     shown.city = {
-      pickup_ts: [...shown.city.pickup_ts.slice(from), pickup_ts],
-      rides: [...shown.city.rides.slice(from), city.rides],
-      predicted: [...shown.city.predicted.slice(from), city.prediction],
+      pickup_ts: [...shown.city.pickup_ts.slice(kept), ...more.map(({ ts }) => ts)],
+      rides: [...shown.city.rides.slice(kept), ...more.map(({ rides }) => rides)],
+      predicted: [...shown.city.predicted.slice(kept), ...more.map(({ predicted }) => predicted)],
     };
     view.showCity(shown.city);
   }

@@ -271,7 +271,7 @@ export function mountMonitoring() {
       });
       fillTable(
         element("worst"),
-        [["zone", false], ["borough", false], ["MAE, rides/h", true], ["mean error", true], ["rides/h", true]],
+        [["zone", false], ["borough", false], ["MAE", true], ["bias", true], ["rides", true]],
         scores.worst_zones.map((row) => ({
           cells: [titled(`${row.name} (${row.zone})`, row.borough), row.borough, number(row.mae, 2), signed(row.bias, 2),
             number(row.rides_per_hour, 1)],
