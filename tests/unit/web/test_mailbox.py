@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rushhour.core.hours import HOUR_MS
@@ -14,7 +15,8 @@ Event = tuple[str, str, Any]
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(work())
+    with ThreadPoolExecutor(1) as pool:  # the browser of other tests keeps a loop in this thread
+        pool.submit(asyncio.run, work()).result()
 
 
 def hour(index: int) -> ClosedHour:

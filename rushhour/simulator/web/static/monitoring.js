@@ -12,7 +12,7 @@ const RETRY_MS = 2_000;
 /** @type {Record<string, number>} */
 const HOURS = { "24h": 24, "7d": 168, all: Infinity };
 
-const view = mountMonitoring();
+const view = mountMonitoring("/topics");
 const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-window]"));
 let chosen = "7d";
 /** @type {Scores | null} */

@@ -158,8 +158,11 @@ function lineOf(models) {
   return lines;
 }
 
-/** Build the charts; they are empty until `show`. */
-export function mountMonitoring() {
+/**
+ * Build the charts; they are empty until `show`.
+ * @param {string} [topicsPath] where the dead letters are shown; without it, nowhere
+ */
+export function mountMonitoring(topicsPath = "") {
   const cityLines = (/** @type {Num[]} */ rides, /** @type {Num[]} */ predicted) => [
     { name: "rides", color: "--rides", values: rides, width: 1.5 },
     { name: "prediction", color: "--prediction", values: predicted, width: 2, dash: [6, 2] },
@@ -225,6 +228,12 @@ export function mountMonitoring() {
     return lines;
   }
 
+  function topicsLink() {
+    const link = make("a", "on the page Topics: copies of all rejected records");
+    link.setAttribute("href", topicsPath);
+    return link;
+  }
+
   /** @param {Quality} quality */
   function showQuality(quality) {
     const rows = Object.entries(quality.rejected_rows);
@@ -240,6 +249,7 @@ export function mountMonitoring() {
       ["submitted too late", `${number(quality.late_submissions)} predictions`],
       ["submitted, rejected otherwise", `${number(refused)} predictions${reasons(submissions)}`],
       ["alerts", number(quality.alerts)],
+      .../** @type {[string, Node][]} */ (topicsPath ? [["dead letters", topicsLink()]] : []),
     ]);
   }
 
