@@ -1,5 +1,6 @@
 """`rushhour report`: how a run went and how good it was, as text or as one HTML file."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -55,13 +56,16 @@ def report(settings: Settings, output: Output, html: Path | None) -> None:
 
 def _write(text: str, path: Path) -> None:
     """Write a file as a whole, or leave what is there."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    target = path.resolve()  # a link goes on to lead to it
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EEXIST, "exists, and is no file")
         with part.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        part.replace(target)
     except OSError as error:
         raise cannot_write(path, "--html", error) from None
     finally:

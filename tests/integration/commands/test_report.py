@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from pathlib import Path
 
@@ -48,6 +49,21 @@ def test_the_file_holds_all_that_it_needs(cli: Cli, after_run: Rushhour, tmp_pat
         text = base64.b64decode(url.partition(",")[2]).decode()
         for other in re.findall(r'^import [^;]*?"([^"]+)"', text, re.M):
             assert other in modules, f"{name} imports {other}"
+
+
+def test_a_link_leads_to_the_file_and_a_device_is_refused(
+    cli: Cli, after_run: Rushhour, tmp_path: Path
+) -> None:
+    file, link, pipe = tmp_path / "file.html", tmp_path / "link.html", tmp_path / "pipe"
+    link.symlink_to(file)
+    assert cli(after_run, "report", "--html", link, "-q").code == 0
+    assert link.is_symlink()
+    assert file.read_text("utf-8").startswith("<!doctype html>")
+    os.mkfifo(pipe)
+    refused = cli(after_run, "report", "--html", pipe)
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "exists, and is no file: choose another --html" in refused.one_line()
+    assert pipe.is_fifo()
 
 
 def test_a_run_that_is_not_finished_says_so(
