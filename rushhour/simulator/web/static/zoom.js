@@ -122,20 +122,12 @@ export function createZoom(svg, whole, buttons) {
       const unit = box[2] / svg.getBoundingClientRect().width;
       const [dx, dy] = [(now.x - before.x) * unit, (now.y - before.y) * unit];
       show(within([box[0] - dx, box[1] - dy, box[2], box[3]], whole));
-      svg.setPointerCapture(event.pointerId);
+      svg.setPointerCapture(event.pointerId); // so that its end is no click on a zone
     }
     pointers.set(event.pointerId, now);
   });
   for (const name of ["pointerup", "pointercancel"]) {
     svg.addEventListener(name, (event) => pointers.delete(/** @type {PointerEvent} */ (event).pointerId));
   }
-  svg.addEventListener(
-    "click",
-    (event) => {
-      if (travelled > CLICK_PX) event.stopPropagation();
-      travelled = 0;
-    },
-    { capture: true },
-  );
   show(whole);
 }
