@@ -69,6 +69,14 @@ def test_a_loop_plays_the_same_week_again_on_later_dates(undisturbed: RunResult)
     assert undisturbed.run["until"] == "2024-10-09T05"
 
 
+def kill_at(stack: Stack, hours: int, name: str) -> None:
+    """Kill a process once so many hours are closed."""
+    wait_until(lambda: hours_closed(stack) >= hours, "it is there", _MINUTES)
+    process = stack.processes[name]
+    os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: process.poll() is not None, f"{name} has ended")
+
+
 def test_kills_in_later_passes_leave_the_tail_of_an_undisturbed_loop(
     pipeline: PipelineRunner, trip_file: Path, undisturbed: RunResult, recovery: Path
 ) -> None:
@@ -90,10 +98,7 @@ def test_kills_in_later_passes_leave_the_tail_of_an_undisturbed_loop(
         wait_until(lambda: load_status(stack.client), "the clock runs")
         send(stack.client, Command("until", clock_label(END)))
         for hours, name in kills:
-            wait_until(lambda hours=hours: hours_closed(stack) >= hours, "it is there", _MINUTES)
-            process = stack.processes[name]
-            os.kill(process.pid, signal.SIGKILL)
-            wait_until(lambda process=process: process.poll() is not None, f"{name} has ended")
+            kill_at(stack, hours, name)
             restart(stack, name)
         found = play(pipeline, stack)
         checks = list(verify(stack.client, run, trip_file, stack.kafka))
