@@ -127,8 +127,32 @@ def test_shifted_dates_change_nothing_else(pipeline: PipelineRunner, trip_file: 
         "2026-12-03 00:00",
         "2024-10-03 00:00",
     )
-    assert repr(shifted.keys) == _later(repr(plain.keys), run.shift_ms)
+    expected = _without_intervals(plain.keys)
+    assert repr(_without_intervals(shifted.keys)) == _later(repr(expected), run.shift_ms)
     assert [check for check in checks if not check.passed] == []
+
+
+def _without_intervals(found: dict[str, object]) -> dict[str, object]:
+    """Return keys without the ends of intervals: a number that is drawn by date decides those."""
+    kept: dict[str, object] = {}
+    for key, value in found.items():
+        if key.partition(":")[0] in {"lower", "upper", "coverage"}:
+            continue
+        if isinstance(value, dict):
+            kept[key] = _without_ends(value)
+        elif key == keys.CITY_HOURLY and isinstance(value, list):
+            kept[key] = [(entry_id, _without_ends(fields)) for entry_id, fields in value]
+        else:
+            kept[key] = value
+    return kept
+
+
+def _without_ends(fields: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in fields.items()
+        if not name.startswith("coverage") and name.removeprefix("next_") not in {"lower", "upper"}
+    }
 
 
 def _later(text: str, shift_ms: int) -> str:
