@@ -20,6 +20,7 @@ from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT
+from rushhour.runtime.redis_client import write_hash
 from rushhour.simulator.evaluation.live import RunReader, read_run
 from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.runs import save_run
@@ -54,7 +55,7 @@ def prepare(client: redis.Redis, run: RunInfo) -> None:
     offsets = {
         keys.offset_field(topic, partition): 0 for topic in ZONE_TOPICS for partition in (0, 1)
     }
-    client.hset(keys.OFFSETS, mapping=offsets)
+    write_hash(client, keys.OFFSETS, offsets)
 
 
 def consumers_of(client: redis.Redis, run: RunInfo) -> list[Consumer]:
