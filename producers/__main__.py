@@ -19,7 +19,7 @@ from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import UsageError
 from rushhour.core.hours import HOUR_MS, WEEK_MS, clock_label
-from rushhour.core.labels import hours_label, source_label
+from rushhour.core.labels import loop_label, source_label
 from rushhour.core.manifest import started_with
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
@@ -72,8 +72,11 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         control = RedisControl(client, fence, run, last_command, gate, health)
         replay = Replay(plan, stream, control, resume_at=resume_at, status=status)
         _log.info(
-            "hours %s at %s%s",
-            hours_label(run),
+            "%d hours from %s to %s%s at %s%s",
+            (run.first_pass_end_ts - run.start_ts) // HOUR_MS,
+            clock_label(run.start_ts),
+            clock_label(run.first_pass_end_ts),
+            loop_label(run),
             replay.clock.speed,
             f", resumed at {clock_label(resume_at)}" if resume_at > run.start_ts else "",
         )

@@ -30,6 +30,7 @@ from rushhour.storage.runs import load_run
 __all__ = ["acknowledge", "hours"]
 
 _BLOCK_MS = 500
+_UNTIL_AWAITED_MS = 50  # the producer says soon after an hour was closed that it awaits a gate
 
 
 def acknowledge(client: redis.Redis, gate: str, hour: views.Hour = None) -> None:
@@ -76,7 +77,11 @@ def hours(client: redis.Redis, gate: str) -> Iterator[datetime]:
 
 
 def _acknowledged(client: redis.Redis, gate: str, run: RunInfo) -> int | None:
-    """Return the last hour that a gate has acknowledged; None while there is no producer yet."""
+    """Return the hour before the first that a gate has to acknowledge; None if that is not known.
+
+    What the clock has passed without waiting, as on its way to `--start-at`, is none of its hours:
+    predictions for the hours after those would come too late.
+    """
     clock = load_status(client)
     if clock is None or clock.state == "starting":
         client.xread({keys.CITY_HOURLY: "$"}, block=_BLOCK_MS)
@@ -84,10 +89,17 @@ def _acknowledged(client: redis.Redis, gate: str, run: RunInfo) -> int | None:
         return None
     status = stored.load_gate(client)
     stored.check_gate(status, gate)
-    closed = last_hour_closed(client)
-    # A gate that has never acknowledged one begins with the last closed hour.
-    before = run.start_ts - HOUR_MS if closed is None else closed - HOUR_MS
-    return status.acknowledged.get(gate, before)
+    if gate in status.acknowledged:
+        return status.acknowledged[gate]
+    if gate in status.awaited and status.hour_ts is not None:
+        return status.hour_ts - HOUR_MS
+    if clock.has_ended:
+        closed = last_hour_closed(client)
+        return run.start_ts - HOUR_MS if closed is None else closed - HOUR_MS
+    # The clock waits for no hour yet: it is in the first, or on its way to the hour of --start-at.
+    client.xread({keys.CITY_HOURLY: "$"}, block=_UNTIL_AWAITED_MS)
+    _has_stopped(client, run)
+    return None
 
 
 def _has_stopped(client: redis.Redis, run: RunInfo) -> bool:

@@ -22,8 +22,12 @@ def hours_label(run: RunInfo) -> str:
     """Return the hours of a run, and what becomes of them at its end."""
     first, end = clock_label(run.start_ts), clock_label(run.first_pass_end_ts)
     hours = (run.first_pass_end_ts - run.start_ts) // HOUR_MS
-    again = f", then its last {weeks_label(run.loop_weeks)} in a loop" if run.loop_ts else ""
-    return f"{hours} ({first} to {end}){again}"
+    return f"{hours} ({first} to {end}){loop_label(run)}"
+
+
+def loop_label(run: RunInfo) -> str:
+    """Return what plays after the first pass of a loop; empty without one."""
+    return f", then its last {weeks_label(run.loop_weeks)} in a loop" if run.loop_ts else ""
 
 
 def keep_lines(run: RunInfo) -> list[str]:

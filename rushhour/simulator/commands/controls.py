@@ -1,6 +1,7 @@
 """The commands to the simulated clock: send one, wait until it is obeyed, and print what came."""
 
 import time
+from dataclasses import replace
 
 import redis
 
@@ -22,6 +23,7 @@ from rushhour.storage.runs import find_run, load_run
 __all__ = ["control", "control_and_wait", "now", "send_command"]
 
 _START_OVER_S = 60.0
+_END_S = 10.0
 _POLL_S = 0.02
 
 
@@ -29,6 +31,8 @@ def control(settings: Settings, output: Output, command: Command) -> None:
     """Send a command to the clock of a live run, and print the clock afterwards."""
     with open_live_run(settings) as opened:
         clock = send_command(opened.client, command)
+        if command.name == "stop":
+            clock = _await_end(opened.client, clock)
     _show_clock(output, clock)
 
 
@@ -81,6 +85,18 @@ def now(settings: Settings, output: Output) -> None:
         output.document(now_document(ts))
     else:
         output.lines([f"{to_datetime(ts):%Y-%m-%d %H:%M:%S}"])
+
+
+def _await_end(client: redis.Redis, clock: ClockStatus) -> ClockStatus:
+    """Return the clock once it says that it has ended: later than it has the result of `stop`."""
+    deadline = time.monotonic() + _END_S
+    while not clock.has_ended and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        try:
+            clock = load_status(client) or clock
+        except redis.ConnectionError:  # an embedded Redis ends with the run
+            return replace(clock, state="stopped")
+    return clock
 
 
 def _await_another_run(client: redis.Redis, before: RunInfo) -> None:

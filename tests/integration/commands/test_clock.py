@@ -145,7 +145,8 @@ def test_the_command_line_and_python_drive_a_run_and_stop_it(
     with pytest.raises(UsageError, match="is in the past"):
         clock.until(package.now(), client)
 
-    assert cli(rushhour, "stop").code == 0
+    stopped = cli(rushhour, "stop")
+    assert (stopped.code, stopped.stdout[:11]) == (0, "stopped at ")
     ended = running.end()
     assert ended.code == 0, ended.stderr
     assert "stopped at 2024-10-01 07:00" in ended.stderr

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rushhour.runtime import kafka_topics, lease
 from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.kafka_topics import end_offsets
 from rushhour.runtime.redis_client import read_hash
+from rushhour.simulator import runs
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_offsets, load_run
 from tests.fixtures.command import Cli, Finished, Rushhour
@@ -56,6 +58,40 @@ def prepare(
         return cli(rushhour, "prepare", *args, env=servers | span | data | env)
 
     return call
+
+
+def test_the_week_of_a_rebased_run_is_chosen_once(
+    prepare: Prepare, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def now_is(text: str) -> None:
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        monkeypatch.setattr(runs, "wall_ts", lambda: int(moment.timestamp() * 1000))
+
+    now_is("2026-12-06 23:59")  # a Sunday
+    first = prepare("--rebase", "now")
+    assert first.code == 0, first.stderr
+    assert "dates 113 weeks later" in first.stdout
+    assert "hours 48 (2026-12-01 00:00 to 2026-12-03 00:00)" in first.words
+    run = read_hash(client, keys.RUN)
+    now_is("2026-12-21 10:00")
+
+    again = prepare("--rebase", "now")
+
+    assert again.code == 0, again.stderr
+    assert read_hash(client, keys.RUN) == run
+    for other in ([], ["--rebase", "2026-12-21"]):
+        refused = prepare(*other)
+        assert refused.code == 6
+        assert "other: from, until, shift_weeks" in refused.one_line()
+    assert read_hash(client, keys.RUN) == run
+    assert prepare("--rebase", "now", "--new").code == 0
+    assert read_hash(client, keys.RUN)["from"] == "2026-12-22T00"
+
+
+def test_another_history_makes_another_run(prepare: Prepare, client: redis.Redis) -> None:
+    assert "keeps the last 336 hours" in prepare(RUSHHOUR_KEEP="14d").words
+    assert "other: keep_hours" in prepare().one_line()
+    assert read_hash(client, keys.RUN)["keep_hours"] == "336"
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT
+from rushhour.runtime.redis_client import write_hash
 from rushhour.simulator.evaluation.live import RunReader, read_run
 from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.runs import save_run
@@ -51,8 +52,10 @@ def alerts_of(index: int, until: int) -> Floats:
 def prepare(client: redis.Redis, run: RunInfo) -> None:
     client.flushall()
     save_run(client, run)
-    places = [(topic, partition) for topic in ZONE_TOPICS for partition in (0, 1)]
-    client.hset(keys.OFFSETS, mapping={keys.offset_field(*place): 0 for place in places})
+    offsets = {
+        keys.offset_field(topic, partition): 0 for topic in ZONE_TOPICS for partition in (0, 1)
+    }
+    write_hash(client, keys.OFFSETS, offsets)
 
 
 def consumers_of(client: redis.Redis, run: RunInfo) -> list[Consumer]:

@@ -228,6 +228,8 @@ def test_the_clock_and_the_run_describe_what_was_replayed(
     assert result.clock == {
         "now": "2024-10-09 06:00",
         "now_ts": str(end),
+        "original": "2024-10-09 06:00",
+        "original_ts": str(end),
         "speed": "max",
         "state": "finished",
         "trips": str(recount.rides.sum()),
@@ -256,6 +258,10 @@ def test_the_clock_and_the_run_describe_what_was_replayed(
         "consumers": "1",
         "surge": "",
         "models": ",".join(MODELS),
+        "loop_weeks": "0",
+        "keep_hours": "",
+        "rebase": "",
+        "shift_weeks": "0",
     }
     assert model_names() == MODELS
 

@@ -140,7 +140,7 @@ def test_no_process_joins_a_run_of_another_version(
     name: str,
 ) -> None:
     prepare(client, KafkaCluster(broker), 4, replace(run, version="0.0.1"), create=False)
-    before = {key: client.dump(key) for key in client.scan_iter()}
+    before = {key: client.hgetall(key) for key in client.scan_iter()}
     process = import_module(f"{name}s.__main__")
 
     with pytest.raises(StackError, match=r"^rushhour 0\.0\.1 started this run, and this is"):
@@ -150,4 +150,4 @@ def test_no_process_joins_a_run_of_another_version(
             Fence("id", f"{name}-0", 1, "owner"),
         )
 
-    assert {key: client.dump(key) for key in client.scan_iter()} == before
+    assert {key: client.hgetall(key) for key in client.scan_iter()} == before

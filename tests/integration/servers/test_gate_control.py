@@ -1,5 +1,7 @@
 """Acknowledgements over a socket: from redis-cli and Python, before and after a restart."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import redis
 
@@ -18,16 +20,19 @@ from rushhour.storage.gate import acknowledge, load_gate
 from rushhour.storage.runs import save_run
 from tests.fixtures.redis_cli import needs_redis_cli, redis_cli
 from tests.fixtures.redis_server import fence_of
+from tests.fixtures.waiting import wait_until
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 RUN = RunInfo("id", "green", "2024-10", "a", "/a", START, START + 30 * HOUR_MS)
 NAMES = ("features", "inference")
 
 
-def control_of(client: redis.Redis, names: tuple[str, ...] = NAMES) -> RedisControl:
+def control_of(
+    client: redis.Redis, names: tuple[str, ...] = NAMES, first_hour: int = START
+) -> RedisControl:
     entries = client.xrevrange(keys.CITY_HOURLY, count=1)
     last = int(str(entries[0][0]).partition("-")[0]) if entries else START - HOUR_MS
-    gate = Gate(last, names, START, load_gate(client))
+    gate = Gate(last, names, first_hour, load_gate(client))
     return RedisControl(client, fence_of(client, "producer-0"), RUN, "0-0", gate, Health())
 
 
@@ -234,6 +239,30 @@ def test_the_hours_of_a_gate_come_in_order_and_again_if_they_were_not_done(
     # The acknowledgement of the second hour was not read yet: it is asked for once more.
     again = gates.hours(client, "inference")
     assert next(again) == to_datetime(START + HOUR_MS)
+
+
+def test_hours_that_the_clock_passes_on_its_way_to_its_start_are_none_of_a_gate(
+    client: redis.Redis,
+) -> None:
+    """A pipeline that worked for them would submit its predictions too late."""
+    save_run(client, RUN)
+    save_status(client, ClockStatus(START, "6h/s", "running", 3))
+    first = START + 3 * HOUR_MS
+    control = control_of(client, first_hour=first)
+    control.wait(0.0, "clock")
+    for hour in (0, 1):
+        close(client, hour)
+        control.wait(0.0, "clock")
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(next, gates.hours(client, "inference"))
+        reads = client.info("commandstats")["cmdstat_xread"]["calls"]
+        wait_until(
+            lambda: client.info("commandstats")["cmdstat_xread"]["calls"] > reads, "it looks"
+        )
+        for hour in (2, 3):
+            close(client, hour)
+            control.wait(0.0, "clock")
+        assert asked.result(30.0) == to_datetime(first)
 
 
 def test_the_hours_of_a_gate_end_with_the_run(client: redis.Redis, control: RedisControl) -> None:
