@@ -66,6 +66,8 @@ class Topics:
         """
         ranges = self._shared((cluster.bootstrap, ""), lambda: offset_ranges(cluster, TOPICS))
         read = read_hash(client, keys.OFFSETS)
+        if not client.exists(keys.SUBMISSIONS):  # how far it is read is noted with the first one
+            read = {field: at for field, at in read.items() if not field.startswith(SUBMISSIONS)}
         return {
             "kafka": str(cluster),
             "last": LAST,

@@ -70,7 +70,11 @@ def test_commands_and_their_flags_exist(page: Path) -> None:
         if name.startswith("-"):
             continue
         assert name in known.commands, name
-        options = {flag for parameter in known.commands[name].params for flag in parameter.opts}
+        options = {
+            flag
+            for parameter in known.commands[name].params
+            for flag in (*parameter.opts, *parameter.secondary_opts)
+        }
         flags = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert flags <= options, name
 
