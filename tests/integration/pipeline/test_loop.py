@@ -89,8 +89,8 @@ def test_kills_in_later_passes_leave_the_tail_of_an_undisturbed_loop(
         (372, "consumer"),
         (380, "producer"),
     ]
-    options = {"loop": True, "keep": "14d", "paused": True, "recovery_dir": recovery}
-    with pipeline.started(trip_file, SPAN, **options) as (stack, run):
+    options: dict[str, Any] = {"loop": True, "keep": "14d", "paused": True}
+    with pipeline.started(trip_file, SPAN, recovery_dir=recovery, **options) as (stack, run):
         wait_until(lambda: load_status(stack.client), "the clock runs")
         send(stack.client, Command("until", clock_label(END)))
         for hours, name in kills:
