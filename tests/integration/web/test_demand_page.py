@@ -318,12 +318,15 @@ def test_the_map_zooms_by_buttons_keys_and_wheel(demand: OpenDemand) -> None:
 
 def test_a_drag_of_the_map_is_no_click(demand: OpenDemand) -> None:
     page = demand().page
+    jfk = page.locator(f"#city [data-zone='{JFK}']")
+    jfk.focus()
     for _ in range(3):
-        page.click("#zoom [data-zoom=in]")
-    before = box_of(page)
-    city = page.locator("#city").bounding_box()
-    assert city is not None
-    x, y = city["x"] + city["width"] / 2, city["y"] + city["height"] / 2
+        page.keyboard.press("+")
+    before, box = box_of(page), jfk.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    at = "([x, y]) => document.elementFromPoint(x, y).dataset.zone"
+    assert page.evaluate(at, [x, y]) == str(JFK)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x - 60, y - 30, steps=5)
@@ -332,6 +335,8 @@ def test_a_drag_of_the_map_is_no_click(demand: OpenDemand) -> None:
     assert after[0] > before[0]
     assert after[1] > before[1]
     expect(page.locator("#zone-panel")).to_be_hidden()
+    page.mouse.click(x - 60, y - 30)
+    expect(page.locator("#zone-panel h2")).to_have_text("JFK Airport")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
