@@ -176,7 +176,7 @@ class Replay:
         view = RunView.read(self._stack.client)
         self._hours.update()
         evaluation = evaluate(self._hours.arrays())
-        profile = self._stack.profile()
+        profile = self._stack.profile(costs)
         if self._output.as_json:
             document = report_document(view, evaluation, costs, times, profile)
             self._output.document(document)

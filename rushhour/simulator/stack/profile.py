@@ -56,14 +56,18 @@ class Profiler:
     def parts(self, roles: Iterable[Role], costs: Mapping[str, Cost | None]) -> Iterator[Part]:
         """Yield the parts of a run whose processes have ended, in the order of the data flow.
 
-        `costs` are those of the processes and servers that `up` has started.
+        `costs` are those of the processes and servers that `up` has started. Servers that are no
+        part of the data flow come after it.
         """
+        beside = dict(costs)
         for role in roles:
-            yield self._of_process(role, costs.get(role.name))
-        yield _of_server(_BROKER, costs.get(_BROKER))
+            yield self._of_process(role, beside.pop(role.name, None))
+        yield _of_server(_BROKER, beside.pop(_BROKER, None))
         now = _redis_counts(self._client)
         used = {name: count - self._before[name] for name, count in now.items()}
-        yield _of_server(_SERVER, costs.get(_SERVER), **used)
+        yield _of_server(_SERVER, beside.pop(_SERVER, None), **used)
+        for name, cost in beside.items():
+            yield _of_server(name, cost)
         yield _of_server(_THIS, _own_cost())
 
     def _of_process(self, role: Role, cost: Cost | None) -> Part:

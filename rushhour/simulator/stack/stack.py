@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -184,12 +184,15 @@ class Stack:
         processes = (*reversed(self.processes.values()), *self.servers)
         return {process.name: process.cost_so_far() for process in processes}
 
-    def profile(self) -> list[Part] | None:
-        """Return what each part has used and waited for, once all are done; None unless wanted."""
+    def profile(self, costs: Mapping[str, Cost | None]) -> list[Part] | None:
+        """Return what each part has used and waited for, once all are done; None unless wanted.
+
+        `costs` are those of `costs`, and of servers that the stack does not know.
+        """
         if self.profiler is None:
             return None
         of_run = roles(self.settings.dataflows, self.settings.consumers)
-        return list(self.profiler.parts(of_run, self.costs()))
+        return list(self.profiler.parts(of_run, costs))
 
 
 @contextmanager

@@ -64,6 +64,7 @@ def test_a_process_that_was_killed_has_the_figures_of_the_kernel_only(profiler: 
 def test_parts_are_in_the_order_of_the_data_flow(profiler: Profiler) -> None:
     names = ["producer", "dataflow", "consumer-0", "consumer-1", "broker", "redis", "up"]
     assert list(parts(profiler)) == names
+    assert list(parts(profiler, web=COST)) == [*names[:-1], "web", "up"]
 
 
 def test_redis_counts_from_the_beginning_of_the_run(profiler: Profiler) -> None:
