@@ -347,7 +347,7 @@ function optionsOf(Dygraph, { series, band, decimals = 0 }) {
       },
       y: {
         axisLabelWidth: 46,
-        axisLabelFormatter: (/** @type {number} */ value) => number(value, value >= 20 ? 0 : decimals),
+        axisLabelFormatter: (/** @type {number} */ value) => number(value, value >= 20 ? 0 : Math.min(decimals, 1)),
       },
     },
   };

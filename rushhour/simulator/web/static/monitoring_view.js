@@ -290,7 +290,7 @@ export function mountMonitoring(topicsPath = "") {
       );
       fillTable(
         element("alerts"),
-        [["hour", false], ["zone", false], ["6 h of rides against predictions", true]],
+        [["hour", false], ["zone", false], ["change", true]],
         scores.alerts.map((row) => ({
           cells: [make("span", time(row.pickup_ts), "whole"), `${row.name} (${row.zone})`,
             `${signed(row.relative_change === null ? null : 100 * row.relative_change, 0)} %`],
