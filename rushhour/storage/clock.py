@@ -7,8 +7,9 @@ import redis
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.errors import RedisFailure
-from rushhour.core.hours import HOUR_MS
+from rushhour.core.hours import HOUR_MS, floor_hour, hour_label
 from rushhour.core.run import RunInfo
+from rushhour.core.zones import ZONE_COUNT
 from rushhour.runtime.redis_client import read_hash, write_hash
 
 
@@ -79,6 +80,24 @@ def first_open_hour(client: redis.Redis, run: RunInfo) -> int:
     """
     entries: Any = client.xrevrange(keys.CITY_HOURLY, count=1)
     return check_entry(entries[0][0], run) + HOUR_MS if entries else run.start_ts
+
+
+def is_settled(client: redis.Redis, run: RunInfo, now_ts: int) -> bool:
+    """Return whether all is written that follows from the ticks up to an instant (epoch ms).
+
+    These are the hours before it and their forecasts, and the forecast of the first hour.
+
+    Raises
+    ------
+    RedisFailure
+        If the last entry of `city:hourly` is not an hour of the run.
+    """
+    first_open = first_open_hour(client, run)
+    if first_open == run.start_ts:
+        forecast = client.hlen(keys.predictions(hour_label(run.start_ts)))
+        if forecast < ZONE_COUNT:
+            return False
+    return first_open >= floor_hour(now_ts)
 
 
 def is_finished(client: redis.Redis, run: RunInfo) -> bool:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
+from rushhour.core.hours import clock_label
 from rushhour.core.labels import hours_label, keep_lines, source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import WEB_PORT
@@ -27,7 +27,7 @@ from rushhour.simulator.terminal.live import open_view
 from rushhour.simulator.terminal.locations import redis_cli
 from rushhour.simulator.terminal.profile import profile_report
 from rushhour.simulator.terminal.screens import time_label
-from rushhour.storage.clock import last_hour_closed
+from rushhour.storage.clock import is_settled
 
 _POLL_S = 0.05
 _RUNNER_POLL_S = 0.01  # with --on-hour: the clock stands meanwhile
@@ -136,10 +136,7 @@ class Replay:
             self._end_hour_runner()
             self._runner = self._hour_runner()
             return False
-        # Hours whose end was sent are closed before the end.
-        last = last_hour_closed(self._stack.client)
-        closed_until = self._run.start_ts if last is None else last + HOUR_MS
-        if closed_until < floor_hour(status.now_ts):
+        if not is_settled(self._stack.client, self._run, status.now_ts):
             return False
         self._stack.stop_pipeline()
         self._output.note(f"stopped at {clock_label(status.now_ts)}")

@@ -97,7 +97,7 @@ def test_another_run_on_a_given_redis_is_deleted_only_with_new(
 ) -> None:
     runs: list[RunInfo] = []
 
-    def start(_: object, run: RunInfo) -> None:
+    def start(_: object, run: RunInfo, **_options: object) -> None:
         runs.append(run)
         raise StackError("it would start")
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from rushhour.core import keys
 from rushhour.core.clock import Command
 from rushhour.core.errors import UsageError
-from rushhour.core.hours import HOUR_MS, clock_label, floor_hour
+from rushhour.core.hours import HOUR_MS, clock_label
 from rushhour.simulator.commands.repeat import schedule_of
 from rushhour.simulator.documents.manifest import Manifest, read_manifest
 from rushhour.simulator.documents.manifest_differences import differences
 from rushhour.simulator.stack.process_specs import process_specs, start_process
 from rushhour.simulator.stack.stack import Repeated, Stack
-from rushhour.storage.clock import last_hour_closed, load_status
+from rushhour.storage.clock import is_settled, last_hour_closed, load_status
 from rushhour.storage.commands import send
 from rushhour.storage.runs import load_run
 from rushhour.storage.timeline import load_timeline
@@ -87,9 +87,7 @@ def end(stack: Stack) -> None:
         status = stack.ended_on_command()
         if status is None or status.state != "stopped":
             return stack.is_done()
-        last = last_hour_closed(stack.client)
-        closed_until = START if last is None else last + HOUR_MS
-        return closed_until >= floor_hour(status.now_ts)
+        return is_settled(stack.client, load_run(stack.client), status.now_ts)
 
     wait_until(has_ended, "the run has ended")
     stack.stop_pipeline()
@@ -115,6 +113,7 @@ def assert_same(found: Told, expected: Told) -> None:
 @pytest.mark.also_on_kafka
 @settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @example(sent=[("step", "3h"), FORWARD, BACK, ("speed", "never")], paused=True, stops=True)
+@example(sent=[("pause", "")], paused=True, stops=True)  # before any hour is closed
 @given(sent=st.lists(commands, min_size=1, max_size=5), paused=st.booleans(), stops=st.booleans())
 def test_a_run_with_any_commands_is_repeated(
     pipeline: PipelineRunner,
