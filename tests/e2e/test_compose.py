@@ -196,6 +196,8 @@ def test_a_pipeline_in_its_container_keeps_step_with_a_clock_that_is_stepped(
         "2024-10-01 06:00",
         "2024-10-01 07:00",
     ]
+    # A step returns once its hours are scored, which may be before they are acknowledged.
+    wait_until(lambda: last_hour_acknowledged() == "2024-10-01T07", "07:00 is", PATIENCE_S)
     compose(*profile, "kill", "pipeline")
     compose("run", "--rm", "-T", "--no-deps", "report", "rushhour", "step")
     compose("exec", "-T", "producer", "rushhour", "resume")
