@@ -12,7 +12,7 @@ from consumers.pending import HourUpdate
 from consumers.resume import resume
 from consumers.writer import ZoneWriter, read_closed
 from rushhour.core.hours import DAY_MS, HOUR_MS, clock_label
-from rushhour.core.labels import closed_label, source_label
+from rushhour.core.labels import closed_hours_label, source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import PREDICTIONS
 from rushhour.runtime.fence import Fence
@@ -117,8 +117,8 @@ class Consumer:
         before, self._next_hour = self._next_hour, self._first_open_hour()
         if self._next_hour // DAY_MS > before // DAY_MS:
             _log.info(
-                "%s hours closed, up to %s, %d duplicate events dropped",
-                closed_label(self._run, (self._next_hour - self._run.start_ts) // HOUR_MS),
+                "%s closed, up to %s, %d duplicate events dropped",
+                closed_hours_label(self._run, (self._next_hour - self._run.start_ts) // HOUR_MS),
                 clock_label(self._next_hour),
                 self._duplicates,
             )

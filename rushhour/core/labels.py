@@ -51,6 +51,14 @@ def closed_label(run: RunInfo, hours_closed: int) -> str:
     return f"{hours_closed}, pass {run.pass_of(run.start_ts + hours_closed * HOUR_MS)} of a loop"
 
 
+def closed_hours_label(run: RunInfo, hours_closed: int, unit: str = " hours") -> str:
+    """Return the closed hours of a run, in words: of how many, or in which pass of a loop."""
+    if run.loop_ts is None:
+        return f"{hours_closed} of {run.hours}{unit}"
+    current = run.pass_of(run.start_ts + hours_closed * HOUR_MS)
+    return f"{hours_closed}{unit} (pass {current} of a loop)"
+
+
 def progress_label(run: RunInfo, hours_closed: int) -> str:
     """Return how many hours of a run are closed, in words."""
     if run.loop_ts is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rushhour.core.errors import RedisFailure
 from rushhour.core.hours import clock_label
-from rushhour.core.labels import source_label
+from rushhour.core.labels import closed_hours_label, source_label
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.checks import cannot_write
 from rushhour.simulator.commands.output import Output
@@ -48,8 +48,9 @@ def report(settings: Settings, output: Output, html: Path | None) -> None:
         output.document(run_report_document(view, evaluation, html))
     else:
         output.show(report_screen(view, evaluation))
-    if view.hours_closed < view.run.hours:
-        output.warn(f"the run is not finished: {view.hours_closed} of {view.run.hours} hours")
+    if view.run.loop_ts is None and view.hours_closed < view.run.hours:
+        label = closed_hours_label(view.run, view.hours_closed)
+        output.warn(f"the run is not finished: {label}")
     if html is not None:
         output.note(f"report written to {html}")
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import redis
 
 from rushhour.core.hours import HOUR_MS, clock_label
-from rushhour.core.labels import source_label
+from rushhour.core.labels import closed_hours_label, source_label
 from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.simulator.export.directory import new_directory
 from rushhour.simulator.export.tables import Closed, RunTable, check_same_run, run_tables
@@ -58,7 +58,10 @@ def _about(closed: Closed) -> Iterator[str]:
     yield f"A run of rushhour {run.version}: {source_label(run)}"
     yield f"run         {run.run_id}"
     first, end = clock_label(run.start_ts), clock_label(closed.last_ts + HOUR_MS)
-    yield f"hours       {closed.hours} of {run.hours} closed, {first} to {end}"
+    count = closed_hours_label(run, closed.hours_closed, unit="")
+    yield f"hours       {count} closed, {first} to {end}"
+    if closed.first_ts > run.start_ts:
+        yield f"exported    the last {closed.hours} of them: Redis keeps no others"
     yield f"models      {', '.join(run.models)}; served: {run.models[0]}"
     if run.sha256:
         yield f"trip file   {run.rows:,} rows, {run.size:,} bytes, sha256 {run.sha256}"

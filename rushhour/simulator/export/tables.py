@@ -63,9 +63,13 @@ class RunTable:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The run, and its last hour that was closed when the export began (epoch ms)."""
+    """The run, and the hours that Redis had of it when the export began.
+
+    `first_ts` is the first one that was kept, `last_ts` the last one that was closed (epoch ms).
+    """
 
     run: RunInfo
+    first_ts: int
     last_ts: int
 
     @classmethod
@@ -80,11 +84,16 @@ class Closed:
         run, last_ts = load_run(client), last_hour_closed(client)
         if last_ts is None:
             raise RedisFailure("no hour is closed yet: nothing to export: try again in a moment")
-        return cls(run, last_ts)
+        return cls(run, run.first_kept(last_ts + HOUR_MS), last_ts)
 
     @property
     def hours(self) -> int:
-        """The number of closed hours."""
+        """The number of hours that are exported."""
+        return (self.last_ts - self.first_ts) // HOUR_MS + 1
+
+    @property
+    def hours_closed(self) -> int:
+        """The number of closed hours, those that are not kept too."""
         return (self.last_ts - self.run.start_ts) // HOUR_MS + 1
 
 
@@ -93,7 +102,7 @@ def run_tables(client: redis.Redis, closed: Closed) -> Iterator[RunTable]:
 
     Predictions are those of every model, of users too, for these hours and for the next.
     """
-    span = closed.run.start_ts, closed.last_ts
+    span = closed.first_ts, closed.last_ts
     metadata = _metadata(closed.run)
 
     def table(name: str, schema: pa.Schema, parts: Iterator[pd.DataFrame]) -> RunTable:
@@ -119,7 +128,7 @@ def check_same_run(client: redis.Redis, closed: Closed) -> None:
 
 
 def _predictions(client: redis.Redis, closed: Closed) -> Iterator[pd.DataFrame]:
-    span = closed.run.start_ts, closed.last_ts + HOUR_MS
+    span = closed.first_ts, closed.last_ts + HOUR_MS
     for model in (*closed.run.models, *submitted_models(client)):
         yield views.predictions(client, *span, model=model).assign(**{MODEL: model})
 

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rushhour.core.hours import HOUR_MS, clock_label
-from rushhour.core.labels import source_label
+from rushhour.core.labels import closed_hours_label, source_label
 from rushhour.simulator.export.files import TableFile
 from rushhour.simulator.export.tables import Closed
 from rushhour.simulator.terminal.figures import count, figure
@@ -20,7 +20,6 @@ def export_screen(closed: Closed, files: Iterable[TableFile]) -> RenderableType:
     table = FittedTable(Column("file", is_text=True), Column("rows"), Column("KiB"))
     for file in files:
         table.add(file.name, count(file.rows), figure(file.size / _KIB, 1))
-    run = closed.run
-    span = f"{clock_label(run.start_ts)} to {clock_label(closed.last_ts + HOUR_MS)}"
-    hours = f"{closed.hours} of {run.hours} hours, {span}"
-    return Group(table, Text(f"{source_label(run)}, {hours}", style="dim"))
+    span = f"{clock_label(closed.first_ts)} to {clock_label(closed.last_ts + HOUR_MS)}"
+    hours = f"{closed_hours_label(closed.run, closed.hours_closed)}, {span}"
+    return Group(table, Text(f"{source_label(closed.run)}, {hours}", style="dim"))

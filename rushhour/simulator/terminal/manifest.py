@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rushhour.core.hours import clock_label
-from rushhour.core.labels import run_label
+from rushhour.core.labels import closed_hours_label, run_label
 from rushhour.core.timeline import TimelineEntry
 from rushhour.simulator.documents.manifest import Manifest
 from rushhour.simulator.documents.manifest_differences import ManifestDifference
@@ -38,8 +38,8 @@ def manifest_screen(manifest: Manifest) -> RenderableType:
     part = "" if end.is_whole else ", and a part of the next"
     facts.add_row(
         "ended" if end.state in {"stopped", "finished"} else "so far",
-        f"{end.state} at {clock_label(end.simulated_ts)}, {end.hours_closed} of {run.hours} hours "
-        f"closed{part}",
+        f"{end.state} at {clock_label(end.simulated_ts)}, "
+        f"{closed_hours_label(run, end.hours_closed)} closed{part}",
     )
     submitted = manifest.submissions
     if submitted.taken or submitted.rejected:

@@ -20,7 +20,15 @@ from rushhour.simulator.export.files import ABOUT, export
 from rushhour.simulator.export.tables import RUN_METADATA, Closed
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage.runs import load_run
-from tests.fixtures.closed_run import HOUR, HOURS, MODELS, START, close_hours
+from tests.fixtures.closed_run import (
+    HOUR,
+    HOURS,
+    MODELS,
+    START,
+    ClosingRun,
+    close_hours,
+    expected_hours,
+)
 from tests.fixtures.command import Cli, Rushhour
 from tests.fixtures.finished_run import SavedCopy
 
@@ -101,6 +109,18 @@ def test_a_reader_of_one_model_passes_over_the_others(
     file = pq.ParquetFile(tmp_path / "tables" / "predictions.parquet")
     assert file.num_row_groups == len(MODELS)
     assert file.metadata.row_group(1).num_rows == 0  # a model that is silent
+
+
+def test_only_the_hours_that_redis_keeps_are_exported(client: redis.Redis, tmp_path: Path) -> None:
+    run = ClosingRun(client, keep_hours=2)
+    for _ in range(HOURS):
+        run.close_hour()
+    target = tmp_path / "tables"
+    export(client, Closed.read(client), target)
+    assert list(read(target, "hourly_rides")["pickup_hour"]) == expected_hours(2, 3)
+    about = (target / ABOUT).read_text("utf-8")
+    assert "hours       4 of 9 closed, 2024-10-02 23:00 to 2024-10-03 03:00" in about
+    assert "exported    the last 2 of them: Redis keeps no others" in about
 
 
 def test_hours_that_close_meanwhile_are_left_to_the_next_export(

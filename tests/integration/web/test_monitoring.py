@@ -13,7 +13,14 @@ from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.run_view import number
 from rushhour.simulator.web.monitoring.monitor import Monitor
 from rushhour.storage import submissions
-from tests.fixtures.closed_run import HOUR, HOURS, MODELS, START, close_hours
+from tests.fixtures.closed_run import (
+    HOUR,
+    HOURS,
+    MODELS,
+    START,
+    ClosingRun,
+    close_hours,
+)
 from tests.fixtures.finished_run import SavedCopy
 
 
@@ -68,6 +75,18 @@ def test_the_newest_hours_are_read_first(client: redis.Redis) -> None:
     whole = monitor.read(client, "all")
     assert whole["hours_missing"] == 0
     assert whole["models"] == Monitor().read(client, "all")["models"]
+
+
+def test_hours_that_are_not_kept_are_neither_missing_nor_remembered(client: redis.Redis) -> None:
+    run, monitor = ClosingRun(client, keep_hours=2), Monitor()
+    for hours in (1, 2, 2, 2):
+        run.close_hour()
+        found = monitor.read(client, "all")
+        assert (found["hours"], found["hours_missing"]) == (hours, 0)
+        assert found["pickup_ts"] == found["city"]["pickup_ts"]
+    afresh = Monitor()
+    assert afresh.read(client, "all")["models"] == found["models"]
+    assert monitor.zones() == afresh.zones()
 
 
 def test_another_run_begins_anew(client: redis.Redis) -> None:

@@ -6,8 +6,9 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from rushhour.core.labels import source_label
-from rushhour.core.run import SYNTHETIC, RunInfo
+from rushhour.core.hours import HOUR_MS, WEEK_MS
+from rushhour.core.labels import closed_hours_label, source_label
+from rushhour.core.run import LOOP_END_TS, SYNTHETIC, RunInfo
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.terminal.live_screen import live_screen
 from rushhour.simulator.terminal.screens import status_screen
@@ -35,6 +36,13 @@ WHAT_IF = "what if: zone 79 x 0.5 from 2024-10-25 18:00, zone 132 x 2 from 2024-
 )
 def test_the_source_marks_synthetic_data_and_surges(run: RunInfo, label: str) -> None:
     assert source_label(run) == label
+
+
+def test_a_loop_has_passes_and_no_end() -> None:
+    month = replace(REAL, end_ts=START + WEEK_MS)
+    assert closed_hours_label(month, 7) == "7 of 168 hours"
+    loop = replace(month, end_ts=LOOP_END_TS, loop_ts=START + WEEK_MS)
+    assert closed_hours_label(loop, 2 * WEEK_MS // HOUR_MS) == "336 hours (pass 3 of a loop)"
 
 
 def shown(screen: RenderableType) -> str:

@@ -62,6 +62,13 @@ class _Kept:
     submitted: dict[str, dict[int, ErrorSums]] = field(default_factory=dict)
     documents: dict[str, tuple[_Moment, dict[str, Any]]] = field(default_factory=dict)
 
+    def forget(self, first: int) -> None:
+        """Forget the hours before one (epoch ms): Redis does not keep them any longer."""
+        for hour in [hour for hour in self.hours if hour < first]:
+            del self.hours[hour]
+            for sums in self.submitted.values():
+                sums.pop(hour, None)
+
 
 class Monitor:
     """The scores of a run, for all pages that show them.
@@ -109,7 +116,9 @@ class Monitor:
         self, client: redis.Redis, kept: _Kept, moment: _Moment, window: str
     ) -> dict[str, Any]:
         hours = _hours_of(kept.run, moment.last_ts, window)
-        first = max(kept.run.start_ts, hours.start - (ROLLING_HOURS - 1) * HOUR_MS)
+        oldest = kept.run.first_kept(hours.stop)
+        kept.forget(oldest)
+        first = max(oldest, hours.start - (ROLLING_HOURS - 1) * HOUR_MS)
         self._read_hours(client, kept, range(first, hours.stop, HOUR_MS), moment)
         found = [kept.hours[hour] for hour in hours if hour in kept.hours]
         city = read_city(client, window)
@@ -135,7 +144,8 @@ class Monitor:
         missing = [hour for hour in reversed(hours) if hour not in kept.hours]
         wanted = sorted(missing[: self._hours_at_once])
         for tables in read_hours(client, kept.run, wanted, alerts=False):
-            kept.hours[tables.hour_ts] = score_hour(tables)
+            if tables.is_closed():  # else it was removed meanwhile
+                kept.hours[tables.hour_ts] = score_hour(tables)
         for name in moment.submitted:
             sums = kept.submitted.setdefault(name, {})
             scored = [
@@ -172,11 +182,11 @@ def _run_of(client: redis.Redis, moment: _Moment) -> RunInfo:
 
 
 def _hours_of(run: RunInfo, last_ts: int | None, window: str) -> range:
-    """Return the closed hours of a window."""
+    """Return the closed hours of a window that Redis keeps."""
     end = run.start_ts if last_ts is None else last_ts + HOUR_MS
     length = HOURS_OF.get(window)
-    first = run.start_ts if length is None else max(run.start_ts, end - length * HOUR_MS)
-    return range(first, end, HOUR_MS)
+    kept = run.first_kept(end)
+    return range(kept if length is None else max(kept, end - length * HOUR_MS), end, HOUR_MS)
 
 
 def _sums(kept: _Kept, model: str) -> dict[int, ErrorSums]:

@@ -6,6 +6,7 @@ import msgspec
 import redis
 
 from rushhour.core.hours import HOUR_MS
+from rushhour.core.labels import closed_label
 from rushhour.core.run import RunInfo
 from rushhour.simulator.documents.scores import scores_document
 from rushhour.simulator.evaluation.scoring import Evaluation
@@ -38,7 +39,7 @@ def _how(view: RunView) -> list[tuple[str, Any]]:
     return [
         ("trips", run_facts(run, ())["label"]),
         ("trip file", _file(run)),
-        ("hours closed", f"{view.hours_closed:,} of {run.hours:,}"),
+        ("hours closed", closed_label(run, view.hours_closed)),
         ("rides", f"{view.count('rides'):,}"),
         ("last speed", clock.speed if clock else "-"),
         ("processes", f"1 producer, {run.dataflows} dataflow, {run.consumers} consumer"),
