@@ -44,7 +44,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
     with redis_failures(redis_address):
         run = join_run(client)
         trips = _numbered_trips(client, fence, run)
-        settings.check_start(run.original_ts(run.start_ts), run.first_pass_end_ts - run.shift_ms)
+        settings.check_start(*run.original_span)
         start_at = settings.start_at_ts
         plan = Plan(
             run.start_ts,

@@ -54,7 +54,8 @@ class LoopedTrips:
 
     def pass_end(self, ts: int) -> int:
         """Return the end of the pass that plays at an instant (epoch ms)."""
-        return self._end_ts + max(0, (ts - self._end_ts) // self._length_ms + 1) * self._length_ms
+        passes, _ = self._place(ts)
+        return self._end_ts + passes * self._length_ms
 
     def _place(self, ts: int) -> tuple[int, int]:
         """Return how often the trips at an instant have played before, and their own time."""

@@ -74,13 +74,14 @@ class RunInfo:
         """By how much all times are later than those of the trip file."""
         return self.shift_weeks * WEEK_MS
 
+    @property
+    def original_span(self) -> tuple[int, int]:
+        """The first instant and the end of the hours of the trip file that play (epoch ms)."""
+        return self.start_ts - self.shift_ms, self.first_pass_end_ts - self.shift_ms
+
     def original_ts(self, ts: int) -> int:
         """Return the time in the trip file that plays at an instant of the run (both epoch ms)."""
-        first_pass_end = self.first_pass_end_ts
-        if self.loop_ts is not None and ts >= first_pass_end:
-            length = self.loop_weeks * WEEK_MS
-            ts = first_pass_end - length + (ts - first_pass_end) % length
-        return ts - self.shift_ms
+        return ts - (self.pass_of(ts) - 1) * self.loop_weeks * WEEK_MS - self.shift_ms
 
     def pass_of(self, ts: int) -> int:
         """Return the pass of a loop that plays at an instant (epoch ms), from 1."""

@@ -41,7 +41,7 @@ def prepare_run(settings: Settings, output: Output, *, restart: bool) -> None:
     with redis_failures(redis_address):
         existing = None if restart else find_run(client)
         wanted = wanted_run(settings, output, existing)
-        settings.check_start(wanted.start_ts, wanted.end_ts)  # the producer would stop for it
+        settings.check_start(*wanted.original_span)  # the producer would stop for it
         if existing is None:
             run = wanted
             prepare(client, cluster, settings.partitions, run, create=True, over=restart)

@@ -69,12 +69,12 @@ def schedule_of(manifest: Manifest) -> Schedule:
 
 def settings_of(flags: dict[str, Any], manifest: Manifest, run: RunInfo) -> Settings:
     """Return the settings of the repetition: those of the run, on the servers of the flags."""
+    first_ts, end_ts = run.original_span  # options name hours of the trip file
     of_run = {
         "dataset": run.dataset,
         "month": run.month,
-        # Options name hours of the trip file.
-        "from_hour": hour_label(run.original_ts(run.start_ts)),
-        "until_hour": hour_label(run.first_pass_end_ts - run.shift_ms - HOUR_MS),
+        "from_hour": hour_label(first_ts),
+        "until_hour": hour_label(end_ts - HOUR_MS),
         "surge": run.surge,
         "loop": run.loop_ts is not None,
         "keep": ALL if run.keep_hours is None else f"{run.keep_hours}h",

@@ -88,6 +88,15 @@ def test_the_week_of_a_rebased_run_is_chosen_once(
     assert read_hash(client, keys.RUN)["from"] == "2026-12-22T00"
 
 
+@pytest.mark.parametrize("rebase", ["", "2026-11-30"])
+def test_the_hour_to_start_at_is_one_of_the_file(prepare: Prepare, rebase: str) -> None:
+    env = {"RUSHHOUR_REBASE": rebase} if rebase else {}
+    assert prepare(RUSHHOUR_START_AT="2024-10-02 07:00", **env).code == 0
+    refused = prepare(RUSHHOUR_START_AT="2024-10-03 07:00", **env)
+    assert refused.code == 2
+    assert "start-at 2024-10-03T07 is not an hour of the run" in refused.one_line()
+
+
 def test_another_history_makes_another_run(prepare: Prepare, client: redis.Redis) -> None:
     assert "keeps the last 336 hours" in prepare(RUSHHOUR_KEEP="14d").words
     assert "other: keep_hours" in prepare().one_line()
