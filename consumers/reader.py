@@ -92,13 +92,15 @@ class EventsReader:
         for topic, records, add in feeds:
             name = self._cluster.topic(topic)
             for partition in self._bounds:
-                of_partition = by_place.pop((name, partition), [])
+                of_partition = by_place[name, partition]
                 if of_partition:
                     self._feed(topic, partition, of_partition, records, add)
                     # What was passed over counts as read.
                     assigned.pass_over(topic, partition, of_partition[-1].offset() or 0)
         if self._submissions is not None:
-            self._submissions.read(list(chain.from_iterable(by_place.values())))
+            name = self._cluster.topic(SUBMISSIONS)
+            parts = (own for place, own in by_place.items() if place[0] == name)
+            self._submissions.read(list(chain.from_iterable(parts)))
         self._lag.measure(self._positions(assigned))
 
     def close(self, assigned: AssignedPartitions) -> None:
@@ -125,12 +127,14 @@ class EventsReader:
         EVENTS_READ.labels(topic).inc(len(events))
         bounds = self._bounds[partition]
         if not are_within(bounds, partition, events):
-            faults = [fault_of(bounds, partition, event) for event in events]
-            for message, fault in zip(own, faults, strict=True):
-                if fault is not None:
+            kept: list[tuple[ck.Message, E]] = []
+            for message, event in zip(own, events, strict=True):
+                fault = fault_of(bounds, partition, event)
+                if fault is None:
+                    kept.append((message, event))
+                else:
                     records.reject(message, *fault)
-            own = [message for message, fault in zip(own, faults, strict=True) if fault is None]
-            events = [event for event, fault in zip(events, faults, strict=True) if fault is None]
+            own, events = [message for message, _ in kept], [event for _, event in kept]
         if events:
             add(partition, [message.offset() or 0 for message in own], events)
 

@@ -143,7 +143,7 @@ class TopicHours:
 
     def pop(self, hour_ts: int) -> PartialHour:
         """Remove an hour and return it; an empty one if nothing has arrived."""
-        return self._hours.pop(hour_ts, PartialHour(0, ()))
+        return self._hours.pop(hour_ts, None) or PartialHour(0, ())
 
     def first_offset(self) -> int:
         """Return the offset of the first event that waits; the position if there is none."""
