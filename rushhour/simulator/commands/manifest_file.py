@@ -1,6 +1,5 @@
 """Manifests as files: read one, and keep that of the run in the state directory."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from rushhour.core.errors import DataError, RedisFailure, StackError, UsageError
 from rushhour.core.hours import clock_label
 from rushhour.core.version import VERSION
 from rushhour.simulator.documents.manifest import RUSHHOUR, Manifest, read_manifest
-from rushhour.simulator.stack.state_dir import open_private
+from rushhour.simulator.stack.state_dir import write_private
 
 FILE = "manifest.json"
 # The manifest of the run before, for a comparison.
@@ -126,12 +125,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     StackError
         If the file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     try:
-        with os.fdopen(open_private(temporary), "wb") as file:
-            file.truncate()
-            file.write(text + b"\n")
-        temporary.replace(path)
+        write_private(path, text + b"\n")
     except OSError as error:
         raise StackError(f"{path}: {error.strerror}") from None

@@ -13,7 +13,7 @@ from rushhour.core.redis_url import MASK, mask_url
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import connect, redis_failures
 from rushhour.simulator.stack.redis_binary import RedisBinary
-from rushhour.simulator.stack.state_dir import open_private
+from rushhour.simulator.stack.state_dir import write_private
 from rushhour.storage.live_run import SESSION_FILE
 
 
@@ -42,13 +42,9 @@ class Session:
         StackError
             If the directory cannot be written.
         """
-        temporary = state_dir / f"{SESSION_FILE}.tmp"
+        kept = replace(self, redis_url=mask_url(self.redis_url))
         try:
-            kept = replace(self, redis_url=mask_url(self.redis_url))
-            with open(open_private(temporary), "w", encoding="utf-8") as file:
-                file.truncate()
-                json.dump(asdict(kept), file)
-            temporary.replace(state_dir / SESSION_FILE)
+            write_private(state_dir / SESSION_FILE, json.dumps(asdict(kept)).encode())
         except OSError as error:
             raise StackError(f"state directory {state_dir}: {error.strerror}") from None
 

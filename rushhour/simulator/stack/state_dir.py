@@ -47,6 +47,21 @@ def open_private(path: Path) -> int:
     return descriptor
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only the user may access. It is whole whenever it is read.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    with os.fdopen(open_private(temporary), "wb") as file:
+        file.truncate()
+        file.write(content)
+    temporary.replace(path)
+
+
 def _acquire(lock: int, directory: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
