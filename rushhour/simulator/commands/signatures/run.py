@@ -25,17 +25,18 @@ _OF_A_REPETITION = tuple(
     }
 )
 
+_ExitFlag = Annotated[bool, typer.Option("--exit", help="exit after the report, on a terminal too")]
+_NewFlag = Annotated[
+    bool, typer.Option("--new", help="delete another run that the Redis of --redis holds")
+]
+
 
 @with_settings(*EVERY_FLAG)
 def up(
     settings: Settings,
     output: Output,
-    exit_at_end: Annotated[
-        bool, typer.Option("--exit", help="exit after the report, on a terminal too")
-    ] = False,
-    restart: Annotated[
-        bool, typer.Option("--new", help="delete another run that the Redis of --redis holds")
-    ] = False,
+    exit_at_end: _ExitFlag = False,
+    restart: _NewFlag = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="report what each part has used and waited for")
     ] = False,
@@ -57,12 +58,8 @@ def replay(
     any_version: Annotated[
         bool, typer.Option("--any-version", help="repeat it with other versions, too")
     ] = False,
-    exit_at_end: Annotated[
-        bool, typer.Option("--exit", help="exit after the report, on a terminal too")
-    ] = False,
-    restart: Annotated[
-        bool, typer.Option("--new", help="delete another run that the Redis of --redis holds")
-    ] = False,
+    exit_at_end: _ExitFlag = False,
+    restart: _NewFlag = False,
 ) -> None:
     """Repeat a run from its manifest, at full speed, and end where it ended."""
     from rushhour.simulator.commands.repeat import repeat
