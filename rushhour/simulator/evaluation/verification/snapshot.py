@@ -10,7 +10,7 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.arrays import Counts
-from rushhour.core.hours import HOUR_MS, parse_label
+from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK, parse_label
 from rushhour.core.run import RunInfo
 from rushhour.core.topics import ZONE_TOPICS
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
@@ -20,6 +20,10 @@ from rushhour.storage.submissions import submitted_models
 
 Fields = Mapping[str, str]
 Entries = list[tuple[str, dict[str, str]]]
+
+# How far ahead of the last closed hour Redis may hold something: what a month or a loop takes of
+# submissions, at the most.
+MOST_AHEAD_HOURS = 5 * HOURS_PER_WEEK
 
 _HASHES = (
     keys.CITY, keys.QUALITY, keys.COVERAGE, keys.CLOSED, keys.OFFSETS, keys.CLOCK, keys.SKIPPED,

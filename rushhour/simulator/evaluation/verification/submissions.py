@@ -8,14 +8,12 @@ import redis
 
 from rushhour.core import keys
 from rushhour.core.arrays import Floats
-from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, WEEK_MS, hour_label
+from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, hour_label
 from rushhour.simulator.evaluation.verification.check import Check, Differences, Value, whole_number
 from rushhour.simulator.evaluation.verification.expected import Expected
 from rushhour.simulator.evaluation.verification.scores import error_scores
-from rushhour.simulator.evaluation.verification.snapshot import Snapshot
+from rushhour.simulator.evaluation.verification.snapshot import MOST_AHEAD_HOURS, Snapshot
 from rushhour.storage.submissions import SCORED, TAKEN, read_submitted, rejected_submissions
-
-_AHEAD_MS = 5 * WEEK_MS  # of the last closed hour: the most that a month or a loop takes
 
 
 def check_submissions(
@@ -57,7 +55,7 @@ def check_submissions(
 def _read_taken(client: redis.Redis, snapshot: Snapshot, name: str, tables: set[str]) -> Floats:
     """Return what was taken: `float64[hours, zones]`, NaN for nothing and for what is not kept."""
     run, next_ts = snapshot.run, snapshot.run.start_ts + snapshot.hours * HOUR_MS
-    hours = range(run.start_ts, min(run.end_ts, next_ts + _AHEAD_MS), HOUR_MS)
+    hours = range(run.start_ts, min(run.end_ts, next_ts + MOST_AHEAD_HOURS * HOUR_MS), HOUR_MS)
     columns = read_submitted(client, name, hours)
     tables.update(
         keys.submitted_predictions(name, hour_label(hour))

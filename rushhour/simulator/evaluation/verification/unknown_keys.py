@@ -5,14 +5,14 @@ from collections.abc import Collection
 import redis
 
 from rushhour.core import keys
-from rushhour.core.hours import HOUR_MS, HOURS_PER_WEEK, hour_label
+from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_IDS
 from rushhour.simulator.evaluation.verification.check import Check
+from rushhour.simulator.evaluation.verification.snapshot import MOST_AHEAD_HOURS
 
 _SCAN_COUNT = 1000
 _SHOWN = 3
-_MOST_AHEAD = 5 * HOURS_PER_WEEK  # of the last closed hour: the most that a month or a loop takes
 _PROCESSES = "sim:"  # what begins so describes processes, and has checks of its own
 _SINGLE = (
     keys.CITY, keys.CITY_HOURLY, keys.QUALITY, keys.BOARD_MAE, keys.BOARD_RIDES, keys.ALERTS,
@@ -38,7 +38,7 @@ def check_unknown_keys(
         *map(keys.zone, ZONE_IDS),
         *map(keys.model, run.models),
     }
-    until = min(run.hours, hours + _MOST_AHEAD)
+    until = min(run.hours, hours + MOST_AHEAD_HOURS)
     still_open = tuple(
         f":{hour_label(run.start_ts + index * HOUR_MS)}" for index in range(hours, until + 1)
     )
