@@ -208,7 +208,7 @@ class Replay:
 
 def _announcement(stack: Stack, run: RunInfo, pages: PageProcess | None) -> list[str]:
     settings = stack.settings
-    kafka, redis = stack.kafka.bootstrap, str(stack.redis_address)
+    kafka, redis = _addresses(stack, None).values()
     if settings.kafka is None:
         kafka += " (embedded)"
     if settings.redis is None:

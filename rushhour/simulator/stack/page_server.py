@@ -54,16 +54,18 @@ class PageProcess:
             return None
         self._process = None
         how = f"the pages at {self.url} have ended (log: {process.log})"
+        without = f"{how}: the run goes on without them"
         if time.monotonic() - self._started_at > _STABLE_S:
             self._restarts = 0
         if self._restarts >= _RESTARTS:
             self._listening.close()  # or browsers would wait for an answer
-            return f"{how}: the run goes on without them"
+            return without
         self._restarts += 1
         try:
             self._start()
         except StackError as error:
-            return f"{how}: the run goes on without them: {error}"
+            self._listening.close()
+            return f"{without}: {error}"
         return f"{how}, and are started again"
 
     def costs(self) -> dict[str, Cost | None]:
