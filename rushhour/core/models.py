@@ -11,6 +11,7 @@ SERVED = "mixture"
 LAST_HOUR = "last_hour"
 SAME_HOUR_YESTERDAY = "same_hour_yesterday"
 SAME_HOUR_LAST_WEEK = "same_hour_last_week"
+BASELINES = (LAST_HOUR, SAME_HOUR_YESTERDAY, SAME_HOUR_LAST_WEEK)
 
 # Skill is relative to this model: 1 - MAE / MAE of the reference, over the same pairs.
 REFERENCE = SAME_HOUR_LAST_WEEK

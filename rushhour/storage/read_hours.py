@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import redis
-from redis.client import NEVER_DECODE
+from redis.client import NEVER_DECODE, Pipeline
 
 from rushhour.core import keys
 from rushhour.core.arrays import Floats
@@ -42,12 +42,15 @@ def read_hours(
         pipe = client.pipeline(transaction=False)
         for names in keys_of.values():
             for key in names:
-                pipe.execute_command(  # type: ignore[no-untyped-call]
-                    "HGETALL", key, **{NEVER_DECODE: True}
-                )
+                queue_table(pipe, key)
         columns = map(from_hash, pipe.execute())
         for hour, names in keys_of.items():
             yield _tables(run, hour, {key: next(columns) for key in names})
+
+
+def queue_table(pipe: Pipeline, key: str) -> None:
+    """Queue the read of a hash zone -> value, as `rushhour.storage.columns.from_hash` takes it."""
+    pipe.execute_command("HGETALL", key, **{NEVER_DECODE: True})  # type: ignore[no-untyped-call]
 
 
 def table_keys(run: RunInfo, hour: int) -> list[str]:

@@ -25,7 +25,6 @@ from tests.fixtures.closed_run import (
     HOURS,
     MODELS,
     START,
-    ClosingRun,
     close_hours,
     expected_hours,
 )
@@ -112,9 +111,7 @@ def test_a_reader_of_one_model_passes_over_the_others(
 
 
 def test_only_the_hours_that_redis_keeps_are_exported(client: redis.Redis, tmp_path: Path) -> None:
-    run = ClosingRun(client, keep_hours=2)
-    for _ in range(HOURS):
-        run.close_hour()
+    close_hours(client, HOURS, keep_hours=2)
     target = tmp_path / "tables"
     export(client, Closed.read(client), target)
     assert list(read(target, "hourly_rides")["pickup_hour"]) == expected_hours(2, 3)

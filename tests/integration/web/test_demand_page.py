@@ -13,6 +13,7 @@ from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from tests.fixtures.closed_run import (
     HOURS,
     ClosingRun,
+    close_hours,
     lower_of,
     rides_of,
     served_of,
@@ -34,10 +35,7 @@ OpenDemand = Callable[..., Visit]
 @pytest.fixture
 def run(client: redis.Redis) -> ClosingRun:
     """A run with four closed hours, which can close more."""
-    run = ClosingRun(client)
-    for _ in range(HOURS):
-        run.close_hour()
-    return run
+    return close_hours(client, HOURS)
 
 
 @pytest.fixture

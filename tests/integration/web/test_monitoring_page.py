@@ -14,7 +14,7 @@ from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.report import report
 from rushhour.simulator.stack.redis_server import EmbeddedRedis
 from rushhour.storage import submissions
-from tests.fixtures.closed_run import HOURS, ClosingRun
+from tests.fixtures.closed_run import HOURS, ClosingRun, close_hours
 from tests.fixtures.web import Open, Serve, ServedPages
 
 expect.set_options(timeout=60_000)
@@ -27,10 +27,7 @@ PHONE = {"width": 390, "height": 844}
 @pytest.fixture
 def run(client: redis.Redis) -> ClosingRun:
     """A run with four closed hours."""
-    run = ClosingRun(client)
-    for _ in range(HOURS):
-        run.close_hour()
-    return run
+    return close_hours(client, HOURS)
 
 
 @pytest.fixture

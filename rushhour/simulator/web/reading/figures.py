@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from redis.client import NEVER_DECODE, Pipeline
+from redis.client import Pipeline
 
 from rushhour.core.arrays import Floats
 from rushhour.core.keys import NOT_KNOWN
@@ -37,11 +37,6 @@ def number(text: Any) -> Number:
 def numbers(fields: Mapping[str, str], *but: str) -> dict[str, Number]:
     """Return the fields of a hash or an entry as numbers, without those that are named."""
     return {name: number(text) for name, text in fields.items() if name not in but}
-
-
-def queue_table(pipe: Pipeline, key: str) -> None:
-    """Queue the read of a hash zone -> value, to be read by `values`."""
-    pipe.execute_command("HGETALL", key, **{NEVER_DECODE: True})  # type: ignore[no-untyped-call]
 
 
 def values(reply: Mapping[bytes, bytes]) -> list[Number]:

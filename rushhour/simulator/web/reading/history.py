@@ -8,19 +8,13 @@ from rushhour.core import keys
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.simulator.web.reading.figures import execute, number
+from rushhour.simulator.web.reading.hours import OF_HOUR
 from rushhour.storage.clock import hour_of_entry, last_hour_closed
 
 Window = Literal["24h", "7d", "all"]
 WINDOWS: tuple[str, ...] = get_args(Window)
 HOURS_OF = {"24h": HOURS_PER_DAY, "7d": HOURS_PER_WEEK}
 
-_ZONE_TABLES = {
-    "rides": keys.rides,
-    "predicted": keys.predictions,
-    "lower": keys.lower,
-    "upper": keys.upper,
-    "error": keys.errors,
-}
 _CITY_FIELDS = {
     "rides": "rides",
     "predicted": "prediction",
@@ -45,13 +39,13 @@ def read_zone(
     end = run.start_ts if closed is None else closed + HOUR_MS  # the hour that is predicted
     times = range(max(run.start_ts, end - hours * HOUR_MS), end + 1, HOUR_MS)
     pipe = client.pipeline(transaction=False)
-    for key in _ZONE_TABLES.values():
+    for key in OF_HOUR.values():
         for ts in times:
             pipe.hget(key(hour_label(ts)), str(zone))
     pipe.xrange(keys.ALERTS, f"{times[0]}-0", f"({end}-0")
     *found, entries = execute(pipe)
     figures = iter(map(number, found))
-    columns = {name: [next(figures) for _ in times] for name in _ZONE_TABLES}
+    columns = {name: [next(figures) for _ in times] for name in OF_HOUR}
     return {"zone": zone, "pickup_ts": list(times), **columns} | {
         "alerts": [
             alert for alert in (alert_of(*entry) for entry in entries) if alert["zone"] == zone

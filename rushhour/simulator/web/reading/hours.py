@@ -8,21 +8,22 @@ import redis
 from rushhour.core import keys
 from rushhour.core.arrays import Floats
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, hour_label
+from rushhour.core.models import DECIMALS
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.simulator.web.reading.figures import (
     Number,
     execute,
     numbers,
-    queue_table,
     rounded,
     values,
     zone_scores,
 )
 from rushhour.storage.columns import from_hash
+from rushhour.storage.read_hours import queue_table
 
 # Name of a column -> the key of its table; those of `_NEXT` are of the hour that follows.
-_OF_HOUR = {
+OF_HOUR = {
     "rides": keys.rides,
     "predicted": keys.predictions,
     "lower": keys.lower,
@@ -45,7 +46,8 @@ def read_latest_hour(client: redis.Redis, hour_ts: int, entry: dict[str, str]) -
     _queue_columns(pipe, hour_ts)
     pipe.zrange(keys.BOARD_MAE, 0, -1, withscores=True)
     *tables, board = execute(pipe)
-    mae = [None if each is None else round(each, 4) for each in zone_scores(board, ZONE_COUNT)]
+    scores = zone_scores(board, ZONE_COUNT)
+    mae = [None if each is None else round(each, DECIMALS) for each in scores]
     return _document(hour_ts, entry, tables, mae)
 
 
@@ -82,7 +84,7 @@ def mean_absolute(errors: Floats) -> Floats:
 
 
 def _queue_columns(pipe: Any, hour_ts: int) -> None:
-    for ts, columns in ((hour_ts, _OF_HOUR), (hour_ts + HOUR_MS, _NEXT)):
+    for ts, columns in ((hour_ts, OF_HOUR), (hour_ts + HOUR_MS, _NEXT)):
         for key in columns.values():
             queue_table(pipe, key(hour_label(ts)))
 
@@ -90,7 +92,7 @@ def _queue_columns(pipe: Any, hour_ts: int) -> None:
 def _document(
     hour_ts: int, entry: dict[str, str], tables: list[Any], mae_24h: list[Number]
 ) -> dict[str, Any]:
-    columns = dict(zip((*_OF_HOUR, *_NEXT), map(values, tables), strict=True))
+    columns = dict(zip((*OF_HOUR, *_NEXT), map(values, tables), strict=True))
     columns["rides"] = [None if each is None else int(each) for each in columns["rides"]]
     return {
         "pickup_ts": hour_ts,

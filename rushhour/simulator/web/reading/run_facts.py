@@ -5,16 +5,14 @@ from typing import Any
 
 import redis
 
-from rushhour.core import models
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.labels import source_label, what_if
+from rushhour.core.models import BASELINES
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.storage.clock import load_status
 from rushhour.storage.runs import load_run
 from rushhour.storage.submissions import submitted_models
-
-_BASELINES = frozenset({models.LAST_HOUR, models.SAME_HOUR_YESTERDAY, models.SAME_HOUR_LAST_WEEK})
 
 
 def read_run_facts(client: redis.Redis) -> dict[str, Any]:
@@ -56,8 +54,8 @@ def run_facts(run: RunInfo, submitted: Sequence[str]) -> dict[str, Any]:
         "version": run.version,
         "models": {
             "served": run.models[0] if run.models else None,
-            "challengers": [name for name in run.models[1:] if name not in _BASELINES],
-            "baselines": [name for name in run.models[1:] if name in _BASELINES],
+            "challengers": [name for name in run.models[1:] if name not in BASELINES],
+            "baselines": [name for name in run.models[1:] if name in BASELINES],
             "submitted": list(submitted),
         },
     }
