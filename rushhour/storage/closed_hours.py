@@ -1,7 +1,7 @@
 """Closed hours of the whole city, as they are closed: rides, prediction, error, worst zones."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -66,8 +66,12 @@ class ClosedHour:
         return _number(self.fields["mae"])
 
 
-def follow_hours(client: redis.Redis, first_ts: int, end_ts: int) -> Iterator[ClosedHour]:
+def follow_hours(
+    client: redis.Redis, first_ts: int, end_ts: int, idle: Callable[[], None] = lambda: None
+) -> Iterator[ClosedHour]:
     """Yield the closed hours of [`first_ts`, `end_ts`), epoch ms, as they are closed.
+
+    `idle` is called several times a second while there is none.
 
     Raises
     ------
@@ -89,6 +93,7 @@ def follow_hours(client: redis.Redis, first_ts: int, end_ts: int) -> Iterator[Cl
             expected = hour_ts + HOUR_MS
         if not entries:
             _check_under_way(client, run_id, expected, end_ts)
+            idle()
 
 
 def worst_zones(

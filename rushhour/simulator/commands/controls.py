@@ -14,6 +14,7 @@ from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents.run import clock_document, now_document, stepped_hour_document
 from rushhour.simulator.run_view import RunView
 from rushhour.simulator.stack.open_run import OpenRun, follow_run, open_live_run, open_run
+from rushhour.simulator.terminal.gate_notice import GateNotice
 from rushhour.simulator.terminal.hours import hour_lines
 from rushhour.storage.clock import load_status
 from rushhour.storage.closed_hours import follow_hours
@@ -57,7 +58,14 @@ def control_and_wait(settings: Settings, output: Output, command: Command) -> No
                 _await_another_run(opened.client, before)
                 shown_until = before.start_ts
         run = load_run(opened.client)
-        for hour in follow_hours(opened.client, shown_until, sent.target_ts or 0):
+        gate = GateNotice(opened.client)
+
+        def tell() -> None:
+            notice = gate.line()
+            if notice is not None:
+                output.note(notice)
+
+        for hour in follow_hours(opened.client, shown_until, sent.target_ts or 0, tell):
             if output.as_json:
                 output.document(stepped_hour_document(run, hour))
             else:

@@ -12,24 +12,22 @@ import redis
 from rushhour.core.hours import HOURS_PER_DAY, SECOND_MS
 from rushhour.core.models import REFERENCE
 from rushhour.core.speed import Speed
-from rushhour.runtime.wall_clock import wall_ts
 from rushhour.simulator.run_view import RunView, read_hours_closed
 from rushhour.simulator.terminal.consoles import Console
 from rushhour.simulator.terminal.figures import count, figure
+from rushhour.simulator.terminal.gate_notice import GateNotice
 from rushhour.simulator.terminal.live_screen import Controls, live_screen
 from rushhour.simulator.terminal.remote.painter import Painter
 from rushhour.simulator.terminal.remote.remote import Remote
 from rushhour.simulator.terminal.remote.session import TerminalSession
 from rushhour.simulator.terminal.remote.sparkline import HOURS, Sparkline
-from rushhour.simulator.terminal.screens import gate_label, hours_closed, time_label
+from rushhour.simulator.terminal.screens import hours_closed, time_label
 from rushhour.simulator.terminal.tables import RATE
-from rushhour.storage.gate import load_gate
 from rushhour.storage.recent_hours import RecentHours
 
 _EVERY_S = 0.5
 _HOURS_EVERY_S = 1.0  # each new hour moves all bars: more bytes than all figures
 _RATE_OVER_S = 2.0
-_LONG_WAIT_S = 10.0  # for a gate
 
 
 def open_view(client: redis.Redis, console: Console, addresses: Mapping[str, str]) -> "View":
@@ -159,23 +157,16 @@ class LogView(View):
         self._client = client
         self._console = console
         self._days = 0
-        self._awaited_ts: int | None = None
+        self._gate = GateNotice(client)
 
     def _show(self, now: float) -> None:
-        self._show_gate()
+        notice = self._gate.line()
+        if notice is not None:
+            self._console.print(notice, soft_wrap=not self._console.is_tty)
         days = read_hours_closed(self._client) // HOURS_PER_DAY
         if days > self._days:
             self._days = days
             line = day_line(RunView.read(self._client))
-            self._console.print(line, soft_wrap=not self._console.is_tty)
-
-    def _show_gate(self) -> None:
-        """Print once for each hour that a gate is awaited for longer than usual."""
-        gate = load_gate(self._client)
-        waited_s = gate.waited_s(wall_ts())
-        if waited_s > _LONG_WAIT_S and gate.hour_ts != self._awaited_ts:
-            self._awaited_ts = gate.hour_ts
-            line = f"gate {gate_label(RunView.read(self._client))}"
             self._console.print(line, soft_wrap=not self._console.is_tty)
 
 
