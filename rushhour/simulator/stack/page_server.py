@@ -1,7 +1,6 @@
 """The pages of a run as a child process: its end is noticed and mended, and never ends the run."""
 
 import errno
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -125,14 +124,15 @@ def listen(settings: Settings) -> socket.socket:
         try:
             return _listen(host, port)
         except OSError as error:
-            # Python adds the address to the text of the system, but not for a name.
-            is_name = isinstance(error, socket.gaierror)
-            problem = error.strerror if is_name else os.strerror(error.errno or 0)
+            # Python adds the address to the text of the system.
+            problem, _, _ = str(error.strerror).partition(" (while")
+            of_port = error.errno in {errno.EADDRINUSE, errno.EACCES}
+            to_change = Settings.flag_name("web_port" if of_port else "web_host")
             if wanted or not _is_taken(error):
                 break
     raise UsageError(
         f"the pages cannot be served at {host} port {port}: {problem}: choose another "
-        f"{Settings.flag_name('web_port')}, or leave them out with --no-web"
+        f"{to_change}, or leave them out with --no-web"
     )
 
 

@@ -105,8 +105,10 @@ def test_another_port_is_found_if_the_usual_one_is_taken(settings: SettingsFacto
 def test_an_address_that_is_not_of_this_machine_is_one_line(
     settings: SettingsFactory, host: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"cannot be served at {host}"):
+    with pytest.raises(UsageError, match=f"cannot be served at {host}") as caught:
         listen(settings(web_host=host))
+    assert "Unknown error" not in str(caught.value)
+    assert "choose another --web-host" in str(caught.value)
 
 
 def test_without_pages_nothing_listens(rushhour: Rushhour, begin: Begin) -> None:
