@@ -7,6 +7,7 @@ A model that fails does not stop the engine: see `dataflows.forecasting.guard`.
 """
 
 import copy
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -14,16 +15,14 @@ from dataflows.forecasting.drift import DriftDetector
 from dataflows.forecasting.features import Features, RideHistory
 from dataflows.forecasting.forecasters import baselines, learners
 from dataflows.forecasting.guard import GuardedForecasters, ModelFailure, prediction_or_mean
+from dataflows.forecasting.horizons.ahead import AheadForecasters
 from dataflows.forecasting.intervals import ConformalIntervals
 from dataflows.forecasting.mixture import Mixture
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import hour_label
-from rushhour.core.models import DECIMALS, SERVED
+from rushhour.core.models import DECIMALS, MIN_DEMAND, SERVED
 from rushhour.core.zones import ZONE_COUNT
-
-# A zone without any ride so far may still get one.
-_MIN_DEMAND = 10.0**-DECIMALS
 
 
 class ForecastEngine:
@@ -31,6 +30,12 @@ class ForecastEngine:
 
     Hours must be consecutive. State is everything that the next call needs: the engine can be
     pickled, and `snapshot` copies it.
+
+    Parameters
+    ----------
+    horizons
+        Hours ahead to forecast. The first hour is always forecast, by `predict_one`; the others are
+        by `predict_ahead`.
 
     Examples
     --------
@@ -43,8 +48,9 @@ class ForecastEngine:
     4.0
     """
 
-    def __init__(self) -> None:
+    def __init__(self, horizons: Iterable[int] = (1,)) -> None:
         self._history = RideHistory()
+        self._ahead = AheadForecasters(self._history, [h for h in horizons if h > 1])
         self._learners = GuardedForecasters(learners())
         self._baselines = GuardedForecasters(baselines(), may_be_unknown=True)
         self._mixture = Mixture(len(tuple(self._learners)))
@@ -70,6 +76,20 @@ class ForecastEngine:
         forecast = self._predict(hour_ts, x)
         self._logged = (x, forecast)
         return forecast
+
+    def predict_ahead(self) -> dict[int, Forecast]:
+        """Return the forecast of each horizon above 1, made when that of `predict_one` was.
+
+        That of horizon h is of the hour that starts h - 1 hours after that of `predict_one`.
+
+        Raises
+        ------
+        ValueError
+            If there is no forecast of the next hour that is not learned yet.
+        """
+        if self.forecast_ts is None:
+            raise ValueError("cannot predict further ahead: first predict the next hour")
+        return self._ahead.predict(self.forecast_ts)
 
     def learn_one(self, hour_ts: int, rides: Counts) -> Floats:
         """Learn a closed hour from the features of its forecast; return the drift it raised.
@@ -105,6 +125,7 @@ class ForecastEngine:
             changes = self._learn(x, forecast, rides)
             self._logged = None
         self._history.append(rides)
+        self._ahead.learn(hour_ts, rides)
         return changes
 
     def take_failures(self) -> list[ModelFailure]:
@@ -135,6 +156,6 @@ class ForecastEngine:
             lambda: self._mixture.predict(np.stack(list(learned.values()))),
             self._failures,
         )
-        served = np.maximum(mixed, _MIN_DEMAND)
+        served = np.maximum(mixed, MIN_DEMAND)
         lower, upper = self._intervals.predict(hour_ts, served)
         return Forecast(hour_ts, {SERVED: served} | learned | repeated, lower, upper)

@@ -7,6 +7,7 @@ transformation of Poisson, binomial and negative-binomial data", 1948).
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ ZONE_FEATURES = ("constant", "residual_1", "residual_24h", "expected_step", "smo
 # of the past 21 days.
 _PAST_DAYS = range(HOURS_PER_DAY, HOURS_PER_WEEK + 1, HOURS_PER_DAY)
 _PAST_WEEKS = range(HOURS_PER_WEEK, 4 * HOURS_PER_WEEK + 1, HOURS_PER_WEEK)
-_PAST_DAYS_OF_TYPE = range(HOURS_PER_DAY, 3 * HOURS_PER_WEEK + 1, HOURS_PER_DAY)
+_LONGEST_LAG_OF_TYPE = 3 * HOURS_PER_WEEK
 _RESIDUAL_HOURS = HOURS_PER_WEEK
 _HISTORY_HOURS = DAYS * HOURS_PER_DAY + 1  # the longest lag, and one hour more
 _FIRST_FIT_HOURS = 2 * HOURS_PER_DAY
@@ -77,6 +78,10 @@ class Features(Mapping[str, Floats]):
         self._names = {name: i for i, name in enumerate(columns)}
         self._columns = np.array(list(columns.values()), np.float64)
         self._columns.flags.writeable = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Features":
+        """Return the features themselves: they never change."""
+        return self
 
     def __getitem__(self, name: str) -> Floats:
         column: Floats = self._columns[self._names[name]]
@@ -112,6 +117,21 @@ class RideHistory:
         """Return the number of hours in the history."""
         return len(self._root_counts.rows)
 
+    @property
+    def root_counts(self) -> Floats:
+        """The square roots of rides, `float64[hours, zones]`, oldest first; four weeks at most."""
+        return self._root_counts.rows
+
+    @property
+    def residuals(self) -> Floats:
+        """The residuals of the past week, `float64[hours, zones]`, oldest first."""
+        return self._residuals.rows
+
+    @property
+    def subspace(self) -> Subspace:
+        """The directions in which the zones vary together."""
+        return self._subspace
+
     def append(self, rides: Counts) -> None:
         """Add the rides of the next hour, `int64[zones]`."""
         root_count = np.sqrt(rides.astype(np.float64))
@@ -143,7 +163,7 @@ class RideHistory:
         last = self._lag(1, np.zeros(ZONE_COUNT))
         day_mean = self._mean_of_lags(_PAST_DAYS, last)
         week_mean = self._mean_of_lags(_PAST_WEEKS, day_mean)
-        of_type = _same_day_type_lags(hour_of_week(hour_ts))
+        of_type = same_day_type_lags(hour_of_week(hour_ts), _LONGEST_LAG_OF_TYPE)
         type_mean = self._mean_of_lags(of_type, day_mean)
         usual = _tail_mean(self._root_counts.rows, HOURS_PER_WEEK)
         similar = self._similar.weights()
@@ -226,13 +246,14 @@ def _shift(lags: Iterable[int], hours: int) -> list[int]:
 
 
 @cache
-def _same_day_type_lags(hour: int) -> list[int]:
-    """Return the lags of an hour of the week on past days of the same type, up to three weeks.
+def same_day_type_lags(hour: int, longest: int) -> list[int]:
+    """Return the lags of an hour of the week on past days of the same type, `longest` at most.
 
     The types are weekday and weekend (Saturday and Sunday).
     """
     weekend = _is_weekend(hour)
-    return [lag for lag in _PAST_DAYS_OF_TYPE if _is_weekend(hour - lag) == weekend]
+    days = range(HOURS_PER_DAY, longest + 1, HOURS_PER_DAY)
+    return [lag for lag in days if _is_weekend(hour - lag) == weekend]
 
 
 def _is_weekend(hour: int) -> bool:

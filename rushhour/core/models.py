@@ -21,3 +21,6 @@ NOMINAL_COVERAGE = 0.9
 
 # Predictions are rounded once, where they are made; every figure derived from them likewise.
 DECIMALS = 4
+
+# A zone without any ride so far may still get one: the least that is predicted.
+MIN_DEMAND = 10.0**-DECIMALS

@@ -1,5 +1,6 @@
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import fields, is_dataclass, replace
@@ -232,9 +233,10 @@ STATE = Path(__file__).parent / "state.txt"
 
 def test_the_version_of_the_state_changes_with_its_fields() -> None:
     """If it fails, increase STATE_VERSION, and copy what was found into state.txt."""
-    engine = ForecastEngine()
+    engine = ForecastEngine((1, 2))
     for hour in range(3):
         engine.predict_one(hour * HOUR_MS)
+        engine.predict_ahead()
         engine.learn_one(hour * HOUR_MS, np.ones(ZONE_COUNT, np.int64))
     engine.predict_one(3 * HOUR_MS)
     states = (PartitionCounter(0, 0), HourJoiner(1, 0), Position(0), engine)
@@ -244,7 +246,7 @@ def test_the_version_of_the_state_changes_with_its_fields() -> None:
 
 def shapes_of(value: Any) -> set[str]:
     """Return the classes of ours in a value, with the names and types of their fields."""
-    if isinstance(value, list | tuple | dict):
+    if isinstance(value, list | tuple | dict | deque):
         items = value.values() if isinstance(value, dict) else value
         return set().union(*map(shapes_of, items))
     kind = type(value)
