@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from rushhour.core.errors import UsageError
 from rushhour.core.gate import parse_gates
 from rushhour.core.history import LOOP_KEEP, parse_keep
+from rushhour.core.horizons import format_horizons, parse_horizons
 from rushhour.core.hours import (
     HOUR_MS,
     hour_label,
@@ -120,6 +121,10 @@ class Settings(BaseSettings):
         "",
         description="what if: multiply the trips of a zone from an hour on, "
         "such as 132:2.0@2024-10-20; several with commas",
+    )
+    horizons: str = Field(
+        "1",
+        description="hours ahead that a backtest forecasts, 1 to 168, such as 1,2,3,6,12,24",
     )
     loop: bool = Field(
         False,
@@ -478,6 +483,11 @@ class Settings(BaseSettings):
     @classmethod
     def _normalize_surge(cls, text: str) -> str:
         return format_surges(parse_surges(text))
+
+    @field_validator("horizons")
+    @classmethod
+    def _normalize_horizons(cls, text: str) -> str:
+        return format_horizons(parse_horizons(text))
 
     @field_validator("kafka_conf")
     @classmethod

@@ -8,7 +8,7 @@ import pytest
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, parse_from
 from rushhour.core.zones import FIRST_ZONE
 from rushhour.simulator.evaluation.demand import find_demand
-from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.offline import replay, replay_horizons
 from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
 
@@ -77,3 +77,15 @@ def test_a_doubled_airport_raises_an_alert_within_a_day(
     assert np.isnan(plain.alerts[day, column]).all()
     # Everything before is the same as without the step.
     assert np.array_equal(surged.alerts[:first], plain.alerts[:first], equal_nan=True)
+
+
+def test_hours_further_ahead_are_forecast_better_than_by_last_week(yellow_file: Path) -> None:
+    demand = find_demand({"data": yellow_file, "month": "2024-10"}, synthetic=False)
+    most = {2: 3.09, 3: 3.20, 6: 3.44, 12: 3.53, 24: 3.67}  # MAE
+    runs = replay_horizons(demand.start_ts, demand.rides.to_numpy(np.int64), (1, *most))
+    for horizon, mae in most.items():
+        judged = evaluate(runs[horizon])
+        found = judged.by_model[judged.served]
+        assert judged.pairs == 261 * 576
+        assert found.mae <= mae, horizon
+        assert 0.88 <= found.coverage <= 0.92, horizon

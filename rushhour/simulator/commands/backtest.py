@@ -11,21 +11,25 @@ import pandas as pd
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from rushhour.core.arrays import Floats
+from rushhour.core.horizons import NEXT_HOUR, ONLY_THE_NEXT_HOUR, parse_horizons
 from rushhour.core.hours import clock_label
 from rushhour.core.models import DECIMALS
+from rushhour.core.settings import Settings
 from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
 from rushhour.simulator.commands.checks import cannot_write, save_csv
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema
-from rushhour.simulator.documents.scores import scores_document
+from rushhour.simulator.documents.scores import horizon_scores, scores_document
 from rushhour.simulator.evaluation.demand import Demand, find_demand
-from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.offline import replay_horizons
 from rushhour.simulator.evaluation.run_arrays import RunArrays
-from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
+from rushhour.simulator.evaluation.scoring import Evaluation, Score, evaluate
 from rushhour.simulator.terminal.tables import (
     coverage_by_band,
     facts_grid,
     scores_by_borough,
+    scores_by_horizon,
     scores_by_model,
 )
 
@@ -44,7 +48,7 @@ def backtest(
     Parameters
     ----------
     flags
-        Flags of `Settings.load` that name what to replay.
+        Flags of `Settings.load` that name what to replay, and how far ahead to forecast.
     synthetic
         Replay a synthetic month.
     csv, plot
@@ -60,19 +64,24 @@ def backtest(
         If a flag cannot be used.
     """
     started = time.monotonic()
+    flags = dict(flags)
+    horizons = parse_horizons(Settings.load(horizons=flags.pop("horizons", None)).horizons)
     demand = find_demand(flags, synthetic=synthetic)
     read_s = time.monotonic() - started
     with _progress(output, len(demand.rides)) as advance:
-        replayed = replay(demand.start_ts, demand.rides.to_numpy(np.int64), advance)
+        rides = demand.rides.to_numpy(np.int64)
+        by_horizon = replay_horizons(demand.start_ts, rides, horizons, advance)
     replay_s = time.monotonic() - started - read_s
+    replayed = by_horizon[NEXT_HOUR]
     evaluation = evaluate(replayed)
-    document = _document(demand, replayed, evaluation, (read_s, replay_s))
+    scores = _scores_ahead(by_horizon) if horizons != ONLY_THE_NEXT_HOUR else {}
+    document = _document(demand, replayed, evaluation, scores, (read_s, replay_s))
     if output.as_json:
         output.document(document)
     else:
-        _show(output, document, evaluation)
+        _show(output, document, evaluation, scores)
     if csv is not None:
-        rows = write_csv(replayed, csv)
+        rows = write_csv(by_horizon, csv)
         output.note(f"{rows:,} rows written to {csv}")
     if plot is not None:
         zone = plotted_zone or busiest_zone(replayed)
@@ -80,8 +89,18 @@ def backtest(
         output.note(f"zone {zone} drawn to {plot}")
 
 
+def _scores_ahead(by_horizon: Mapping[int, RunArrays]) -> dict[int, Score]:
+    """Return the scores of the served model at each horizon."""
+    evaluations = {horizon: evaluate(run) for horizon, run in by_horizon.items()}
+    return {horizon: each.by_model[each.served] for horizon, each in evaluations.items()}
+
+
 def _document(
-    demand: Demand, replayed: RunArrays, evaluation: Evaluation, seconds: tuple[float, float]
+    demand: Demand,
+    replayed: RunArrays,
+    evaluation: Evaluation,
+    scores: Mapping[int, Score],
+    seconds: tuple[float, float],
 ) -> schema.Backtest:
     read_s, replay_s = seconds
     return schema.Backtest(
@@ -94,10 +113,16 @@ def _document(
         read_s=round(read_s, 3),
         replay_s=round(replay_s, 3),
         scores=scores_document(evaluation),
+        by_horizon=horizon_scores(scores),
     )
 
 
-def _show(output: Output, document: schema.Backtest, evaluation: Evaluation) -> None:
+def _show(
+    output: Output,
+    document: schema.Backtest,
+    evaluation: Evaluation,
+    scores: Mapping[int, Score],
+) -> None:
     span = f"{clock_label(document.start_ts)} to {clock_label(document.end_ts)}"
     facts = facts_grid()
     facts.add_row("backtest of", document.source)
@@ -112,6 +137,8 @@ def _show(output: Output, document: schema.Backtest, evaluation: Evaluation) -> 
     output.show(facts)
     for table in (scores_by_model, scores_by_borough, coverage_by_band):
         output.show(Text(), table(evaluation))
+    if scores:
+        output.show(Text(), scores_by_horizon(evaluation.served, scores))
 
 
 def busiest_zone(run: RunArrays) -> int:
@@ -119,16 +146,19 @@ def busiest_zone(run: RunArrays) -> int:
     return FIRST_ZONE + int(run.rides.sum(axis=0).argmax())
 
 
-def write_csv(replayed: RunArrays, path: Path) -> int:
+def write_csv(by_horizon: Mapping[int, RunArrays], path: Path) -> int:
     """Write a row for each hour and zone, as `compare` does, and return the number of rows.
 
-    The predictions of the other models follow, each in a column with the model's name.
+    The predictions of the other models follow, each in a column with the model's name, and then
+    those of the hour that were made earlier: `predicted_demand_6h` was made 6 hours ahead, where
+    `predicted_demand` is made one hour ahead.
 
     Raises
     ------
     UsageError
         If the file cannot be written.
     """
+    replayed = by_horizon[NEXT_HOUR]
     forecast = replayed.forecast
     hours, zone_count = replayed.rides.shape
     start = pd.Timestamp(replayed.start_ts, unit="ms", tz="UTC")
@@ -146,9 +176,21 @@ def write_csv(replayed: RunArrays, path: Path) -> int:
             "upper": forecast.upper.ravel(),
         }
         | {model: forecast.by_model[model].ravel() for model in others}
+        | _columns_ahead(by_horizon)
     )
     save_csv(table, path)
     return len(table)
+
+
+def _columns_ahead(by_horizon: Mapping[int, RunArrays]) -> dict[str, Floats]:
+    columns = {}
+    for horizon, run in by_horizon.items():
+        if horizon != NEXT_HOUR:
+            forecast = run.forecast
+            columns[f"predicted_demand_{horizon}h"] = forecast.served.ravel()
+            columns[f"lower_{horizon}h"] = forecast.lower.ravel()
+            columns[f"upper_{horizon}h"] = forecast.upper.ravel()
+    return columns
 
 
 @contextmanager

@@ -159,6 +159,19 @@ class Score(Document, frozen=True, kw_only=True):
     ]
 
 
+class HorizonScore(Document, frozen=True, kw_only=True):
+    """Scores of the served model at one horizon, over `pairs` zone-hours."""
+
+    horizon: Annotated[int, Meta(description="hours ahead")]
+    pairs: int
+    mae: Mae
+    rmse: Rmse
+    wape: Annotated[Number, Meta(description="sum of absolute errors / sum of rides")]
+    bias: Bias
+    skill: Skill
+    coverage: Coverage
+
+
 class Band(Document, frozen=True, kw_only=True):
     """How well the intervals hold where similar demand was predicted."""
 

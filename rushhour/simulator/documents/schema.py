@@ -14,6 +14,7 @@ from rushhour.simulator.documents.objects import (
     Document,
     Error,
     Gate,
+    HorizonScore,
     Hour,
     HourCommand,
     JoinFinding,
@@ -344,6 +345,9 @@ class Backtest(Document, frozen=True, kw_only=True):
     read_s: Annotated[float, Meta(description="time to read the rides, seconds")]
     replay_s: Annotated[float, Meta(description="time to forecast and learn, seconds")]
     scores: Scores
+    by_horizon: Annotated[
+        list[HorizonScore], Meta(description="for each of `--horizons`; empty without it")
+    ]
 
 
 DOCUMENTS: tuple[type[Document], ...] = (

@@ -1,5 +1,7 @@
 """Documents about scores: of a run's report and of a backtest."""
 
+from collections.abc import Mapping
+
 from rushhour.simulator.documents import objects
 from rushhour.simulator.evaluation import scoring
 
@@ -19,6 +21,23 @@ def scores_document(evaluation: scoring.Evaluation) -> objects.Scores:
             for each in evaluation.by_band
         ],
     )
+
+
+def horizon_scores(by_horizon: Mapping[int, scoring.Score]) -> list[objects.HorizonScore]:
+    """Return the scores of each horizon; NaN becomes null in JSON."""
+    return [
+        objects.HorizonScore(
+            horizon=horizon,
+            pairs=score.pairs,
+            mae=score.mae,
+            rmse=score.rmse,
+            wape=score.wape,
+            bias=score.bias,
+            skill=score.skill,
+            coverage=score.coverage,
+        )
+        for horizon, score in by_horizon.items()
+    ]
 
 
 def _score(name: str, score: scoring.Score) -> objects.Score:

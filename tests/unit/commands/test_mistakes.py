@@ -66,6 +66,7 @@ ROOT = Path(__file__).parents[3]
         (["backtest", "--synthetic", "--month", "2024-13"], 2, "'2024-13' is not a month"),
         (["backtest", "--synthetic", "--from", "2024-11-01"], 2, "check --from, --until"),
         (["backtest", "--synthetic", "--surge", "132:2"], 2, "surge '132:2' is not a surge"),
+        (["backtest", "--synthetic", "--horizons", "1,200"], 2, "no number of hours from 1 to 168"),
         (["backtest", "--zone", "132"], 2, "give --plot FILE.png too"),
         (["backtest", "--zone", "0", "--plot", "a.png"], 2, "zone 0 does not exist"),
         (["backtest", "--plot", "a.gif"], 2, "choose a --plot that ends in .png"),

@@ -38,6 +38,7 @@ def test_the_defaults_replay_october_2024() -> None:
         ("month", "RUSHHOUR_MONTH", "2023-01", "2023-02"),
         ("from_hour", "RUSHHOUR_FROM", "2024-10-02", "2024-10-03"),
         ("until_hour", "RUSHHOUR_UNTIL", "2024-10-04", "2024-10-05"),
+        ("horizons", "RUSHHOUR_HORIZONS", "1,6", "1,24"),
         ("surge", "RUSHHOUR_SURGE", "1:2@2024-10-20 00:00", "1:3@2024-10-20 00:00"),
         ("loop", "RUSHHOUR_LOOP", True, False),
         ("keep", "RUSHHOUR_KEEP", "35d", "all"),

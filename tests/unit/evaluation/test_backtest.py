@@ -12,10 +12,11 @@ from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters import model_names
 from rushhour.core.errors import DataError, UsageError
 from rushhour.core.hours import HOUR_MS, hour_label
+from rushhour.core.models import REFERENCE, SERVED
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.simulator.commands.backtest import busiest_zone, write_csv
 from rushhour.simulator.evaluation.demand import find_demand
-from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.offline import replay, replay_horizons
 from rushhour.simulator.evaluation.run_arrays import RunArrays
 
 START = 1_727_740_800_000  # 2024-10-01 00:00
@@ -90,7 +91,7 @@ def test_the_busiest_zone_has_the_most_rides(replayed: RunArrays) -> None:
 
 def test_the_csv_has_a_row_for_each_hour_and_zone(replayed: RunArrays, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    assert write_csv(replayed, path) == HOURS * ZONE_COUNT
+    assert write_csv({1: replayed}, path) == HOURS * ZONE_COUNT
     table = pd.read_csv(path)
     served, *challengers = model_names()
     assert list(table.columns) == [
@@ -198,3 +199,60 @@ def test_a_synthetic_month_is_labelled() -> None:
 def test_without_a_file_the_error_names_how_to_get_one() -> None:
     with pytest.raises(DataError, match=r"green_tripdata_2024-10\.parquet is not on this machine"):
         find_demand({"dataset": "green"}, synthetic=False)
+
+
+HORIZONS = (1, 2, 30)
+
+
+@pytest.fixture(scope="module")
+def by_horizon() -> dict[int, RunArrays]:
+    return replay_horizons(START, counts(), HORIZONS)
+
+
+def test_a_run_further_ahead_has_the_forecasts_that_were_made_so_many_hours_before(
+    by_horizon: dict[int, RunArrays],
+) -> None:
+    engine, rides = ForecastEngine(HORIZONS), counts()
+    for i, of_hour in enumerate(rides):
+        engine.predict_one(START + i * HOUR_MS)
+        for horizon, forecast in engine.predict_ahead().items():
+            run, hour = by_horizon[horizon], i + horizon - 1
+            if hour < HOURS:
+                assert run.start_ts + hour * HOUR_MS == forecast.hour_ts
+                assert run.forecast.served[hour].tolist() == forecast.served.tolist()
+                assert run.forecast.upper[hour].tolist() == forecast.upper.tolist()
+        engine.learn_one(START + i * HOUR_MS, of_hour)
+    for horizon, run in by_horizon.items():
+        assert np.isnan(run.forecast.served[: horizon - 1]).all()
+        assert not np.isnan(run.forecast.served[horizon - 1 :]).any()
+        assert np.array_equal(run.rides, rides)
+
+
+def test_all_horizons_are_judged_by_the_same_reference(by_horizon: dict[int, RunArrays]) -> None:
+    reference = by_horizon[1].forecast.by_model[REFERENCE]
+    for run in by_horizon.values():
+        assert np.array_equal(run.forecast.by_model[REFERENCE], reference, equal_nan=True)
+        assert run.forecast.served_model == SERVED
+
+
+def test_the_next_hour_is_the_same_beside_other_horizons(
+    replayed: RunArrays, by_horizon: dict[int, RunArrays]
+) -> None:
+    for model, predicted in replayed.forecast.by_model.items():
+        assert predicted.tobytes() == by_horizon[1].forecast.by_model[model].tobytes()
+
+
+def test_a_table_has_a_forecast_of_each_horizon(
+    by_horizon: dict[int, RunArrays], tmp_path: Path
+) -> None:
+    path = tmp_path / "backtest.csv"
+    write_csv(by_horizon, path)
+    table = pd.read_csv(path)
+    assert list(table.columns)[-6:] == [
+        f"{name}_{horizon}h"
+        for horizon in (2, 30)
+        for name in ("predicted_demand", "lower", "upper")
+    ]
+    assert table["predicted_demand_30h"].isna().sum() == 29 * ZONE_COUNT
+    last = by_horizon[30].forecast.served[-1]
+    assert table["predicted_demand_30h"].tail(ZONE_COUNT).tolist() == last.tolist()

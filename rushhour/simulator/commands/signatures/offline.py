@@ -12,7 +12,7 @@ from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG, TRIPS, with_settings
 
 
-@with_settings(*TRIPS)
+@with_settings(*TRIPS, "horizons")
 def backtest(
     flags: dict[str, Any],
     output: Output,

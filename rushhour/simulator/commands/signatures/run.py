@@ -14,10 +14,12 @@ from rushhour.simulator.commands.signatures.parameters import (
     with_settings,
 )
 
+# A stream forecasts the next hour only.
+_OF_UP = tuple(name for name in EVERY_FLAG if name != "horizons")
 # The manifest says what is replayed, and how the clock went.
 _OF_A_REPETITION = tuple(
     name
-    for name in EVERY_FLAG
+    for name in _OF_UP
     if name
     not in {
         *("dataset", "month", "from_hour", "until_hour", "surge", "speed", "start_at", "paused"),
@@ -31,7 +33,7 @@ _NewFlag = Annotated[
 ]
 
 
-@with_settings(*EVERY_FLAG)
+@with_settings(*_OF_UP)
 def up(
     settings: Settings,
     output: Output,
