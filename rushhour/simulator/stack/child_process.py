@@ -1,6 +1,5 @@
 """A child process: start, watch and stop it, and account for its CPU time and memory."""
 
-import ctypes
 import json
 import os
 import resource
@@ -8,19 +7,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rushhour.core.errors import DataError, KafkaFailure, RedisFailure, StackError, UsageError
 from rushhour.runtime.logs import message_of
+from rushhour.simulator.stack.forked import Fork, die_with_parent, fork
+from rushhour.simulator.stack.warm_start import load
 
 _STOP_S = 5.0
 _POLL_S = 0.02
 _SAMPLE_S = 0.25  # between two looks at the memory of a process
 _WARM_START = "rushhour.simulator.stack.warm_start"
-_PR_SET_PDEATHSIG = 1
 _KIB = 1024
 _USERS_ERRORS = {error.exit_code for error in (UsageError, DataError, KafkaFailure, RedisFailure)}
 _UTIME_FIELD = 11  # of /proc/PID/stat, counted from the field after the name; stime is next
@@ -71,7 +72,7 @@ class ChildProcess:
     name
         Its name in messages.
     command
-        Program and arguments.
+        Program and arguments; or, on Linux, what a fork of this process does (`forked.fork`).
     log
         File that its output is written to.
     env
@@ -90,7 +91,7 @@ class ChildProcess:
     def __init__(
         self,
         name: str,
-        command: Sequence[str],
+        command: Sequence[str] | Callable[[], None],
         log: Path,
         env: Mapping[str, str] | None = None,
         *,
@@ -103,7 +104,11 @@ class ChildProcess:
         self.cost: Cost | None = None
         self._peak_bytes: int | None = None
         self._sample_due = 0.0
+        self._process: subprocess.Popen[bytes] | Fork
         try:
+            if callable(command):
+                self._process = fork(name, log, command)
+                return
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
                     command,
@@ -113,7 +118,7 @@ class ChildProcess:
                     env=os.environ | (env or {}),
                     start_new_session=True,
                     pass_fds=pass_fds,
-                    preexec_fn=_die_with_parent if _LINUX else None,  # noqa: PLW1509
+                    preexec_fn=die_with_parent if _LINUX else None,  # noqa: PLW1509
                 )
         except OSError as error:
             raise StackError(f"the {name} could not be started: {error}") from None
@@ -129,6 +134,9 @@ class ChildProcess:
 
         `kind` is what the process calls itself, such as `consumer`.
         """
+        if _LINUX:
+            return cls(name, partial(load, kind, module), log)
+        # Elsewhere libraries of the system may not survive a fork.
         return cls(name, python_command(_WARM_START, kind, module), log, waits=True)
 
     def begin(self, env: Mapping[str, str]) -> None:
@@ -241,8 +249,3 @@ def cpu_s_of(stat: Path) -> tuple[float, float]:
     user, system = map(int, fields[_UTIME_FIELD : _UTIME_FIELD + 2])
     per_s = os.sysconf("SC_CLK_TCK")
     return user / per_s, system / per_s
-
-
-def _die_with_parent() -> None:
-    # SIGKILL: the broker dies too, and a dataflow that ends orderly would wait minutes for it.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -11,12 +11,11 @@ import os
 import sys
 from importlib import import_module
 
-from rushhour.runtime.process import run_pipeline_process
 
-
-def main() -> None:
+def load(name: str, module: str) -> None:
     """Load the module, wait for its settings, and run it; end if there come none."""
-    name, module = sys.argv[1:]
+    from rushhour.runtime.process import run_pipeline_process  # noqa: PLC0415 - not before a fork
+
     main_of_module = import_module(f"{module}.__main__").main
     settings = sys.stdin.read()
     if settings:
@@ -25,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    load(*sys.argv[1:])
