@@ -21,9 +21,9 @@ from tests.fixtures.waiting import wait_until
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 PROCESSES = {
-    "producers",
-    "dataflows",
-    "consumers",
+    "producer",
+    "dataflow",
+    "consumer",
     "rushhour.simulator.stack.broker",
     "-server",  # of Redis, or Valkey where the system has none
 }
@@ -140,7 +140,7 @@ def test_a_run_that_is_killed_takes_its_processes_with_it(rushhour: Rushhour, be
         pid: line for pid, line in rushhour.processes().items() if pid != running.process.pid
     }
     found = Counter(name for name in PROCESSES for line in children.values() if name in line)
-    assert found == Counter(PROCESSES) + Counter({"dataflows": 2, "consumers": 1})
+    assert found == Counter(PROCESSES) + Counter({"dataflow": 2, "consumer": 1})
 
     running.process.kill()
 
@@ -150,7 +150,7 @@ def test_a_run_that_is_killed_takes_its_processes_with_it(rushhour: Rushhour, be
 @needs_proc
 def test_a_process_that_dies_ends_the_run_and_is_named(rushhour: Rushhour, begin: Begin) -> None:
     running, _ = begin("-q")
-    victim = next(pid for pid, line in rushhour.processes().items() if line.endswith("dataflows"))
+    victim = next(pid for pid, line in rushhour.processes().items() if line == "dataflow")
 
     os.kill(victim, signal.SIGKILL)
     ended = running.end()

@@ -81,7 +81,7 @@ def test_a_run_shows_no_password(
 ) -> None:
     slow = ("up", *SPAN, "--data", two_days, "--speed", "1h/s", "--exit")
     running = rushhour.start(*slow, env=env)
-    names = ("producers", "dataflows", "consumers", "broker")
+    names = ("producer", "dataflow", "consumer", "broker")
 
     def command_lines() -> str:
         lines = " ".join(rushhour.processes().values())

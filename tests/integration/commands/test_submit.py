@@ -168,7 +168,7 @@ def test_a_run_that_judges_nothing_is_an_error(
     session = Session.load(rushhour.state_dir)
     assert session is not None
     monkeypatch.setattr("rushhour.submissions._JUDGE_S", 0.5)
-    (consumer,) = [pid for pid, line in rushhour.processes().items() if "consumer" in line]
+    (consumer,) = [pid for pid, line in rushhour.processes().items() if line == "consumer"]
     os.kill(consumer, signal.SIGSTOP)
     try:
         with pytest.raises(StackError, match="96 predictions are on the topic 'submissions'"):
