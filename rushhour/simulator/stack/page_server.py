@@ -1,6 +1,10 @@
-"""The pages of a run as a child process: its end is noticed and mended, and never ends the run."""
+"""The pages of a run as a child process: its end is noticed and mended, and never ends the run.
+
+It is started for the first browser: a run that nobody looks at has no cost of it.
+"""
 
 import errno
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -42,14 +46,21 @@ class PageProcess:
         self.url = url_of(listening)
 
     def start(self, settings: Settings) -> None:
-        """Serve the run of these settings, with the addresses of its servers."""
+        """Serve the run of these settings, with the addresses of its servers, once one asks."""
         self._settings = settings
-        self._start()
 
     def update(self) -> str | None:
-        """Start the server again if it has ended; return what to tell the user, if anything."""
+        """Start the server if a browser waits, or again if it has ended.
+
+        Returns
+        -------
+        str or None
+            What to tell the user, if anything.
+        """
         process = self._process
-        if process is None or process.poll() is None:
+        if process is None:
+            return self._start_for_browser()
+        if process.poll() is None:
             return None
         self._process = None
         how = f"the pages at {self.url} have ended (log: {process.log})"
@@ -60,12 +71,8 @@ class PageProcess:
             self._listening.close()  # or browsers would wait for an answer
             return without
         self._restarts += 1
-        try:
-            self._start()
-        except StackError as error:
-            self._listening.close()
-            return f"{without}: {error}"
-        return f"{how}, and are started again"
+        problem = self._start()
+        return f"{how}, and are started again" if problem is None else f"{without}: {problem}"
 
     def costs(self) -> dict[str, Cost | None]:
         """Return the resources that the server has used since it was last started."""
@@ -77,17 +84,31 @@ class PageProcess:
             self._process.stop()
         self._listening.close()
 
-    def _start(self) -> None:
+    def _start_for_browser(self) -> str | None:
+        """Start the server if a connection waits to be accepted; return why it failed."""
+        closed = self._listening.fileno() < 0
+        if self._settings is None or closed or not select.select([self._listening], [], [], 0)[0]:
+            return None
+        problem = self._start()
+        return problem and f"the pages at {self.url} cannot be served: {problem}"
+
+    def _start(self) -> str | None:
+        """Start the server; return why it failed: then no browser is kept waiting."""
         assert self._settings is not None
         descriptor = self._listening.fileno()
         self._started_at = time.monotonic()
-        self._process = ChildProcess(
-            _NAME,
-            python_command(_MODULE, str(descriptor)),
-            self._directory / f"{_NAME}.log",
-            self._settings.as_environment(),
-            pass_fds=(descriptor,),
-        )
+        try:
+            self._process = ChildProcess(
+                _NAME,
+                python_command(_MODULE, str(descriptor)),
+                self._directory / f"{_NAME}.log",
+                self._settings.as_environment(),
+                pass_fds=(descriptor,),
+            )
+        except StackError as error:
+            self._listening.close()
+            return str(error)
+        return None
 
 
 @contextmanager

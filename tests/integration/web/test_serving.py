@@ -81,6 +81,16 @@ def test_a_run_serves_its_pages_and_survives_their_end(rushhour: Rushhour, begin
     assert page_processes(rushhour) == []
 
 
+def test_the_pages_have_a_process_once_somebody_opens_them(
+    rushhour: Rushhour, begin: Begin
+) -> None:
+    port = free_ports(1)[0]
+    begin("--web", "--web-port", port)
+    assert page_processes(rushhour) == []
+    wait_until(lambda: facts(f"http://127.0.0.1:{port}"), "the pages know the run")
+    assert len(page_processes(rushhour)) == 1
+
+
 def test_a_port_that_is_asked_for_and_taken_is_one_line(rushhour: Rushhour, two_days: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port = other.getsockname()[1]
