@@ -73,8 +73,8 @@ def rows(values: Iterable[Any], zones: ZoneMask) -> Iterator[tuple[int, Any]]:
 def from_hash(fields: Mapping[bytes, bytes]) -> Floats:
     """Return a hash as a column: NaN where a zone is missing or its value is not known.
 
-    It is read as the bytes that Redis sends: decoding two million fields of a month takes longer
-    than all else.
+    It is read as the bytes that Redis sends: decoding them would take longer than all else. For
+    many tables there is `rushhour.storage.table_texts`.
     """
     if not fields:
         return unknown()

@@ -10,8 +10,9 @@ from rushhour.core.arrays import Floats
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOURS_PER_DAY, hour_label
 from rushhour.core.run import RunInfo
-from rushhour.storage.columns import from_hash, unknown
+from rushhour.storage.columns import unknown
 from rushhour.storage.hour_tables import HourTables
+from rushhour.storage.table_texts import from_text, queue_texts
 
 _HOURS_AT_ONCE = HOURS_PER_DAY  # bounds the size of one reply
 
@@ -41,11 +42,9 @@ def read_hours(
         keys_of = {hour: _keys(run, hour_label(hour), models, rides, alerts) for hour in block}
         pipe = client.pipeline(transaction=False)
         for names in keys_of.values():
-            for key in names:
-                queue_table(pipe, key)
-        columns = map(from_hash, pipe.execute())
-        for hour, names in keys_of.items():
-            yield _tables(run, hour, {key: next(columns) for key in names})
+            queue_texts(pipe, names)
+        for (hour, names), texts in zip(keys_of.items(), pipe.execute(), strict=True):
+            yield _tables(run, hour, dict(zip(names, map(from_text, texts), strict=True)))
 
 
 def queue_table(pipe: Pipeline, key: str) -> None:
