@@ -108,6 +108,7 @@ def _merge(one: HourUpdate, other: HourUpdate) -> HourUpdate:
         return Forecast(
             first.hour_ts,
             {name: pick(column, second.by_model[name]) for name, column in first.by_model.items()},
+            pick(first.mean, second.mean),
             pick(first.lower, second.lower),
             pick(first.upper, second.upper),
         )

@@ -18,7 +18,7 @@ from rushhour.core.events import direction_of
 from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.scoring.coverage import is_covered
-from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.errors import ErrorSums
 from rushhour.scoring.ratios import mean_known
 from rushhour.storage.columns import rounded, rows, to_values
 from rushhour.storage.hour_tables import HourTables
@@ -38,7 +38,7 @@ class Totals:
     def update(self, hour: HourTables) -> None:
         """Add a closed hour."""
         self.hours += 1
-        self.pairs += int((~np.isnan(hour.forecast.served)).sum())
+        self.pairs += int((~np.isnan(hour.forecast.median)).sum())
         self.rides += int(hour.rides.sum())
         self.alerts += int((~np.isnan(hour.alerts)).sum())
 
@@ -153,7 +153,7 @@ class City:
             | {
                 "rides_so_far": self._totals.rides,
                 "next_hour": hour_label(following),
-                "next_prediction": rounded(float(upcoming.forecast.served.sum())),
+                "next_prediction": rounded(float(upcoming.forecast.mean.sum())),
             },
             quality=self._totals.to_fields(),
         )
@@ -171,14 +171,13 @@ class City:
 
 
 def _entry(hour: HourTables) -> Fields:
-    served = hour.forecast.served
-    errors, known = errors_of(hour.rides, served)
-    sums = ErrorSums.of(errors, known, errors, known).sum()
-    coverage = mean_known(is_covered(hour.rides, hour.forecast.lower, hour.forecast.upper))
+    forecast = hour.forecast
+    sums = ErrorSums.of(hour.rides, forecast.median, forecast.mean).sum()
+    coverage = mean_known(is_covered(hour.rides, forecast.lower, forecast.upper))
     return {
         "hour": hour_label(hour.hour_ts),
         "rides": int(hour.rides.sum()),
-        "prediction": rounded(float(served.sum())),
+        "prediction": rounded(float(forecast.mean.sum())),
         "error": rounded(float(sums.errors)),
         "mae": rounded(float(sums.mae)),
         COVERAGE: keys.NOT_KNOWN if np.isnan(coverage) else rounded(coverage),

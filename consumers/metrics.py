@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from consumers.rolling import COVERAGE, WINDOWS, score_field
+from consumers.rolling import COVERAGE, WINDOWS, WIS, score_field
 from rushhour.core import keys
 from rushhour.core.hours import SECOND_MS
 from rushhour.core.run import RunInfo
@@ -32,8 +32,10 @@ SCORE_METRICS = {
     "mae": ("rushhour_mae_rides", "Mean absolute error, rides per hour"),
     "rmse": ("rushhour_rmse_rides", "Root mean squared error, rides per hour"),
     "bias": ("rushhour_bias_rides", "Mean of predicted minus actual rides per hour"),
+    "deviance": ("rushhour_deviance", "Mean Poisson deviance"),
     "skill": ("rushhour_skill_ratio", "1 - MAE / MAE of the same hour last week"),
     COVERAGE: ("rushhour_coverage_ratio", "Share of rides within the intervals"),
+    WIS: ("rushhour_wis_rides", "Weighted interval score, rides per hour"),
 }
 
 # Users name their models, and submit as many as they like: of these, the first ones are exported.

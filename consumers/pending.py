@@ -27,7 +27,7 @@ from rushhour.storage.hour_tables import HourTables
 # Fields of the events of a topic. What follows those of a prediction are the models.
 _RIDES = ("rides",)
 _ALERT = ("relative_change",)
-_INTERVAL = ("lower", "upper")
+_SERVED = ("predicted_demand", "lower", "upper")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,12 +128,18 @@ class PendingHours:
         for models, of_models in groupby(events, _models):
             same = list(of_models)
             rows = [
-                (event.lower, event.upper, event.predicted_demand, *event.other_models.values())
+                (
+                    event.predicted_demand,
+                    event.lower,
+                    event.upper,
+                    event.predicted_median,
+                    *event.other_models.values(),
+                )
                 for event in same
             ]
             values = np.array(rows, np.float64).T  # None becomes NaN
             own = offsets[first : first + len(same)]
-            self._predictions.put(own, _hours(same), _columns(same), _INTERVAL + models, values)
+            self._predictions.put(own, _hours(same), _columns(same), _SERVED + models, values)
             first += len(same)
 
     def add_alerts(self, offsets: Sequence[int], events: Sequence[AlertEvent]) -> None:
@@ -225,6 +231,6 @@ def _columns(events: Iterable[HourlyRides | Prediction | Alert]) -> Ints:
 
 
 def _forecast(hour_ts: int, predictions: PartialHour) -> Forecast:
-    lower, upper, *by_model = predictions.values
-    models = predictions.fields[len(_INTERVAL) :]
-    return Forecast(hour_ts, dict(zip(models, by_model, strict=True)), lower, upper)
+    mean, lower, upper, *by_model = predictions.values
+    models = predictions.fields[len(_SERVED) :]
+    return Forecast(hour_ts, dict(zip(models, by_model, strict=True)), mean, lower, upper)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import redis
 
 from consumers.assignment import AssignedPartitions
@@ -91,4 +90,4 @@ def resume(
 
 def _forecast(hour: HourTables, zones: ZoneMask) -> Forecast | None:
     """Return the forecast for an hour if Redis has it for all the given zones."""
-    return None if np.isnan(hour.forecast.served[zones]).any() else hour.forecast
+    return hour.forecast if hour.is_predicted()[zones].all() else None

@@ -10,9 +10,13 @@ from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK
 
 WINDOWS = (HOURS_PER_DAY, HOURS_PER_WEEK)
 COVERAGE = "coverage"
+WIS = "wis"
 
-# Rolling scores by their name, in fields of Redis and in metrics.
-ERROR_SCORES = ("mae", "rmse", "bias", "skill")
+# Rolling scores by their name, in fields of Redis and in metrics: of each model, of the intervals
+# of the served one, and of each zone.
+ERROR_SCORES = ("mae", "rmse", "bias", "deviance", "skill")
+INTERVAL_SCORES = (COVERAGE, WIS)
+ZONE_SCORES = ("mae", "rmse", "bias", "skill")
 
 
 def slot_of(hour_ts: int) -> int:

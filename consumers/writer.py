@@ -233,11 +233,14 @@ def _put_tables(hashes: HashRows, update: HourUpdate) -> Tables:
 def _forecast_tables(forecast: Forecast) -> Tables:
     """Return the tables of a forecast."""
     label = hour_label(forecast.hour_ts)
-    columns = {keys.lower(label): forecast.lower, keys.upper(label): forecast.upper}
+    columns = {
+        keys.predictions(label): forecast.mean,
+        keys.medians(label): forecast.median,
+        keys.lower(label): forecast.lower,
+        keys.upper(label): forecast.upper,
+    }
     for name, predicted in forecast.by_model.items():
-        if name == forecast.served_model:
-            columns[keys.predictions(label)] = predicted
-        elif not np.isnan(predicted).all():
+        if name != forecast.served_model and not np.isnan(predicted).all():
             columns[keys.model_predictions(name, label)] = predicted
     return {key: to_texts(column) for key, column in columns.items()}
 
@@ -247,7 +250,7 @@ def _closed_tables(hour: HourTables) -> Tables:
     label = hour_label(hour.hour_ts)
     return {
         keys.rides(label): list(map(str, to_counts(hour.rides))),
-        keys.errors(label): to_texts(hour.forecast.served - hour.rides),
+        keys.errors(label): to_texts(hour.forecast.mean - hour.rides),
     }
 
 
@@ -257,7 +260,8 @@ def _latest_fields(hour: HourTables, tables: Tables) -> dict[str, list[str]]:
     return {
         "hour": [label] * ZONE_COUNT,
         "rides": tables[keys.rides(label)],
-        "prediction": to_texts(hour.forecast.served),
+        "prediction": to_texts(hour.forecast.mean),
+        "median": to_texts(hour.forecast.median),
         "lower": to_texts(hour.forecast.lower),
         "upper": to_texts(hour.forecast.upper),
         "error": tables[keys.errors(label)],
@@ -270,6 +274,7 @@ def _next_fields(forecast: Forecast, tables: Tables) -> dict[str, list[str]]:
     return {
         "next_hour": [label] * ZONE_COUNT,
         "next_prediction": tables[keys.predictions(label)],
+        "next_median": tables[keys.medians(label)],
         "next_lower": tables[keys.lower(label)],
         "next_upper": tables[keys.upper(label)],
     }

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from consumers.pending import HourUpdate
-from consumers.rolling import COVERAGE, ERROR_SCORES, WINDOWS, score_field, slot_of, slots_of
+from consumers.rolling import COVERAGE, WINDOWS, ZONE_SCORES, score_field, slot_of, slots_of
 from rushhour.core.arrays import ZoneMask
 from rushhour.core.hours import HOURS_PER_WEEK
 from rushhour.core.models import REFERENCE
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.scoring.coverage import is_covered
-from rushhour.scoring.errors import TERMS, ErrorSums, errors_of
+from rushhour.scoring.errors import TERMS, ErrorSums
 from rushhour.scoring.ratios import ratio
 from rushhour.storage.columns import to_texts, unknown
 from rushhour.storage.hour_tables import HourTables
@@ -41,9 +41,7 @@ class ZoneScores:
         slot = slot_of(hour.hour_ts)
         forecast = hour.forecast
         reference = forecast.by_model.get(REFERENCE, unknown())
-        pairs = ErrorSums.of(
-            *errors_of(hour.rides, forecast.served), *errors_of(hour.rides, reference)
-        )
+        pairs = ErrorSums.of(hour.rides, forecast.median, forecast.mean, reference)
         for sums, term in zip(self._sums, pairs.terms(), strict=True):
             np.copyto(sums[slot], term, where=zones)
         covered = is_covered(hour.rides, forecast.lower, forecast.upper)
@@ -59,7 +57,7 @@ class ZoneScores:
         for window in WINDOWS:
             slots = slots_of(window, last_hour)
             sums = ErrorSums(*(term[slots].sum(axis=0) for term in self._sums))
-            for name in ERROR_SCORES:
+            for name in ZONE_SCORES:
                 out[score_field(name, window)] = to_texts(getattr(sums, name))
             covered, pairs = self._covered[slots], self._has_interval[slots]
             share = ratio(covered.sum(axis=0), pairs.sum(axis=0))

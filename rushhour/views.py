@@ -74,8 +74,9 @@ def predictions(
 ) -> pd.DataFrame:
     """Return the predictions of the served model, or of another model of the run or of a user.
 
-    Columns: `pickup_location_id` (int64), `predicted_demand` (float64), `pickup_hour`; for the
-    served model also `lower` and `upper` (float64), the ends of its 90 % interval, both included.
+    Columns: `pickup_location_id` (int64), `predicted_demand` (float64, the expected number of
+    rides), `pickup_hour`; for the served model also `predicted_median` (float64, as likely too high
+    as too low), and `lower` and `upper` (float64), the ends of its 90 % interval, both included.
     With `from_hour` the hour after the last closed one, the table has its prediction.
 
     Raises
@@ -89,7 +90,7 @@ def predictions(
     model = _model(client, run, model)
     hours = _predicted_hours(client, run, from_hour, until_hour)
     table = _table(client, run, hours, models=(model,), rides=False)
-    return table[["pickup_location_id", "predicted_demand", "pickup_hour", *_ends(run, model)]]
+    return table[["pickup_location_id", "predicted_demand", "pickup_hour", *_of_served(run, model)]]
 
 
 def comparison(
@@ -101,8 +102,8 @@ def comparison(
     """Return predictions joined with actual rides: one row per hour and zone that has both.
 
     Columns: `pickup_hour`, `pickup_location_id` (int64), `predicted_demand` (float64), `rides`
-    (int64), `prediction_error` (float64, predicted minus actual rides); and `lower` and `upper`
-    as in `predictions`.
+    (int64), `prediction_error` (float64, `predicted_demand` minus `rides`); and
+    `predicted_median`, `lower` and `upper` as in `predictions`.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def comparison(
     table = _table(client, run, hours, models=(model,), rides=True)
     table["prediction_error"] = (table["predicted_demand"] - table["rides"]).round(DECIMALS)
     known = ["pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error"]
-    return table[[*known, *_ends(run, model)]]
+    return table[[*known, *_of_served(run, model)]]
 
 
 def alerts(client: redis.Redis) -> pd.DataFrame:
@@ -156,9 +157,9 @@ def _model(client: redis.Redis, run: RunInfo, model: str | None) -> str:
     return model
 
 
-def _ends(run: RunInfo, model: str) -> tuple[str, ...]:
-    """Return the columns of the interval, which only the served model has."""
-    return ("lower", "upper") if model == run.models[0] else ()
+def _of_served(run: RunInfo, model: str) -> tuple[str, ...]:
+    """Return the columns that only the served model has."""
+    return ("predicted_median", "lower", "upper") if model == run.models[0] else ()
 
 
 def _table(
@@ -170,10 +171,14 @@ def _table(
     for hour in read_hours(client, run, hours, models=own, rides=rides, alerts=False):
         if rides:
             columns.setdefault("rides", []).append(hour.rides)
+        forecast = hour.forecast
         for name in own:
-            columns.setdefault("predicted_demand", []).append(hour.forecast.by_model[name])
-            for end in _ends(run, name):
-                columns.setdefault(end, []).append(getattr(hour.forecast, end))
+            found: tuple[Floats, ...] = (forecast.by_model[name],)
+            if name == run.models[0]:
+                found = (forecast.mean, forecast.median, forecast.lower, forecast.upper)
+            names = ("predicted_demand", *_of_served(run, name))
+            for column, values in zip(names, found, strict=True):
+                columns.setdefault(column, []).append(values)
     for name in models:
         if name not in run.models:
             columns["predicted_demand"] = read_submitted(client, name, hours)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from consumers.city_scores import CityScores
-from consumers.rolling import COVERAGE, WINDOWS, score_field, slot_of, slots_of
+from consumers.rolling import INTERVAL_SCORES, WINDOWS, score_field, slot_of, slots_of
 from rushhour.core.arrays import Floats
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOURS_PER_WEEK, hour_label
@@ -29,7 +29,7 @@ class SubmittedScores:
         """Learn a closed hour and what was submitted for it. Hours come in order, without gaps."""
         reference = hour.forecast.by_model.get(REFERENCE, unknown())
         by_model = {self._name: predicted, REFERENCE: reference}
-        forecast = Forecast(hour.hour_ts, by_model, unknown(), unknown())
+        forecast = Forecast(hour.hour_ts, by_model, predicted, unknown(), unknown())
         self._scores.update(HourTables(hour.rides, forecast, unknown()))
         self._pairs[slot_of(hour.hour_ts)] = np.count_nonzero(~np.isnan(predicted - hour.rides))
 
@@ -37,7 +37,9 @@ class SubmittedScores:
         """Return the scores as Redis holds them, up to `last_hour` (epoch ms)."""
         found = self._scores.fields(last_hour)[self._name]
         out: dict[str, Any] = {"hour": hour_label(last_hour)}
-        out |= {field: value for field, value in found.items() if not field.startswith(COVERAGE)}
+        out |= {
+            field: value for field, value in found.items() if not field.startswith(INTERVAL_SCORES)
+        }
         for window in WINDOWS:
             pairs = self._pairs[slots_of(window, last_hour)].sum()
             out[score_field(PAIRS, window)] = int(pairs)

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from dataflows.forecasting.calibrated_mean import CalibratedMean
 from dataflows.forecasting.drift import DriftDetector
-from dataflows.forecasting.features import Features, RideHistory
+from dataflows.forecasting.features import USUAL_RIDES, Features, RideHistory
 from dataflows.forecasting.forecasters import baselines, learners
 from dataflows.forecasting.guard import GuardedForecasters, ModelFailure, prediction_or_mean
 from dataflows.forecasting.horizons.ahead import AheadForecasters
@@ -23,6 +24,9 @@ from rushhour.core.forecast import Forecast
 from rushhour.core.hours import hour_label
 from rushhour.core.models import DECIMALS, MIN_DEMAND, SERVED
 from rushhour.core.zones import ZONE_COUNT
+
+# Name of the calibrated mean where it fails.
+_MEAN = f"{SERVED} (mean)"
 
 
 class ForecastEngine:
@@ -41,7 +45,7 @@ class ForecastEngine:
     --------
     >>> engine = ForecastEngine()
     >>> start = 1_727_740_800_000  # 2024-10-01 00:00
-    >>> float(engine.predict_one(start).served.max())
+    >>> float(engine.predict_one(start).mean.max())
     0.0001
     >>> relative_changes = engine.learn_one(start, np.full(ZONE_COUNT, 4))
     >>> float(engine.predict_one(start + 3_600_000).by_model["last_hour"].max())
@@ -54,6 +58,7 @@ class ForecastEngine:
         self._learners = GuardedForecasters(learners())
         self._baselines = GuardedForecasters(baselines(), may_be_unknown=True)
         self._mixture = Mixture(len(tuple(self._learners)))
+        self._mean = CalibratedMean()
         self._intervals = ConformalIntervals()
         self._drift = DriftDetector()
         self._logged: tuple[Features, Forecast] | None = None
@@ -142,8 +147,9 @@ class ForecastEngine:
             forecasters.learn(forecast.hour_ts, x, rides, self._failures)
         learned = np.stack([forecast.by_model[learner.name] for learner in self._learners])
         self._mixture.update(rides, learned)
-        self._intervals.update(forecast.hour_ts, rides, forecast.served)
-        return np.round(self._drift.update(rides, forecast.served), DECIMALS)
+        self._mean.update(rides, forecast.median, x[USUAL_RIDES])
+        self._intervals.update(forecast.hour_ts, rides, forecast.median)
+        return np.round(self._drift.update(rides, forecast.median), DECIMALS)
 
     def _predict(self, hour_ts: int, x: Features) -> Forecast:
         # Rounded before they are mixed, so that the mixture can be recomputed from the events.
@@ -156,6 +162,14 @@ class ForecastEngine:
             lambda: self._mixture.predict(np.stack(list(learned.values()))),
             self._failures,
         )
-        served = np.maximum(mixed, MIN_DEMAND)
-        lower, upper = self._intervals.predict(hour_ts, served)
-        return Forecast(hour_ts, {SERVED: served} | learned | repeated, lower, upper)
+        median = np.maximum(mixed, MIN_DEMAND)
+        expected = prediction_or_mean(
+            _MEAN,
+            hour_ts,
+            x,
+            lambda: self._mean.predict(median, x[USUAL_RIDES]),
+            self._failures,
+        )
+        mean = np.maximum(expected, MIN_DEMAND)
+        lower, upper = self._intervals.predict(hour_ts, median)
+        return Forecast(hour_ts, {SERVED: median} | learned | repeated, mean, lower, upper)

@@ -14,6 +14,7 @@ import numpy as np
 from dataflows.forecasting.recent_rows import RecentRows
 from dataflows.forecasting.similar_days import DAYS, SimilarDays
 from dataflows.forecasting.subspace import Subspace
+from dataflows.forecasting.usual_rides import UsualRides
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOURS_PER_DAY, HOURS_PER_WEEK, hour_of_week
 from rushhour.core.zones import ZONE_COUNT
@@ -24,6 +25,8 @@ RIDES_LAST_WEEK = "rides_last_week"
 HOUR_OF_DAY = "hour_of_day"
 # The mean of the same hour in past weeks.
 SEASONAL_MEAN = "mean_past_weeks"
+# Rides, not root counts: see `usual_rides`.
+USUAL_RIDES = "usual_rides"
 
 # The columns that the regressions read: root counts, and differences and means of them. No column
 # is a linear combination of others, or rounding errors would grow without bound under forgetting.
@@ -111,6 +114,7 @@ class RideHistory:
         self._seasonal = np.zeros(ZONE_COUNT)  # seasonal mean of the last hour
         self._subspace = Subspace(_RANK)
         self._similar = SimilarDays()
+        self._usual = UsualRides()
         self._hours = 0
 
     def __len__(self) -> int:
@@ -141,9 +145,14 @@ class RideHistory:
         self._residuals.append(residual)
         self._seasonal = seasonal.copy()
         self._similar.append(self._root_counts.rows)
+        self._usual.append(rides)
         self._hours += 1
         if self._hours >= _FIRST_FIT_HOURS and self._hours % HOURS_PER_DAY == 0:
             self._subspace.fit(self._root_counts.rows)
+
+    def usual_rides(self, ahead: int) -> Floats:
+        """Return the usual rides of the hour so many hours after the last one."""
+        return self._usual.mean(ahead)
 
     def features(self, hour_ts: int) -> Features:
         """Return the features of the hour after the last one.
@@ -156,9 +165,9 @@ class RideHistory:
         Returns
         -------
         Features
-            Those of `MODEL_FEATURES` and `ZONE_FEATURES`; the hour of the day, 0 to 23; and three
-            counts of rides for the baselines (NaN where the history does not reach back to that
-            hour).
+            Those of `MODEL_FEATURES` and `ZONE_FEATURES`; the usual rides; the hour of the day, 0
+            to 23; and three counts of rides for the baselines (NaN where the history does not reach
+            back to that hour).
         """
         last = self._lag(1, np.zeros(ZONE_COUNT))
         day_mean = self._mean_of_lags(_PAST_DAYS, last)
@@ -192,6 +201,7 @@ class RideHistory:
                 "similar_days": similar_days,
                 "expected_step_similar": similar_days - self._similar_mean(similar, 1, last),
                 "residual_1": self._residual(1),
+                USUAL_RIDES: self._usual.mean(),
                 HOUR_OF_DAY: np.full(ZONE_COUNT, hour_of_week(hour_ts) % HOURS_PER_DAY),
                 RIDES_LAST_HOUR: self._rides(1),
                 RIDES_YESTERDAY: self._rides(HOURS_PER_DAY),

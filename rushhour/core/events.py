@@ -79,15 +79,17 @@ class HourlyRides(msgspec.Struct, frozen=True, gc=False):
 class Prediction(msgspec.Struct, frozen=True, gc=False):
     """The predictions of all models for one zone and hour, made before that hour began.
 
-    `predicted_demand`, in rides, is the prediction of the served model, `model`; its 90 % interval
-    is `lower` to `upper`, both included. `other_models` has the prediction of each other model,
-    None for a model without enough history.
+    `predicted_demand` is the expected number of rides and `predicted_median` their median, both of
+    the served model, `model`. Its 90 % interval is `lower` to `upper`, both included: the median
+    lies in it, the expected number may lie outside. `other_models` has the prediction of each other
+    model, None for a model without enough history.
     """
 
     pickup_location_id: ZoneId
     pickup_hour: HourTime
     pickup_ts: HourMs
     predicted_demand: Demand
+    predicted_median: Demand
     lower: Demand
     upper: Demand
     model: str
@@ -95,9 +97,9 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
     def __post_init__(self) -> None:
         _check_same_instant(self.pickup_hour, self.pickup_ts)
-        if not self.lower <= self.predicted_demand <= self.upper:
+        if not self.lower <= self.predicted_median <= self.upper:
             raise ValueError(
-                f"predicted_demand {self.predicted_demand} lies outside of lower {self.lower} to "
+                f"predicted_median {self.predicted_median} lies outside of lower {self.lower} to "
                 f"upper {self.upper}"
             )
 

@@ -11,12 +11,15 @@ class Forecast:
 
     The hour (or the first of the hours) starts at `hour_ts`, epoch milliseconds. All arrays have
     the same shape: `float64[zones]`, or `float64[hours, zones]`. `by_model` has the served model
-    first; `lower` and `upper` are the ends of its interval, both included. NaN means unknown: a
-    model without enough history, or an hour that is not written yet.
+    first. That one predicts twice: the median of the rides in `by_model`, and their expected number
+    in `mean`. The median lies in the interval, `lower` to `upper`, both included; the expected
+    number may lie outside. Other models have one prediction, which stands for both. NaN means
+    unknown: a model without enough history, or an hour that is not written yet.
     """
 
     hour_ts: int
     by_model: dict[str, Floats]
+    mean: Floats
     lower: Floats
     upper: Floats
 
@@ -26,6 +29,10 @@ class Forecast:
         return next(iter(self.by_model))
 
     @property
-    def served(self) -> Floats:
-        """Predictions of the served model."""
+    def median(self) -> Floats:
+        """The median of the rides, as the served model predicts it."""
         return self.by_model[self.served_model]
+
+    def mean_of(self, model: str) -> Floats:
+        """Return the expected number of rides, as a model predicts it."""
+        return self.mean if model == self.served_model else self.by_model[model]

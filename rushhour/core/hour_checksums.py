@@ -33,11 +33,13 @@ def hour_hashes(rides: Floats | Counts | None, forecast: Forecast, alerts: Float
             unknown if rides is None else rides,
             alerts,
             *forecast.by_model.values(),
+            forecast.mean,
             forecast.lower,
             forecast.upper,
         ]
     )
-    hashes = to_bits(cells) ^ _salts(("rides", "alerts", *forecast.by_model, "lower", "upper"))
+    names = ("rides", "alerts", *forecast.by_model, "mean", "lower", "upper")
+    hashes = to_bits(cells) ^ _salts(names)
     mix(hashes)
     return np.stack([hashes[0], hashes[2:].sum(axis=0, dtype=np.uint64), hashes[1]])
 

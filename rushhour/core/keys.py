@@ -50,6 +50,7 @@ NOT_KNOWN = "n/a"
 _ZONE = "zone"
 _RIDES = "rides"
 _PREDICTIONS = "predictions"
+_MEDIANS = "medians"
 _LOWER = "lower"
 _UPPER = "upper"
 _ERRORS = "errors"
@@ -63,7 +64,8 @@ SUBMITTED_NAME = r"\w[\w.-]{0,63}"
 
 _HOUR = r"\d{4}-\d\d-\d\dT\d\d"
 _OF_A_RUN = re.compile(
-    rf"{_ZONE}:\d+|(?:{_RIDES}|{_PREDICTIONS}|{_LOWER}|{_UPPER}|{_ERRORS}|{ALERTS}):{_HOUR}"
+    rf"{_ZONE}:\d+"
+    rf"|(?:{_RIDES}|{_PREDICTIONS}|{_MEDIANS}|{_LOWER}|{_UPPER}|{_ERRORS}|{ALERTS}):{_HOUR}"
     rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+"
     rf"|{_PREDICTIONS}:{_SUBMITTED}:{SUBMITTED_NAME}:{_HOUR}|{_MODEL}:{_SUBMITTED}:{SUBMITTED_NAME}",
     re.ASCII,
@@ -96,7 +98,7 @@ _SINGLE = frozenset(
 )
 _FIRST_WORDS = frozenset(
     {key.partition(":")[0] for key in _SINGLE}
-    | {_ZONE, _RIDES, _PREDICTIONS, _LOWER, _UPPER, _ERRORS, _MODEL}
+    | {_ZONE, _RIDES, _PREDICTIONS, _MEDIANS, _LOWER, _UPPER, _ERRORS, _MODEL}
 )
 
 
@@ -131,8 +133,13 @@ def rides(hour: str) -> str:
 
 
 def predictions(hour: str) -> str:
-    """Hash zone -> served prediction for one hour."""
+    """Hash zone -> expected number of rides, as the served model predicts it for one hour."""
     return f"{_PREDICTIONS}:{hour}"
+
+
+def medians(hour: str) -> str:
+    """Hash zone -> median of the rides, as the served model predicts it for one hour."""
+    return f"{_MEDIANS}:{hour}"
 
 
 def model_predictions(model: str, hour: str) -> str:
@@ -151,7 +158,7 @@ def upper(hour: str) -> str:
 
 
 def errors(hour: str) -> str:
-    """Hash zone -> served prediction minus rides, for one closed hour."""
+    """Hash zone -> expected number of rides, as predicted, minus rides, for one closed hour."""
     return f"{_ERRORS}:{hour}"
 
 

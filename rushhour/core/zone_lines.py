@@ -37,11 +37,12 @@ class ZoneLines:
         """Return each zone's `Prediction`, from the forecast of one hour."""
         served, *others = (_encode(name).replace(b"%", b"%%") for name in forecast.by_model)
         line = self._start(forecast.hour_ts) + (
-            b',"predicted_demand":%%b,"lower":%%b,"upper":%%b,"model":%b,"other_models":{%b}}'
+            b',"predicted_demand":%%b,"predicted_median":%%b,"lower":%%b,"upper":%%b'
+            b',"model":%b,"other_models":{%b}}'
             % (served, b",".join(name + b":%b" for name in others))
         )
-        demand, *other_demands = forecast.by_model.values()
-        columns = (demand, forecast.lower, forecast.upper, *other_demands)
+        median, *other_demands = forecast.by_model.values()
+        columns = (forecast.mean, median, forecast.lower, forecast.upper, *other_demands)
         return [line % row for row in zip(_ZONES, *map(_texts, columns), strict=True)]
 
     def _start(self, hour_ts: int) -> bytes:

@@ -1,4 +1,7 @@
-"""MAE, RMSE, WAPE, bias and skill.
+"""MAE, WAPE and skill of the median; RMSE, bias and deviance of the mean.
+
+The median is what the mean absolute error asks for, the mean what the squared error does: each is
+judged by its own scores. A model with one prediction is judged by all of them.
 
 An error is predicted minus actual rides: a positive error means that too many were predicted. A
 pair is one zone in one hour that has both a prediction and rides; only pairs count.
@@ -11,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushhour.core.arrays import Floats, Mask
+from rushhour.scoring.deviance import poisson_deviance
 from rushhour.scoring.ratios import ratio
 
 
@@ -19,38 +23,50 @@ class ErrorSums:
     """Sums over pairs, from which every score of a model follows.
 
     All arrays have the same shape: one element for each thing that is scored, be it a single pair,
-    a zone, an hour or a whole run. Scores are NaN where there is no pair. The last two sums are
-    over the pairs that both the model and the reference have.
+    a zone, an hour or a whole run. Scores are NaN where there is no pair. `errors`, `squares` and
+    `deviances` are of the mean, the absolute errors of the median. The last two sums are over the
+    pairs that both the model and the reference have.
     """
 
     pairs: Floats
     errors: Floats
-    absolute: Floats
     squares: Floats
+    deviances: Floats
+    absolute: Floats
     shared_absolute: Floats
     shared_reference: Floats
 
     @classmethod
     def of(
-        cls, errors: Floats, known: Floats, reference: Floats, reference_known: Floats
+        cls,
+        rides: npt.NDArray[Any],
+        median: Floats,
+        mean: Floats,
+        reference: Floats | None = None,
     ) -> "ErrorSums":
         """Return the sums of single pairs.
 
         Parameters
         ----------
-        errors, known
-            Errors of the model, 0 where it has none, and 1 where it has one, else 0.
-        reference, reference_known
-            The same of the reference (`rushhour.core.models.REFERENCE`).
+        rides
+            Of the pairs; the other arrays may have more dimensions in front.
+        median, mean
+            What the model predicts, NaN where it does not.
+        reference
+            What the reference (`rushhour.core.models.REFERENCE`) predicts; None if there is none.
         """
-        absolute = np.abs(errors)
+        errors, known = errors_of(rides, mean)
+        absolute = np.abs(errors_of(rides, median)[0])
+        reference = np.array(np.nan) if reference is None else reference
+        reference_errors, reference_known = errors_of(rides, reference)
         return cls(
             known,
             errors,
-            absolute,
             errors * errors,
+            np.where(known > 0, poisson_deviance(rides, mean), 0.0),
+            absolute,
             absolute * reference_known,
-            np.abs(reference) * known,
+            np.abs(reference_errors) * known,
         )
 
     def sum(self, axis: int | None = None) -> "ErrorSums":
@@ -79,6 +95,11 @@ class ErrorSums:
     def bias(self) -> Floats:
         """Mean error, rides per hour."""
         return ratio(self.errors, self.pairs)
+
+    @property
+    def deviance(self) -> Floats:
+        """Mean Poisson deviance."""
+        return ratio(self.deviances, self.pairs)
 
     @property
     def skill(self) -> Floats:

@@ -25,7 +25,8 @@ class HourTables:
     def empty(cls, hour_ts: int, models: Iterable[str]) -> "HourTables":
         """Return an hour of which nothing is known yet, of a run's models, the served one first."""
         by_model = {name: unknown() for name in models}
-        return cls(unknown(), Forecast(hour_ts, by_model, unknown(), unknown()), unknown())
+        forecast = Forecast(hour_ts, by_model, unknown(), unknown(), unknown())
+        return cls(unknown(), forecast, unknown())
 
     @property
     def hour_ts(self) -> int:
@@ -38,7 +39,11 @@ class HourTables:
 
     def is_forecast(self) -> bool:
         """Return whether every zone is predicted; the served model always has a prediction."""
-        return not np.isnan(self.forecast.served).any()
+        return bool(self.is_predicted().all())
+
+    def is_predicted(self) -> ZoneMask:
+        """Return which zones are predicted, by the mean and the median of the served model."""
+        return ~np.isnan(self.forecast.mean + self.forecast.median)
 
     def put(self, other: "HourTables", zones: ZoneMask) -> None:
         """Overwrite the rides, the forecast and the alerts of some zones."""
@@ -50,5 +55,6 @@ class HourTables:
         """Overwrite the forecast of some zones."""
         for name, predicted in forecast.by_model.items():
             np.copyto(self.forecast.by_model[name], predicted, where=zones)
+        np.copyto(self.forecast.mean, forecast.mean, where=zones)
         np.copyto(self.forecast.lower, forecast.lower, where=zones)
         np.copyto(self.forecast.upper, forecast.upper, where=zones)

@@ -32,7 +32,7 @@ def read_hours(
     ----------
     models
         Models of the run whose predictions are read, all if None; others are missing from
-        `Forecast.by_model`. The interval is read with the served model.
+        `Forecast.by_model`. Mean and interval are read with the served model.
     rides, alerts
         Whether these are read; if not, they are NaN.
     """
@@ -59,9 +59,9 @@ def table_keys(run: RunInfo, hour: int) -> list[str]:
 
 
 def prediction_key(run: RunInfo, model: str, label: str) -> str:
-    """Return the key of a model's predictions for the hour with this label."""
+    """Return the key of a model's `Forecast.by_model` for the hour with this label."""
     if model in run.models[:1]:
-        return keys.predictions(label)
+        return keys.medians(label)
     return keys.model_predictions(model, label)
 
 
@@ -71,7 +71,7 @@ def _keys(
     wanted = [name for name in run.models if models is None or name in models]
     found = [prediction_key(run, name, label) for name in wanted]
     if wanted and wanted[0] == run.models[0]:
-        found += [keys.lower(label), keys.upper(label)]
+        found += [keys.predictions(label), keys.lower(label), keys.upper(label)]
     if rides:
         found.append(keys.rides(label))
     if alerts:
@@ -85,6 +85,7 @@ def _tables(run: RunInfo, hour: int, columns: Mapping[str, Floats]) -> HourTable
     forecast = Forecast(
         hour,
         {name: columns[key] for name, key in keys_of.items() if key in columns},
+        mean=columns.get(keys.predictions(label), unknown()),
         lower=columns.get(keys.lower(label), unknown()),
         upper=columns.get(keys.upper(label), unknown()),
     )

@@ -1,5 +1,6 @@
 """What the README says of the forecasts, held to by a backtest of the yellow month."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
 JFK = 132
 
 
-def backtest(file: Path, surge: str | None = None) -> tuple[int, RunArrays]:
+def backtest(
+    file: Path, surge: str | None = None, dataset: str = "yellow"
+) -> tuple[int, RunArrays]:
     """Return the first hour (epoch ms) and the run as arrays."""
-    flags = {"data": file, "month": "2024-10", "surge": surge}
+    flags = {"data": file, "month": "2024-10", "surge": surge, "dataset": dataset}
     demand = find_demand(flags, synthetic=False)
     return demand.start_ts, replay(demand.start_ts, demand.rides.to_numpy(np.int64))
 
@@ -47,6 +50,29 @@ def test_nine_in_ten_rides_lie_within_their_interval_whatever_the_demand(
     assert len(judged.by_band) == 5
     for band in judged.by_band:
         assert 0.88 <= band.coverage <= 0.92, band
+
+
+@pytest.mark.parametrize("dataset", ["yellow", "green"])
+def test_expected_rides_add_up(
+    dataset: str, plain: RunArrays, request: pytest.FixtureRequest
+) -> None:
+    run = plain
+    if dataset == "green":
+        run = backtest(request.getfixturevalue("green_file"), dataset=dataset)[1]
+    judged = evaluate(run)
+    rides = sum(each.rides for each in judged.by_borough)
+    served = judged.by_model[judged.served]
+    assert abs(served.bias * served.pairs) < 0.01 * rides
+    for each in judged.by_borough:
+        if each.rides > 1000:
+            assert abs(each.score.bias * each.score.pairs) < 0.1 * each.rides, each
+    # By what was predicted; below 0.1 rides are too rare to tell.
+    scored = run.after_warm_up()
+    mean, counted = scored.forecast.mean, scored.rides
+    for low, high in pairwise((0.1, 1, 5, 20, 100, np.inf)):
+        inside = (low <= mean) & (mean < high)
+        if inside.any():
+            assert mean[inside].sum() == pytest.approx(counted[inside].sum(), rel=0.1), low
 
 
 def test_no_zone_is_left_uncovered(plain: RunArrays) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dataflows.forecasting.features import Features, RideHistory, same_day_type_lags
+from dataflows.forecasting.features import USUAL_RIDES, Features, RideHistory, same_day_type_lags
 from dataflows.forecasting.horizons.similar_hours import SimilarHours
 from rushhour.core.arrays import Floats
 from rushhour.core.hours import HOURS_PER_DAY, HOURS_PER_WEEK, hour_of_week
@@ -112,6 +112,7 @@ class AheadHistory:
                 "smooth_past_weeks": smooth(week_mean),
                 "smooth_residual": smooth(residual),
                 "similar_days": self._similar.mean(rows, horizon, last),
+                USUAL_RIDES: self._history.usual_rides(horizon),
             }
         )
 

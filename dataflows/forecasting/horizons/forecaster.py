@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataflows.forecasting.features import Features
+from dataflows.forecasting.calibrated_mean import CalibratedMean
+from dataflows.forecasting.features import USUAL_RIDES, Features
 from dataflows.forecasting.forecasters.base import to_rides
 from dataflows.forecasting.horizons.correction import (
     CorrectionRegression,
@@ -46,6 +47,7 @@ class HorizonForecaster:
         self._horizon = horizon
         self._regressions = [CorrectionRegression(factor) for factor in self._FORGETTING_FACTORS]
         self._shrinkage = Shrinkage()
+        self._mean = CalibratedMean()
         self._intervals = ConformalIntervals()
         self._logged: deque[_Logged] = deque(maxlen=horizon)
 
@@ -57,9 +59,10 @@ class HorizonForecaster:
         corrections = [regression.predict_many(x) for regression in self._regressions]
         correction = sum(corrections[1:], corrections[0]) / len(corrections)
         root_counts = usual(x) + self._shrinkage.factor * correction
-        served = np.maximum(np.round(to_rides(root_counts), DECIMALS), MIN_DEMAND)
-        lower, upper = self._intervals.predict(hour_ts, served)
-        forecast = Forecast(hour_ts, {SERVED: served}, lower, upper)
+        median = _demand(to_rides(root_counts))
+        mean = _demand(self._mean.predict(median, x[USUAL_RIDES]))
+        lower, upper = self._intervals.predict(hour_ts, median)
+        forecast = Forecast(hour_ts, {SERVED: median}, mean, lower, upper)
         self._logged.append(_Logged(x, correction, forecast))
         return forecast
 
@@ -81,4 +84,9 @@ class HorizonForecaster:
         self._shrinkage.update(row_weights(x), logged.correction, actual)
         for regression in self._regressions:
             regression.learn_many(x, actual)
-        self._intervals.update(hour_ts, rides, logged.forecast.served)
+        self._mean.update(rides, logged.forecast.median, x[USUAL_RIDES])
+        self._intervals.update(hour_ts, rides, logged.forecast.median)
+
+
+def _demand(rides: Floats) -> Floats:
+    return np.maximum(np.round(rides, DECIMALS), MIN_DEMAND)

@@ -162,8 +162,8 @@ def write_csv(by_horizon: Mapping[int, RunArrays], path: Path) -> int:
     forecast = replayed.forecast
     hours, zone_count = replayed.rides.shape
     start = pd.Timestamp(replayed.start_ts, unit="ms", tz="UTC")
-    served, *others = forecast.by_model
-    predicted = forecast.by_model[served].ravel()
+    _, *others = forecast.by_model
+    predicted = forecast.mean.ravel()
     rides = replayed.rides.astype(np.int64).ravel()
     table = pd.DataFrame(
         {
@@ -172,6 +172,7 @@ def write_csv(by_horizon: Mapping[int, RunArrays], path: Path) -> int:
             "predicted_demand": predicted,
             "rides": rides,
             "prediction_error": (predicted - rides).round(DECIMALS),
+            "predicted_median": forecast.median.ravel(),
             "lower": forecast.lower.ravel(),
             "upper": forecast.upper.ravel(),
         }
@@ -187,7 +188,8 @@ def _columns_ahead(by_horizon: Mapping[int, RunArrays]) -> dict[str, Floats]:
     for horizon, run in by_horizon.items():
         if horizon != NEXT_HOUR:
             forecast = run.forecast
-            columns[f"predicted_demand_{horizon}h"] = forecast.served.ravel()
+            columns[f"predicted_demand_{horizon}h"] = forecast.mean.ravel()
+            columns[f"predicted_median_{horizon}h"] = forecast.median.ravel()
             columns[f"lower_{horizon}h"] = forecast.lower.ravel()
             columns[f"upper_{horizon}h"] = forecast.upper.ravel()
     return columns

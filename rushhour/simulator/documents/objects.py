@@ -10,15 +10,18 @@ import msgspec
 from msgspec import Meta
 
 Number = float | None
-Mae = Annotated[Number, Meta(description="mean absolute error, rides per hour")]
+Mae = Annotated[Number, Meta(description="mean absolute error of the median, rides per hour")]
 Rmse = Annotated[Number, Meta(description="root mean squared error, rides per hour")]
 Bias = Annotated[Number, Meta(description="mean of predicted minus actual rides per hour")]
+Deviance = Annotated[Number, Meta(description="mean Poisson deviance")]
+Wis = Annotated[Number, Meta(description="weighted interval score, rides per hour")]
 Skill = Annotated[Number, Meta(description="1 - MAE / MAE of `same_hour_last_week`")]
 Coverage = Annotated[Number, Meta(description="share of rides within the intervals, 0 to 1")]
 Lower = Annotated[Number, Meta(description="lower end of the 90 % interval, rides")]
 Upper = Annotated[Number, Meta(description="upper end of the 90 % interval, rides")]
-Predicted = Annotated[Number, Meta(description="rides predicted for the hour")]
-Error = Annotated[Number, Meta(description="predicted minus actual rides")]
+Predicted = Annotated[Number, Meta(description="expected rides of the hour, as predicted")]
+Median = Annotated[Number, Meta(description="median of the rides, as predicted")]
+Error = Annotated[Number, Meta(description="`predicted_demand` minus actual rides")]
 Time = Annotated[datetime | None, Meta(description="RFC 3339, UTC")]
 Ts = Annotated[int | None, Meta(description="epoch milliseconds")]
 
@@ -118,10 +121,14 @@ class RollingScore(Document, frozen=True, kw_only=True):
     rmse_168h: Rmse
     bias_24h: Bias
     bias_168h: Bias
+    deviance_24h: Deviance
+    deviance_168h: Deviance
     skill_24h: Skill
     skill_168h: Skill
     coverage_24h: Coverage
     coverage_168h: Coverage
+    wis_24h: Wis
+    wis_168h: Wis
 
 
 class WorstZone(Document, frozen=True, kw_only=True):
@@ -153,9 +160,13 @@ class Score(Document, frozen=True, kw_only=True):
     rmse: Rmse
     wape: Annotated[Number, Meta(description="sum of absolute errors / sum of rides")]
     bias: Bias
+    deviance: Deviance
     skill: Skill
     coverage: Annotated[
         Number, Meta(description="share of rides within the intervals, 0 to 1; served model only")
+    ]
+    wis: Annotated[
+        Number, Meta(description="weighted interval score, rides per hour; served model only")
     ]
 
 
@@ -173,10 +184,13 @@ class HorizonScore(Document, frozen=True, kw_only=True):
 
 
 class Band(Document, frozen=True, kw_only=True):
-    """How well the intervals hold where similar demand was predicted."""
+    """How good the served predictions are where similar demand was predicted."""
 
     band: Annotated[str, Meta(description="predicted rides, such as `5-20`")]
     pairs: int
+    relative_bias: Annotated[
+        Number, Meta(description="(sum of `predicted_demand` - sum of rides) / sum of rides")
+    ]
     coverage: Coverage
     width: Annotated[Number, Meta(description="mean width of the intervals, rides")]
 

@@ -18,11 +18,12 @@ from rushhour.simulator.stack.profile import Part
 from rushhour.simulator.started import Times
 from rushhour.storage.closed_hours import ClosedHour
 
-_SCORE_FIELDS = tuple(
+_ZONE_SCORES = tuple(
     f"{figure}_{window}"
     for figure in ("mae", "rmse", "bias", "skill", "coverage")
     for window in ("24h", "168h")
 )
+_MODEL_SCORES = (*_ZONE_SCORES, "deviance_24h", "deviance_168h", "wis_24h", "wis_168h")
 
 
 def hour_fields(hour_ts: int | None) -> dict[str, Any]:
@@ -128,13 +129,15 @@ def zone_document(zone: int, fields: Mapping[str, str]) -> schema.Zone:
     rides = number(fields.get("rides"))
     names = {
         "predicted_demand": "prediction",
+        "predicted_median": "median",
         "lower": "lower",
         "upper": "upper",
         "prediction_error": "error",
         "next_predicted_demand": "next_prediction",
+        "next_predicted_median": "next_median",
         "next_lower": "next_lower",
         "next_upper": "next_upper",
-    } | {name: name for name in _SCORE_FIELDS}
+    } | {name: name for name in _ZONE_SCORES}
     return schema.Zone(
         **hour_fields(hour),
         pickup_location_id=zone,
@@ -276,7 +279,7 @@ def _rolling_score(view: RunView, model: str) -> objects.RollingScore:
         model=model,
         is_served=model == view.served,
         is_submitted=model in view.submitted,
-        **{name: view.score(model, name) for name in _SCORE_FIELDS},
+        **{name: view.score(model, name) for name in _MODEL_SCORES},
     )
 
 

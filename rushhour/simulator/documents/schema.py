@@ -21,6 +21,7 @@ from rushhour.simulator.documents.objects import (
     Location,
     Lower,
     Mae,
+    Median,
     Number,
     Part,
     Predicted,
@@ -89,6 +90,7 @@ class Zone(Hour, frozen=True, kw_only=True):
     borough: str
     rides: Annotated[int | None, Meta(description="rides in the hour")]
     predicted_demand: Predicted
+    predicted_median: Median
     lower: Lower
     upper: Upper
     prediction_error: Error
@@ -97,6 +99,7 @@ class Zone(Hour, frozen=True, kw_only=True):
     ]
     next_pickup_ts: Annotated[int | None, Meta(description="the same, epoch milliseconds")]
     next_predicted_demand: Annotated[Number, Meta(description="rides predicted for the next hour")]
+    next_predicted_median: Annotated[Number, Meta(description="median of the next hour's rides")]
     next_lower: Annotated[Number, Meta(description="lower end of its 90 % interval, rides")]
     next_upper: Annotated[Number, Meta(description="upper end of its 90 % interval, rides")]
     mae_24h: Mae
@@ -118,6 +121,7 @@ class Comparison(Hour, frozen=True, kw_only=True):
     predicted_demand: Predicted
     rides: Annotated[int, Meta(description="actual rides")]
     prediction_error: Error
+    predicted_median: Median
     lower: Lower
     upper: Upper
 

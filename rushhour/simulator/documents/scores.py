@@ -17,7 +17,13 @@ def scores_document(evaluation: scoring.Evaluation) -> objects.Scores:
         by_model=[_score(name, score) for name, score in evaluation.by_model.items()],
         by_borough=[_score(each.borough, each.score) for each in evaluation.by_borough],
         by_band=[
-            objects.Band(band=each.band, pairs=each.pairs, coverage=each.coverage, width=each.width)
+            objects.Band(
+                band=each.band,
+                pairs=each.pairs,
+                relative_bias=each.bias,
+                coverage=each.coverage,
+                width=each.width,
+            )
             for each in evaluation.by_band
         ],
     )
@@ -48,6 +54,8 @@ def _score(name: str, score: scoring.Score) -> objects.Score:
         rmse=score.rmse,
         wape=score.wape,
         bias=score.bias,
+        deviance=score.deviance,
         skill=score.skill,
         coverage=score.coverage,
+        wis=score.wis,
     )

@@ -16,15 +16,16 @@ def comparison_documents(table: pd.DataFrame) -> Iterator[schema.Comparison]:
         "predicted_demand",
         "rides",
         "prediction_error",
+        "predicted_median",
         "lower",
         "upper",
     )
-    unknown = [None] * len(table)  # only the served model has an interval
+    unknown = [None] * len(table)  # only the served model has a median and an interval
     columns = (
         _epoch_ms(table),
         *(table[name].tolist() if name in table else unknown for name in names),
     )
-    for hour_ts, zone, predicted, rides, error, lower, upper in zip(*columns, strict=True):
+    for hour_ts, zone, predicted, rides, error, median, lower, upper in zip(*columns, strict=True):
         yield schema.Comparison(
             pickup_hour=to_datetime(hour_ts),
             pickup_ts=hour_ts,
@@ -32,6 +33,7 @@ def comparison_documents(table: pd.DataFrame) -> Iterator[schema.Comparison]:
             predicted_demand=predicted,
             rides=rides,
             prediction_error=error,
+            predicted_median=median,
             lower=lower,
             upper=upper,
         )

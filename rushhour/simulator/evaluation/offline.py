@@ -77,7 +77,7 @@ def _run_ahead(
 ) -> RunArrays:
     """Return the run as it was forecast `horizon` hours ahead, from the first hour on."""
     unknown = np.full(ZONE_COUNT, np.nan)
-    missing = Forecast(start_ts, {SERVED: unknown}, unknown, unknown)
+    missing = Forecast(start_ts, {SERVED: unknown}, unknown, unknown, unknown)
     made = [missing] * (horizon - 1) + list(forecasts)
     return RunArrays.of(
         start_ts,

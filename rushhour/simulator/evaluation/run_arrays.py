@@ -39,6 +39,7 @@ class RunArrays:
             Forecast(
                 start_ts,
                 {name: _stack([each.by_model[name] for each in forecasts]) for name in models},
+                _stack([each.mean for each in forecasts]),
                 _stack([each.lower for each in forecasts]),
                 _stack([each.upper for each in forecasts]),
             ),
@@ -73,6 +74,7 @@ class RunArrays:
             Forecast(
                 self.start_ts + (hours.start or 0) * HOUR_MS,
                 {name: cut(values) for name, values in forecast.by_model.items()},
+                cut(forecast.mean),
                 cut(forecast.lower),
                 cut(forecast.upper),
             ),

@@ -14,7 +14,8 @@ from rushhour.core.models import REFERENCE
 from rushhour.core.zones import zones
 from rushhour.scoring.bands import BANDS, sum_by_band
 from rushhour.scoring.coverage import is_covered
-from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.errors import ErrorSums
+from rushhour.scoring.interval_score import weighted_interval_score
 from rushhour.scoring.ratios import mean_known, ratio
 from rushhour.simulator.evaluation.run_arrays import RunArrays
 
@@ -24,8 +25,10 @@ class Score:
     """Figures over the pairs of one model; NaN where there is no pair.
 
     `mae`, `rmse` and `bias` are rides per hour. `wape` is the sum of absolute errors divided by
-    the sum of rides. `skill` is 1 - MAE / MAE of the reference, over the pairs that both have.
-    `coverage` is the share of rides within the interval, both ends included.
+    the sum of rides. `skill` is 1 - MAE / MAE of the reference, over the pairs that both have. MAE,
+    WAPE and skill are of the median; `rmse`, `bias` and `deviance` (Poisson) of the mean.
+    `coverage` is the share of rides within the interval, both ends included, and `wis` the weighted
+    interval score, rides per hour: only the served model has them.
     """
 
     pairs: int
@@ -33,8 +36,10 @@ class Score:
     rmse: float
     wape: float
     bias: float
+    deviance: float
     skill: float
     coverage: float
+    wis: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,16 @@ class BoroughScore:
 
 
 @dataclass(frozen=True, slots=True)
-class BandCoverage:
-    """Coverage of the pairs in one demand band; `width` is their mean interval width, in rides."""
+class BandScore:
+    """Figures over the pairs in one demand band.
+
+    `bias` is the sum of the errors of the mean divided by the sum of rides, NaN without rides.
+    `width` is the mean width of the intervals, in rides.
+    """
 
     band: str
     pairs: int
+    bias: float
     coverage: float
     width: float
 
@@ -67,7 +77,7 @@ class Evaluation:
     served: str
     by_model: dict[str, Score]
     by_borough: tuple[BoroughScore, ...]
-    by_band: tuple[BandCoverage, ...]
+    by_band: tuple[BandScore, ...]
 
 
 def evaluate(run: RunArrays) -> Evaluation:
@@ -91,28 +101,32 @@ def evaluate(run: RunArrays) -> Evaluation:
 
 
 def score(run: RunArrays, model: str) -> Score:
-    """Return the figures of one model over all pairs; coverage is for the served model only."""
-    errors, known = errors_of(run.rides, run.forecast.by_model[model])
-    reference = np.zeros_like(errors), np.zeros_like(known)
-    if REFERENCE in run.forecast.by_model:
-        reference = errors_of(run.rides, run.forecast.by_model[REFERENCE])
-    sums = ErrorSums.of(errors, known, *reference).sum()
-    served = model == run.forecast.served_model
+    """Return the figures of one model over all pairs."""
+    forecast, rides = run.forecast, run.rides
+    predicted = forecast.by_model[model]
+    of_pairs = ErrorSums.of(
+        rides, predicted, forecast.mean_of(model), forecast.by_model.get(REFERENCE)
+    )
+    sums = of_pairs.sum()
+    served = model == forecast.served_model
+    nan = float("nan")
     return Score(
         pairs=int(sums.pairs),
         mae=float(sums.mae),
         rmse=float(sums.rmse),
-        wape=float(sums.wape(np.where(known, run.rides, 0.0).sum())),
+        wape=float(sums.wape(np.where(of_pairs.pairs > 0, rides, 0.0).sum())),
         bias=float(sums.bias),
+        deviance=float(sums.deviance),
         skill=float(sums.skill),
-        coverage=mean_known(_covered(run)) if served else float("nan"),
+        coverage=mean_known(_covered(run)) if served else nan,
+        wis=mean_known(_interval_scores(run)) if served else nan,
     )
 
 
 def mae_by_hour_of_day(run: RunArrays, model: str) -> Floats:
     """Return a model's MAE in each hour of the day, 0 to 23: `float64[24]`, rides per hour."""
-    errors, known = errors_of(run.rides, run.forecast.by_model[model])
-    sums = ErrorSums.of(errors, known, errors, known)
+    predicted = run.forecast.by_model[model]
+    sums = ErrorSums.of(run.rides, predicted, predicted)
     of_day = (run.start_ts // HOUR_MS + np.arange(run.hours)) % HOURS_PER_DAY
     return np.array([sums.rows(of_day == hour).sum().mae for hour in range(HOURS_PER_DAY)])
 
@@ -128,16 +142,18 @@ def _by_borough(run: RunArrays, columns: Ints) -> tuple[BoroughScore, ...]:
     return tuple(sorted(found, key=lambda row: -row.rides))
 
 
-def _by_band(run: RunArrays) -> tuple[BandCoverage, ...]:
-    """Return coverage and width in each demand band that occurs."""
+def _by_band(run: RunArrays) -> tuple[BandScore, ...]:
+    """Return the figures of each demand band that occurs."""
     forecast, covered = run.forecast, _covered(run)
     known = ~np.isnan(covered)
-    pairs = sum_by_band(known, forecast.served)
-    coverage = ratio(sum_by_band(covered == 1, forecast.served), pairs)
+    pairs = sum_by_band(known, forecast.mean)
+    rides = sum_by_band(np.where(known, run.rides, 0.0), forecast.mean)
+    bias = ratio(sum_by_band(np.where(known, forecast.mean, 0.0), forecast.mean) - rides, rides)
+    coverage = ratio(sum_by_band(covered == 1, forecast.mean), pairs)
     width = np.where(known, forecast.upper - forecast.lower, 0.0)
-    mean_width = ratio(sum_by_band(width, forecast.served), pairs)
+    mean_width = ratio(sum_by_band(width, forecast.mean), pairs)
     return tuple(
-        BandCoverage(name, int(pairs[i]), float(coverage[i]), float(mean_width[i]))
+        BandScore(name, int(pairs[i]), float(bias[i]), float(coverage[i]), float(mean_width[i]))
         for i, name in enumerate(BANDS)
         if pairs[i]
     )
@@ -145,3 +161,8 @@ def _by_band(run: RunArrays) -> tuple[BandCoverage, ...]:
 
 def _covered(run: RunArrays) -> Floats:
     return is_covered(run.rides, run.forecast.lower, run.forecast.upper)
+
+
+def _interval_scores(run: RunArrays) -> Floats:
+    forecast = run.forecast
+    return weighted_interval_score(run.rides, forecast.median, forecast.lower, forecast.upper)

@@ -24,7 +24,7 @@ _HOUR = pa.field(columns.HOUR, pa.timestamp("us", "UTC"))  # what Spark, DuckDB 
 _ZONE = pa.field(columns.ZONE, pa.int64())
 _PREDICTED = pa.field(columns.PREDICTED, pa.float64())
 _RIDES = pa.field(columns.RIDES, pa.int64())
-_INTERVAL = (pa.field("lower", pa.float64()), pa.field("upper", pa.float64()))
+_OF_SERVED = tuple(pa.field(name, pa.float64()) for name in (columns.MEDIAN, "lower", "upper"))
 
 HOURLY_RIDES = pa.schema([_HOUR, _RIDES, _ZONE, pa.field(columns.TS, pa.int64())])
 PREDICTIONS = pa.schema(
@@ -33,11 +33,11 @@ PREDICTIONS = pa.schema(
         _ZONE,
         _PREDICTED,
         _HOUR,
-        *_INTERVAL,
+        *_OF_SERVED,
     ]
 )
 COMPARISON = pa.schema(
-    [_HOUR, _ZONE, _PREDICTED, _RIDES, pa.field(columns.ERROR, pa.float64()), *_INTERVAL]
+    [_HOUR, _ZONE, _PREDICTED, _RIDES, pa.field(columns.ERROR, pa.float64()), *_OF_SERVED]
 )
 ALERTS = pa.schema(
     [
@@ -139,7 +139,7 @@ def _alerts(client: redis.Redis, last_ts: int) -> pd.DataFrame:
 
 
 def _arrow(part: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    """Return a part with all columns of the schema: only the served model has an interval."""
+    """Return a part with all columns of the schema: some only the served model has."""
     whole = part.reindex(columns=schema.names)
     return pa.Table.from_pandas(whole, schema, preserve_index=False)
 

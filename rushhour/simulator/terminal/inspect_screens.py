@@ -54,22 +54,27 @@ def zone_screen(run: RunInfo, zone: int, fields: Mapping[str, str]) -> Renderabl
 
 def comparison_screen(run: RunInfo, table: pd.DataFrame) -> RenderableType:
     """Return the head of a comparison table and its summary."""
-    ends = (Column("lower", drop=1), Column("upper", drop=2))
+    of_served = (
+        Column("predicted_median", short="median", drop=1),
+        Column("lower", drop=2),
+        Column("upper", drop=3),
+    )
     screen = FittedTable(
         Column("pickup_hour", is_text=True, short="hour"),
         Column("pickup_location_id", short="zone"),
         Column("predicted_demand", short="predicted"),
         Column("rides"),
         Column("prediction_error", short="error"),
-        *(ends if "lower" in table else ()),
+        *(of_served if "lower" in table else ()),
     )
     for row in table.head(ROWS_SHOWN).itertuples(index=False):
         screen.add(f"{row[0]:%Y-%m-%d %H:%M}", *(str(value) for value in row[1:]))
     hours = table["pickup_hour"].nunique()
     errors = table["prediction_error"]
+    median = table.get("predicted_median", table["predicted_demand"])
     summary = (
         f"{len(table):,} rows, {hours} hours, in {RATE}; mean absolute error "
-        f"{errors.abs().mean():.4f}, mean error {errors.mean():.4f}"
+        f"{(median - table['rides']).abs().mean():.4f}, mean error {errors.mean():.4f}"
         if len(table)
         else "no hour of these has both rides and predictions"
     )

@@ -88,10 +88,9 @@ def _draw_week(axes: Axes, run: RunArrays) -> None:
         linewidth=0,
         label=f"{INTERVAL} interval",
     )
-    served = run.forecast.served[:, 0]
     axes.plot(
         hours,
-        served,
+        run.forecast.mean[:, 0],
         color=_SERVED,
         linewidth=1.8,
         label=f"prediction ({run.forecast.served_model})",

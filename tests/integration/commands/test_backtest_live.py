@@ -58,6 +58,7 @@ def test_a_backtest_reproduces_a_live_run_exactly(
     assert live.rides.tolist() == offline.rides.tolist()
     for model, predicted in offline.forecast.by_model.items():
         np.testing.assert_array_equal(live.forecast.by_model[model], predicted, strict=True)
+    np.testing.assert_array_equal(live.forecast.mean, offline.forecast.mean, strict=True)
     np.testing.assert_array_equal(live.forecast.lower, offline.forecast.lower, strict=True)
     np.testing.assert_array_equal(live.forecast.upper, offline.forecast.upper, strict=True)
     np.testing.assert_array_equal(live.alerts, offline.alerts, strict=True)
@@ -124,7 +125,7 @@ def scores(screen: str) -> list[str]:
 def test_verify_compares_intervals_and_alerts_too(cli: Cli, after_run: Rushhour) -> None:
     checked = cli(after_run, "verify")
     assert (checked.code, checked.stderr) == (0, "")
-    for what in (*(f"predictions of {model}" for model in model_names()), "lower", "upper"):
+    for what in ("predictions", "medians", f"predictions of {model_names()[1]}", "lower", "upper"):
         assert f"ok {what}" in checked.words
     assert "alerts equal an offline replay: 0 compared" not in checked.words
 

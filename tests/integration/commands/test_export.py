@@ -90,6 +90,7 @@ def test_columns_have_the_types_of_the_feature_store(
             "rides": "int64",
             "predicted_demand": "double",
             "prediction_error": "double",
+            "predicted_median": "double",
             "lower": "double",
             "upper": "double",
             "direction": "string",

@@ -69,7 +69,7 @@ def test_piped_tables_are_neither_wrapped_nor_padded(cli: Cli, after_run: Rushho
     header = cli(after_run, "compare", env={"COLUMNS": "40"}).stdout.splitlines()[0]
     assert header.split() == [
         "pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error",
-        "lower", "upper",
+        "predicted_median", "lower", "upper",
     ]  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_zone_as_json(cli: Cli, after_run: Rushhour) -> None:
     assert zone["next_pickup_hour"] == "2024-10-03T00:00:00Z"
     assert (zone["name"], zone["borough"]) == ("JFK Airport", "Queens")
     assert zone["prediction_error"] == pytest.approx(zone["predicted_demand"] - zone["rides"])
-    assert zone["lower"] <= zone["predicted_demand"] <= zone["upper"]
+    assert zone["lower"] <= zone["predicted_median"] <= zone["upper"]
     assert zone["mae_24h"] > 0
     assert zone["skill_24h"] is None  # there is no last week yet
 
@@ -163,7 +163,7 @@ def test_compare_writes_the_whole_table_as_csv(
     assert len(table) == 26 * 265
     assert list(table[0]) == [
         "pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error",
-        "lower", "upper",
+        "predicted_median", "lower", "upper",
     ]  # fmt: skip
     assert {row["pickup_hour"] for row in table} == {
         f"2024-10-0{1 + hour // 24} {hour % 24:02}:00:00+00:00" for hour in range(22, 48)

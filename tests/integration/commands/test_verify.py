@@ -45,7 +45,7 @@ MISSING = "every zone and closed hour has rides"
 MODELS = "models show their scores"
 OFFSETS = "offsets agree with the closed hours"
 OVERLAP = "overlap is 1"
-PREDICTIONS = f"predictions of {SERVED} equal an offline replay"
+PREDICTIONS = "predictions equal an offline replay"
 QUALITY = "quality counts the rows of the file and the closed hours"
 RIDES = "rides equal a recount of the file"
 STREAM = "the stream of alerts has each alert once"
@@ -246,6 +246,8 @@ CASES: list[tuple[Tamper, set[str]]] = [
     (a_prediction_missing, {PREDICTIONS}),
     (delete(f"predictions:{NEXT}"), {PREDICTIONS}),
     (hset(f"predictions:{NEXT}", "132", "99.5"), {PREDICTIONS}),
+    (hset(f"medians:{NOON}", "132", "0.0001"), {"medians equal an offline replay"}),
+    (delete(f"medians:{NEXT}"), {"medians equal an offline replay"}),
     (the_lower_end_of_an_interval, {"lower ends of intervals equal an offline replay"}),
     (the_upper_end_of_an_interval, {"upper ends of intervals equal an offline replay"}),
     (hset(f"upper:{NEXT}", "1", "99.5"), {"upper ends of intervals equal an offline replay"}),
@@ -263,11 +265,13 @@ CASES: list[tuple[Tamper, set[str]]] = [
             "hour": NOON,
             "rides": 77,
             "prediction": 77.5,
+            "median": 77.5,
             "lower": 0.5,
             "upper": 77.5,
             "error": "n/a",
             "next_hour": NOON,
             "next_prediction": 77.5,
+            "next_median": 77.5,
             "next_lower": 77.5,
             "next_upper": 77.5,
             "mae_24h": 9.5,
@@ -286,6 +290,8 @@ CASES: list[tuple[Tamper, set[str]]] = [
     (board("board:rides", "7", None), {BOARD_RIDES}),
     (hset(f"model:{SERVED}", "mae_24h", 9.5), {MODELS}),
     (hset(f"model:{SERVED}", "coverage_168h", "n/a"), {MODELS}),
+    (hset(f"model:{SERVED}", "wis_168h", 9.5), {MODELS}),
+    (hset(f"model:{SERVED}", "deviance_24h", 9.5), {MODELS}),
     (hset("model:last_hour", "rmse_168h", 9.5), {MODELS}),
     (hset("model:last_hour", "hour", NOON), {MODELS}),
     (hset("model:last_hour", "coverage_24h", 0.5), {MODELS}),
@@ -376,7 +382,8 @@ def test_every_key_of_a_run_has_a_case(saved_copy: SavedCopy) -> None:
 
 
 COVERED = (
-    "rides:x", "errors:x", "predictions:x", "lower:x", "upper:x", "alerts:x", "alerts", "zone:1",
+    "rides:x", "errors:x", "predictions:x", "medians:x",
+    "lower:x", "upper:x", "alerts:x", "alerts", "zone:1",
     "board:mae:24h", "board:rides", "model:x", "coverage", "city", "city:hourly", "quality",
     "sim:closed", "sim:offsets", "sim:clock", "sim:run",
 )  # fmt: skip

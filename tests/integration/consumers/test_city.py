@@ -61,6 +61,7 @@ def forecast(index: int, zones: ZoneMask) -> Forecast:
     return Forecast(
         START + index * HOUR,
         {SERVED: served, LAST_HOUR: served + 1, NO_MODEL: np.full(ZONE_COUNT, np.nan)},
+        mean=np.round(served * 1.25 + 0.125, 4),
         lower=served - 1,
         upper=served + 2,
     )
@@ -268,7 +269,9 @@ def test_a_resumed_city_knows_the_number_of_alerts(
     assert read_hash(client, keys.QUALITY)["alerts"] == str(len(ids_of(0, 1, 3)))
 
 
-@pytest.mark.parametrize("lost", ["rides:2024-10-02T23", "predictions:2024-10-03T00"])
+@pytest.mark.parametrize(
+    "lost", ["rides:2024-10-02T23", "predictions:2024-10-03T00", "medians:2024-10-03T00"]
+)
 def test_figures_that_redis_has_lost_are_not_closed_for_the_city(
     client: redis.Redis, lost: str
 ) -> None:

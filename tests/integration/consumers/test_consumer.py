@@ -43,6 +43,7 @@ def test_the_events_of_a_run_are_all_in_redis(undisturbed_redis: dict[str, objec
         events = predictions(index)
         for key, values in {
             f"predictions:{label}": [event.predicted_demand for event in events],
+            f"medians:{label}": [event.predicted_median for event in events],
             f"lower:{label}": [event.lower for event in events],
             f"upper:{label}": [event.upper for event in events],
         }.items():
@@ -135,14 +136,16 @@ def test_a_zone_has_the_interval_of_its_latest_hour_and_of_its_next(
     for latest, following in zip(predictions(HOURS - 1), predictions(HOURS), strict=True):
         found = undisturbed_redis[f"zone:{latest.pickup_location_id}"]
         assert isinstance(found, dict)
-        assert {name: found[name] for name in ("prediction", "lower", "upper")} == {
+        assert {name: found[name] for name in ("prediction", "median", "lower", "upper")} == {
             "prediction": str(latest.predicted_demand),
+            "median": str(latest.predicted_median),
             "lower": str(latest.lower),
             "upper": str(latest.upper),
         }
         assert {name: value for name, value in found.items() if name.startswith("next_")} == {
             "next_hour": hour_label(START + HOURS * HOUR),
             "next_prediction": str(following.predicted_demand),
+            "next_median": str(following.predicted_median),
             "next_lower": str(following.lower),
             "next_upper": str(following.upper),
         }

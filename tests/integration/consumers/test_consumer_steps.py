@@ -55,7 +55,7 @@ def offsets_of(index: int) -> range:
 def add_predictions(consumer: Consumer, index: int) -> None:
     hour = START + index * HOUR_MS
     events = [
-        Prediction(zone, to_datetime(hour), hour, zone + 0.25, 0.0, 500.0, SERVED, {})
+        Prediction(zone, to_datetime(hour), hour, zone + 0.5, zone + 0.25, 0.0, 500.0, SERVED, {})
         for zone in ZONE_IDS
     ]
     consumer.assigned.add_predictions(0, offsets_of(index), events)
@@ -65,7 +65,7 @@ def add_end(consumer: Consumer, index: int) -> None:
     """The end of the hour before."""
     zones = np.array(ZONE_IDS, np.float64)
     end_ts = START + index * HOUR_MS
-    forecast = Forecast(end_ts, {SERVED: zones + 0.25}, zones * 0, zones * 0 + 500)
+    forecast = Forecast(end_ts, {SERVED: zones + 0.25}, zones + 0.5, zones * 0, zones * 0 + 500)
     hashes = hour_hashes(zones if index else None, forecast, np.full(ZONE_COUNT, np.nan))
     end = HourEnd(0, end_ts, *checksums(hashes, all_zones()))
     consumer.assigned.add_alerts(0, [index], [end])
@@ -105,7 +105,9 @@ def test_a_consumer_is_done_with_the_last_hour_and_not_before(
 
 def test_predictions_are_written_to_the_last_digit(client: redis.Redis, consumer: Consumer) -> None:
     found = client.hgetall(keys.predictions("2024-10-02T23"))
-    assert found == {str(zone): str(zone + 0.25) for zone in ZONE_IDS}
+    assert found == {str(zone): str(zone + 0.5) for zone in ZONE_IDS}
+    medians = client.hgetall(keys.medians("2024-10-02T23"))
+    assert medians == {str(zone): str(zone + 0.25) for zone in ZONE_IDS}
 
 
 def test_a_transaction_that_fails_leaves_tables_and_offsets_as_they_were(

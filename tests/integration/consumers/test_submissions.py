@@ -1,6 +1,7 @@
 """Predictions of users beside those of the run: taken in time, refused by reason, scored alike."""
 
 import json
+import math
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -142,9 +143,20 @@ def scores(taken: Floats) -> dict[str, str]:
             f"mae_{window}h": str(round(float(np.abs(errors[known]).mean()), 4)),
             f"rmse_{window}h": str(round(float(np.sqrt((errors[known] ** 2).mean())), 4)),
             f"bias_{window}h": str(round(float(errors[known].mean()), 4)),
+            f"deviance_{window}h": str(round(deviance(actual[-window:], taken[-window:]), 4)),
             f"skill_{window}h": skill,
         }
     return expected
+
+
+def deviance(rides: Floats, predicted: Floats) -> float:
+    """The mean of 2 (y ln(y / m) - y + m), one pair at a time."""
+    terms = [
+        2 * ((y * math.log(y / max(m, 0.0001)) if y else 0.0) - y + max(m, 0.0001))
+        for y, m in zip(rides.ravel().tolist(), predicted.ravel().tolist(), strict=True)
+        if not math.isnan(m)
+    ]
+    return math.fsum(terms) / len(terms)
 
 
 def column_of(index: int) -> list[float]:

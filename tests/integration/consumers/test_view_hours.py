@@ -17,7 +17,7 @@ from tests.fixtures.closed_run import (
     START,
     close_hours,
     expected_hours,
-    served_of,
+    mean_of,
     start_run,
 )
 
@@ -57,7 +57,7 @@ def test_the_next_hour_has_its_prediction(closed_run: redis.Redis, until: int | 
     table = views.predictions(closed_run, START + HOURS * HOUR, until)
 
     assert table["pickup_hour"].tolist() == expected_hours(HOURS)
-    assert table["predicted_demand"].tolist() == served_of(HOURS).tolist()
+    assert table["predicted_demand"].tolist() == mean_of(HOURS).tolist()
 
 
 def test_an_hour_is_not_compared_before_it_is_closed(closed_run: redis.Redis) -> None:
@@ -102,7 +102,7 @@ def test_the_first_hour_is_predicted_before_any_hour_is_closed(
     close_hours(client, 0)
     table = views.predictions(client, START)
     assert table["pickup_hour"].tolist() == expected_hours(0)
-    assert table["predicted_demand"].tolist() == served_of(0).tolist()
+    assert table["predicted_demand"].tolist() == mean_of(0).tolist()
     with pytest.raises(RedisFailure, match="no hour is closed yet"):
         views.comparison(client, START)
 

@@ -16,6 +16,7 @@ from tests.fixtures.closed_run import (
     START,
     expected_hours,
     lower_of,
+    mean_of,
     rides_of,
     served_of,
 )
@@ -40,20 +41,27 @@ def test_hourly_rides_has_the_columns_of_the_feature_store(closed_run: redis.Red
 def test_predictions_has_the_columns_of_the_feature_store(closed_run: redis.Redis) -> None:
     table = views.predictions(closed_run)
 
-    columns = ["pickup_location_id", "predicted_demand", "pickup_hour", "lower", "upper"]
-    assert list(table.columns) == columns
+    of_served = ["predicted_median", "lower", "upper"]
+    assert list(table.columns) == [
+        "pickup_location_id",
+        "predicted_demand",
+        "pickup_hour",
+        *of_served,
+    ]
     assert str(table["pickup_location_id"].dtype) == "int64"
-    for name in ("predicted_demand", "lower", "upper"):
+    for name in ("predicted_demand", *of_served):
         assert str(table[name].dtype) == "float64"
     assert isinstance(table["pickup_hour"].dtype, pd.DatetimeTZDtype)
     assert table["pickup_hour"].tolist() == expected_hours(*range(HOURS))
     assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
+    mean = np.concatenate([mean_of(i) for i in range(HOURS)])
+    assert table["predicted_demand"].tolist() == mean.tolist()
+    assert_of_served(table)
+
+
+def assert_of_served(table: pd.DataFrame) -> None:
     served = np.concatenate([served_of(i) for i in range(HOURS)])
-    assert table["predicted_demand"].tolist() == served.tolist()
-    assert_intervals(table)
-
-
-def assert_intervals(table: pd.DataFrame) -> None:
+    assert table["predicted_median"].tolist() == served.tolist()
     lower = np.concatenate([lower_of(i) for i in range(HOURS)])
     upper = np.round(np.concatenate([served_of(i) + 2 for i in range(HOURS)]), 4)
     assert table["lower"].tolist() == lower.tolist()
@@ -69,19 +77,20 @@ def test_comparison_joins_predictions_with_rides(closed_run: redis.Redis) -> Non
         "predicted_demand",
         "rides",
         "prediction_error",
+        "predicted_median",
         "lower",
         "upper",
     ]
     types = [str(table[name].dtype) for name in table.columns[1:]]
-    assert types == ["int64", "float64", "int64", "float64", "float64", "float64"]
+    assert types == ["int64", "float64", "int64", *["float64"] * 4]
     assert table["pickup_hour"].tolist() == expected_hours(*range(HOURS))
     assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
     rides = np.concatenate([rides_of(i) for i in range(HOURS)])
-    served = np.concatenate([served_of(i) for i in range(HOURS)])
+    mean = np.concatenate([mean_of(i) for i in range(HOURS)])
     assert table["rides"].tolist() == rides.tolist()
-    assert table["predicted_demand"].tolist() == served.tolist()
-    assert table["prediction_error"].tolist() == np.round(served - rides, 4).tolist()
-    assert_intervals(table)
+    assert table["predicted_demand"].tolist() == mean.tolist()
+    assert table["prediction_error"].tolist() == np.round(mean - rides, 4).tolist()
+    assert_of_served(table)
 
 
 def test_the_error_of_the_comparison_is_the_one_in_redis(closed_run: redis.Redis) -> None:
@@ -149,7 +158,9 @@ def test_another_model_begins_with_its_first_prediction(
     predicted = views.predictions(closed_run, model="last_hour")
     compared = views.comparison(closed_run, model="last_hour")
 
-    assert {"lower", "upper"}.isdisjoint([*predicted.columns, *compared.columns])
+    assert {"predicted_median", "lower", "upper"}.isdisjoint(
+        [*predicted.columns, *compared.columns]
+    )
     assert predicted["pickup_hour"].tolist() == expected_hours(1, 2, 3)
     before = np.concatenate([rides_of(i) for i in range(3)])
     assert predicted["predicted_demand"].tolist() == before.tolist()

@@ -157,7 +157,8 @@ def _without_ends(fields: dict[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in fields.items()
-        if not name.startswith("coverage") and name.removeprefix("next_") not in {"lower", "upper"}
+        if not name.startswith(("coverage", "wis"))
+        and name.removeprefix("next_") not in {"lower", "upper"}
     }
 
 

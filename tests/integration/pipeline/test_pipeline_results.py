@@ -101,7 +101,7 @@ def test_alerts_are_those_of_the_forecasting(result: RunResult, recount: Recount
 
 def test_the_error_of_an_hour_is_predicted_minus_rides(result: RunResult, recount: Recount) -> None:
     for hour in range(recount.hours):
-        error = recount.by_model[SERVED][hour] - recount.rides[hour]
+        error = recount.means[hour] - recount.rides[hour]
         assert result.hash(f"errors:{recount.label(hour)}") == figures_by_zone(error)
 
 
@@ -112,7 +112,7 @@ def test_each_zone_has_its_latest_hour_its_next_and_its_rolling_errors(
     for zone in zones():
         found = result.hash(f"zone:{zone.id}")
         latest, following = recount.forecasts[last], recount.forecasts[last + 1]
-        predicted = latest.served[zone.id - 1]
+        predicted = latest.mean[zone.id - 1]
         rides = recount.rides[last][zone.id - 1]
         names = ("mae", "rmse", "bias", "skill", "coverage")
         scores = {f"{name}_{window}h" for name in names for window in (24, 168)}
@@ -123,11 +123,13 @@ def test_each_zone_has_its_latest_hour_its_next_and_its_rolling_errors(
             "hour": recount.label(last),
             "rides": str(rides),
             "prediction": figure(predicted),
+            "median": figure(latest.median[zone.id - 1]),
             "lower": figure(latest.lower[zone.id - 1]),
             "upper": figure(latest.upper[zone.id - 1]),
             "error": figure(predicted - rides),
             "next_hour": recount.label(last + 1),
-            "next_prediction": figure(following.served[zone.id - 1]),
+            "next_prediction": figure(following.mean[zone.id - 1]),
+            "next_median": figure(following.median[zone.id - 1]),
             "next_lower": figure(following.lower[zone.id - 1]),
             "next_upper": figure(following.upper[zone.id - 1]),
         }
@@ -161,13 +163,13 @@ def test_boards_rank_all_zones_by_demand_and_by_error(result: RunResult, recount
 
 
 def city_row(recount: Recount, hour: int) -> Hash:
-    predicted, rides = recount.by_model[SERVED][hour], recount.rides[hour]
+    mean, median, rides = recount.means[hour], recount.by_model[SERVED][hour], recount.rides[hour]
     return {
         "hour": recount.label(hour),
         "rides": str(rides.sum()),
-        "prediction": figure(math.fsum(predicted)),
-        "error": figure(math.fsum(predicted - rides)),
-        "mae": figure(math.fsum(abs(predicted - rides)) / len(ZONE_IDS)),
+        "prediction": figure(math.fsum(mean)),
+        "error": figure(math.fsum(mean - rides)),
+        "mae": figure(math.fsum(abs(median - rides)) / len(ZONE_IDS)),
     }
 
 
@@ -191,7 +193,7 @@ def test_the_city_has_one_entry_an_hour_with_the_hour_as_its_id(
         for name in ("prediction", "error", "mae"):
             assert float(fields[name]) == pytest.approx(float(expected[name]), abs=1e-4 + 1e-9)
     latest = dict(entries[-1][1])
-    total = math.fsum(recount.by_model[SERVED][recount.hours])
+    total = math.fsum(recount.means[recount.hours])
     city = dict(result.hash("city"))
     assert float(city.pop("next_prediction")) == pytest.approx(total, abs=HALF_DIGIT)
     assert city == latest | {
@@ -280,7 +282,9 @@ def test_redis_holds_these_keys_and_no_others_as_plain_structures(
     hashes |= {f"alerts:{recount.label(hour)}" for hour in range(192) if recount.alerts_of(hour)}
     hashes |= {f"rides:{label}" for label in labels} | {f"errors:{label}" for label in labels}
     next_too = [*labels, recount.label(recount.hours)]
-    hashes |= {f"{kind}:{lb}" for kind in ("predictions", "lower", "upper") for lb in next_too}
+    hashes |= {
+        f"{kind}:{lb}" for kind in ("predictions", "medians", "lower", "upper") for lb in next_too
+    }
     hashes |= {f"predictions:{name}:{lb}" for name in LEARNED[1:] for lb in next_too}
     hashes |= {f"predictions:{name}:{lb}" for name, lag in LAGS.items() for lb in next_too[lag:]}
     assert result.types == dict.fromkeys(hashes, "hash") | {

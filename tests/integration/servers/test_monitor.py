@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import socket
 from collections.abc import Callable, Iterator
 
@@ -191,7 +192,7 @@ def close_hours(client: redis.Redis, count: int) -> None:
     def forecast(hour_ts: int) -> Forecast:
         served, reference = np.full(ZONE_COUNT, 6.0), np.full(ZONE_COUNT, 7.0)
         by_model = {SERVED: served, REFERENCE: reference, SILENT: silent}
-        return Forecast(hour_ts, by_model, lower, served)
+        return Forecast(hour_ts, by_model, served, lower, served)
 
     for hour_ts in range(START, START + count * HOUR, HOUR):
         closed = HourTables(np.full(ZONE_COUNT, 5.0), forecast(hour_ts), alerts)
@@ -227,6 +228,8 @@ def test_each_scrape_reads_redis(client: redis.Redis, scrape: Callable[[], Figur
     assert of_models.pop(("band_coverage_ratio", "5-20", "")) == 0.8
     for window in ("24h", "168h"):
         assert of_models.pop(("coverage_ratio", SERVED, window)) == 0.8
+        # A fifth of the zones outside of an interval without width, the others in one of width 1.
+        assert of_models.pop(("wis_rides", SERVED, window)) == round((0.2 + 0.8 * 0.55 / 1.5), 4)
     errors = {SERVED: 1.0, REFERENCE: 2.0}
     assert of_models == {
         (score, model, window): value
@@ -236,6 +239,7 @@ def test_each_scrape_reads_redis(client: redis.Redis, scrape: Callable[[], Figur
             "mae_rides": error,
             "rmse_rides": error,
             "bias_rides": error,
+            "deviance": round(2 * (5 * math.log(5 / (5 + error)) + error), 4),
             "skill_ratio": 1.0 - error / errors[REFERENCE],
         }.items()
     }

@@ -20,7 +20,7 @@ from rushhour.simulator.web.pages import PAGES
 from rushhour.simulator.web.source import Place
 from rushhour.storage.clock import save_status
 from rushhour.storage.runs import load_run, save_run
-from tests.fixtures.closed_run import HOUR, HOURS, START, alerts_of, lower_of, rides_of, served_of
+from tests.fixtures.closed_run import HOUR, HOURS, START, alerts_of, lower_of, mean_of, rides_of
 from tests.fixtures.web import Serve, ServedPages
 
 LAST = START + (HOURS - 1) * HOUR
@@ -91,10 +91,10 @@ def test_an_hour_of_all_zones(pages: ServedPages) -> None:
     assert hour["city"]["rides"] == rides_of(index).sum()
     assert "hour" not in hour["city"]
     assert zones["rides"] == rides_of(index).tolist()
-    assert zones["predicted"] == served_of(index).tolist()
+    assert zones["predicted"] == mean_of(index).tolist()
     assert zones["lower"] == lower_of(index).tolist()
-    assert zones["next_predicted"] == served_of(index + 1).tolist()
-    assert zones["error"] == pytest.approx((served_of(index) - rides_of(index)).tolist())
+    assert zones["next_predicted"] == mean_of(index + 1).tolist()
+    assert zones["error"] == pytest.approx((mean_of(index) - rides_of(index)).tolist())
     assert {len(column) for column in zones.values()} == {265}
 
 
@@ -116,7 +116,7 @@ def test_the_past_of_a_zone_ends_with_the_hour_that_is_predicted(pages: ServedPa
     indexes = range(HOURS - 3, HOURS + 1)
     assert zone["pickup_ts"] == [START + index * HOUR for index in indexes]
     assert zone["rides"] == [*(rides_of(i)[131] for i in indexes[:-1]), None]
-    assert zone["predicted"] == [served_of(i)[131] for i in indexes]
+    assert zone["predicted"] == [mean_of(i)[131] for i in indexes]
     assert zone["error"][-1] is None
     assert [each["pickup_ts"] for each in zone["alerts"]] == [
         START + i * HOUR for i in indexes[:-1] if alerts_of(i)[131] == -0.5

@@ -15,6 +15,7 @@ from tests.fixtures.closed_run import (
     ClosingRun,
     close_hours,
     lower_of,
+    mean_of,
     rides_of,
     served_of,
 )
@@ -85,7 +86,7 @@ def test_the_map_shows_what_is_predicted_for_the_next_hour(demand: OpenDemand) -
     page = opened.page
     expect(page.locator("#map-title")).to_have_text("Rides predicted for the next hour")
     expect(page.locator("#map-hour")).to_have_text(span(HOURS))
-    assert steps(page) == expected(served_of(HOURS), RIDES)
+    assert steps(page) == expected(mean_of(HOURS), RIDES)
     opened.check()
 
 
@@ -93,7 +94,7 @@ def test_the_map_shows_what_is_predicted_for_the_next_hour(demand: OpenDemand) -
     ("measure", "values", "bounds"),
     [
         ("Last hour", rides_of(NEWEST), RIDES),
-        ("Error", np.round(served_of(NEWEST) - rides_of(NEWEST), 4), ERRORS),
+        ("Error", np.round(mean_of(NEWEST) - rides_of(NEWEST), 4), ERRORS),
         (
             "MAE 24 h",
             np.mean([abs(served_of(i) - rides_of(i)) for i in range(HOURS)], axis=0).round(4),
@@ -126,14 +127,14 @@ def test_manhattan_is_drawn_again_in_the_same_colours(demand: OpenDemand) -> Non
 def figures(zone: int) -> list[str]:
     """What the page tells of a zone in the newest hour."""
     at = zone - 1
-    rides, served = rides_of(NEWEST)[at], served_of(NEWEST)[at]
-    upper, next_upper = served + 2, served_of(HOURS)[at] + 2
+    rides, mean = rides_of(NEWEST)[at], mean_of(NEWEST)[at]
+    upper, next_upper = served_of(NEWEST)[at] + 2, served_of(HOURS)[at] + 2
     return [
         f"{rides}",
-        f"{served:.1f}",
+        f"{mean:.1f}",
         f"interval {lower_of(NEWEST)[at]:.0f} to {upper:.0f}",
-        f"{served - rides:+.1f}".replace("-", MINUS),
-        f"{served_of(HOURS)[at]:.1f}",
+        f"{mean - rides:+.1f}".replace("-", MINUS),
+        f"{mean_of(HOURS)[at]:.1f}",
         f"interval {lower_of(HOURS)[at]:.0f} to {next_upper:.0f}",
     ]
 

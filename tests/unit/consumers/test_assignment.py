@@ -61,7 +61,7 @@ def forecast(hour: int, mask: ZoneMask) -> Forecast:
         return np.where(mask, COLUMNS + 1000 * hour + table, np.nan)
 
     by_model = {"served": column(0.1), "other": column(0.2)}
-    return Forecast(START + hour * HOUR_MS, by_model, column(0.3), column(0.4))
+    return Forecast(START + hour * HOUR_MS, by_model, column(0.3), column(0.4), column(0.5))
 
 
 def update(hour: int, mask: ZoneMask) -> HourUpdate:
@@ -78,6 +78,7 @@ def assert_same_forecast(found: Forecast, expected: Forecast) -> None:
     assert list(found.by_model) == list(expected.by_model)
     for name, values in expected.by_model.items():
         np.testing.assert_array_equal(found.by_model[name], values)
+    np.testing.assert_array_equal(found.mean, expected.mean)
     np.testing.assert_array_equal(found.lower, expected.lower)
     np.testing.assert_array_equal(found.upper, expected.upper)
 
@@ -104,12 +105,13 @@ def test_updates_of_the_same_hour_become_one_of_all_their_zones(
 
 
 def prediction(zone: int, hour_ts: int) -> Prediction:
-    return Prediction(zone, to_datetime(hour_ts), hour_ts, 1.0, 0.0, 2.0, "served", {})
+    return Prediction(zone, to_datetime(hour_ts), hour_ts, 1.5, 1.0, 0.0, 2.0, "served", {})
 
 
 def end_of(partition: int, end_ts: int, rides: Floats | None, changes: Floats) -> HourEnd:
     one = np.ones(ZONE_COUNT)
-    hashes = hour_hashes(rides, Forecast(end_ts, {"served": one}, one - 1, one + 1), changes)
+    forecast = Forecast(end_ts, {"served": one}, one * 1.5, one - 1, one + 1)
+    hashes = hour_hashes(rides, forecast, changes)
     return HourEnd(partition, end_ts, *checksums(hashes, zones_of(partition, 3)))
 
 

@@ -21,7 +21,7 @@ Event = HourlyRides | Prediction | AlertEvent
 
 
 def prediction(zone: int, hour: int) -> Prediction:
-    return Prediction(zone, to_datetime(hour), hour, 1.0, 0.0, 2.0, "served", {})
+    return Prediction(zone, to_datetime(hour), hour, 2.5, 1.0, 0.0, 2.0, "served", {})
 
 
 def end(hour: int, partition: int = PARTITION) -> HourEnd:

@@ -46,7 +46,7 @@ def forecast_at(hour_ts: int) -> Forecast:
     late = np.full(ZONE_COUNT, np.nan if hour_ts == START else 9.0)
     served = rides_at(hour_ts) + 0.25
     by_model = {SERVED: served, "gaps": gaps, "late": late}
-    return Forecast(hour_ts, by_model, np.floor(served), np.floor(served) + 3.0)
+    return Forecast(hour_ts, by_model, served * 1.25, np.floor(served), np.floor(served) + 3.0)
 
 
 def alerts_at(hour_ts: int) -> Floats:
@@ -66,6 +66,7 @@ def prediction_at(hour_ts: int, column: int) -> Prediction:
         ZONE_IDS[column],
         to_datetime(hour_ts),
         hour_ts,
+        float(forecast.mean[column]),
         by_model.pop(SERVED),
         float(forecast.lower[column]),
         float(forecast.upper[column]),
@@ -181,6 +182,7 @@ def check_forecast(forecast: Forecast) -> None:
     assert list(forecast.by_model) == list(expected.by_model)
     for name, values in expected.by_model.items():
         assert_same(forecast.by_model[name], values)
+    assert_same(forecast.mean, expected.mean)
     assert_same(forecast.lower, expected.lower)
     assert_same(forecast.upper, expected.upper)
 
@@ -348,6 +350,7 @@ def changed(event: Event, chance: random.Random) -> Event:
     return chance.choice(
         [
             replace(event, predicted_demand=event.predicted_demand + 0.0001),
+            replace(event, predicted_median=event.predicted_median + 0.0001),
             replace(event, lower=event.lower + 0.1),
             replace(event, upper=event.upper + 1.0),
             replace(event, other_models=event.other_models | {"late": (late or 0.0) + 1.0}),

@@ -1,5 +1,6 @@
 """Rolling scores of zones and of the city, against their definitions."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -43,7 +44,8 @@ def hour_at(index: int, random: np.random.Generator, *, reference: bool = True) 
     served = by_model["served"]
     lower = np.where(random.random(ZONE_COUNT) < 0.1, np.nan, np.floor(served * 0.5))
     lower[0] = np.nan  # a zone that never has an interval
-    forecast = Forecast(START + index * HOUR_MS, by_model, lower, served + 3.0)
+    mean = np.round(served * random.uniform(0.5, 2.0, ZONE_COUNT), 4)
+    forecast = Forecast(START + index * HOUR_MS, by_model, mean, lower, served + 3.0)
     return HourTables(rides, forecast, unknown())
 
 
@@ -66,16 +68,44 @@ def city_scores(hours: list[HourTables]) -> CityScores:
     return scores
 
 
-def definition(errors: Floats, reference: Floats) -> list[float]:
+def definition(of_median: Floats, of_mean: Floats, reference: Floats) -> list[float]:
     """MAE, RMSE, bias and skill."""
-    own = errors[~np.isnan(errors)]
-    both = ~np.isnan(errors) & ~np.isnan(reference)
+    known = ~np.isnan(of_median)
+    both = known & ~np.isnan(reference)
     skill = NAN
     if both.any() and np.abs(reference[both]).sum() > 0:
-        skill = 1 - np.abs(errors[both]).mean() / np.abs(reference[both]).mean()
-    if not len(own):
+        skill = 1 - np.abs(of_median[both]).mean() / np.abs(reference[both]).mean()
+    if not known.any():
         return [NAN, NAN, NAN, skill]
-    return [np.abs(own).mean(), np.sqrt((own**2).mean()), own.mean(), skill]
+    own = of_mean[known]
+    return [np.abs(of_median[known]).mean(), np.sqrt((own**2).mean()), own.mean(), skill]
+
+
+def deviance(hours: list[HourTables], model: str) -> float:
+    """The mean Poisson deviance, one pair at a time."""
+    found = []
+    for hour in hours:
+        mean = hour.forecast.mean_of(model)
+        for rides, expected in zip(hour.rides.tolist(), mean.tolist(), strict=True):
+            if not math.isnan(expected):
+                least = max(expected, 0.0001)
+                term = rides * math.log(rides / least) if rides else 0.0
+                found.append(2 * (term - (rides - least)))
+    return math.fsum(found) / len(found) if found else NAN
+
+
+def interval_score(hours: list[HourTables]) -> float:
+    """The weighted interval score of a 90 % interval, one pair at a time."""
+    found = []
+    for hour in hours:
+        forecast = hour.forecast
+        columns = (hour.rides, forecast.median, forecast.lower, forecast.upper)
+        for rides, median, lower, upper in zip(*(c.tolist() for c in columns), strict=True):
+            if not math.isnan(lower):
+                of_interval = upper - lower
+                of_interval += 20 * max(0.0, lower - rides) + 20 * max(0.0, rides - upper)
+                found.append((abs(rides - median) / 2 + 0.05 * of_interval) / 1.5)
+    return math.fsum(found) / len(found) if found else NAN
 
 
 def share(covered: Floats) -> float:
@@ -91,6 +121,10 @@ def covered_at(hour: HourTables) -> Floats:
 
 def errors_at(hour: HourTables, model: str) -> Floats:
     return hour.forecast.by_model[model] - hour.rides
+
+
+def mean_errors_at(hour: HourTables, model: str) -> Floats:
+    return hour.forecast.mean_of(model) - hour.rides
 
 
 def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -114,9 +148,12 @@ def test_scores_of_zones_are_what_their_definitions_say(seed: int, count: int) -
     for window in WINDOWS:
         recent = hours[-window:]
         errors = np.stack([errors_at(hour, "served") for hour in recent])
+        of_mean = np.stack([mean_errors_at(hour, "served") for hour in recent])
         reference = np.stack([errors_at(hour, REFERENCE) for hour in recent])
         covered = np.stack([covered_at(hour) for hour in recent])
-        zones = [definition(errors[:, i], reference[:, i]) for i in range(ZONE_COUNT)]
+        zones = [
+            definition(errors[:, i], of_mean[:, i], reference[:, i]) for i in range(ZONE_COUNT)
+        ]
         columns = dict(zip(("mae", "rmse", "bias", "skill"), np.array(zones).T, strict=True))
         columns["coverage"] = np.array([share(covered[:, i]) for i in range(ZONE_COUNT)])
         expected |= {f"{name}_{window}h": values for name, values in columns.items()}
@@ -134,12 +171,15 @@ def test_scores_of_the_city_are_what_their_definitions_say(seed: int, count: int
             recent = hours[-window:]
             errors = np.concatenate([errors_at(hour, model) for hour in recent])
             reference = np.concatenate([errors_at(hour, REFERENCE) for hour in recent])
-            figures = definition(errors, reference)
+            of_mean = np.concatenate([mean_errors_at(hour, model) for hour in recent])
+            figures = definition(errors, of_mean, reference)
+            expected[f"deviance_{window}h"] = deviance(recent, model)
             for name, value in zip(("mae", "rmse", "bias", "skill"), figures, strict=True):
                 expected[f"{name}_{window}h"] = value
             if model == "served":
                 covered = np.concatenate([covered_at(hour) for hour in recent])
                 expected[f"coverage_{window}h"] = share(covered)
+                expected[f"wis_{window}h"] = interval_score(recent)
         assert_close(scores.fields(hours[-1].hour_ts)[model], expected)
 
 
@@ -148,8 +188,8 @@ def test_scores_of_the_city_are_what_their_definitions_say(seed: int, count: int
 def test_the_coverage_of_a_band_is_that_of_its_own_pairs(seed: int, count: int) -> None:
     hours = random_hours(count, seed)
     covered = np.concatenate([covered_at(hour) for hour in hours[-168:]])
-    served = np.concatenate([hour.forecast.served for hour in hours[-168:]])
-    expected = [share(covered[(low <= served) & (served < high)]) for low, high in pairwise(EDGES)]
+    mean = np.concatenate([hour.forecast.mean for hour in hours[-168:]])
+    expected = [share(covered[(low <= mean) & (mean < high)]) for low, high in pairwise(EDGES)]
     found = city_scores(hours).band_fields()
     assert found == dict(zip(BANDS, to_values(np.array(expected)), strict=True))
 
@@ -181,7 +221,8 @@ def flat_hours(count: int, rides: float, predicted: float) -> list[HourTables]:
     hours = []
     for i in range(count):
         by_model = {name: unknown() for name in MODELS} | {"served": np.full(ZONE_COUNT, predicted)}
-        forecast = Forecast(START + i * HOUR_MS, by_model, unknown(), unknown())
+        mean = np.full(ZONE_COUNT, predicted)
+        forecast = Forecast(START + i * HOUR_MS, by_model, mean, unknown(), unknown())
         hours.append(HourTables(np.full(ZONE_COUNT, rides), forecast, unknown()))
     return hours
 
@@ -229,5 +270,6 @@ def others_unknown(hour: HourTables, mask: ZoneMask) -> HourTables:
         return np.where(mask, values, 1e6)
 
     by_model = {name: own(values) for name, values in hour.forecast.by_model.items()}
-    forecast = Forecast(hour.hour_ts, by_model, own(hour.forecast.lower), own(hour.forecast.upper))
+    mean, lower, upper = hour.forecast.mean, hour.forecast.lower, hour.forecast.upper
+    forecast = Forecast(hour.hour_ts, by_model, own(mean), own(lower), own(upper))
     return HourTables(own(hour.rides), forecast, own(hour.alerts))

@@ -64,7 +64,7 @@ FIRST = RIDES < 100  # zones of one partition
 
 def forecast(**changed: Any) -> Forecast:
     columns = {"served": RIDES + 0.5, "other": np.where(RIDES % 2, np.nan, 3.0)}
-    ends = {"lower": RIDES + 0.0, "upper": RIDES + 1.0}
+    ends = {"mean": RIDES + 0.75, "lower": RIDES + 0.0, "upper": RIDES + 1.0}
     columns |= {name: column for name, column in changed.items() if name not in ends}
     ends |= {name: column for name, column in changed.items() if name in ends}
     return Forecast(START, columns, **ends)
@@ -87,7 +87,7 @@ def test_each_checksum_is_of_its_own_part(zone: int) -> None:
     assert [a == b for a, b in zip(rides, same, strict=True)] == [False, True, True]
     alerts = sums(changes=bumped(CHANGES, zone))
     assert [a == b for a, b in zip(alerts, same, strict=True)] == [True, True, False]
-    for name in ("served", "other", "lower", "upper"):
+    for name in ("served", "other", "mean", "lower", "upper"):
         base = forecast()
         column = base.by_model[name] if name in base.by_model else getattr(base, name)
         predictions = sums(made=forecast(**{name: bumped(column, zone)}))
@@ -106,7 +106,8 @@ def test_columns_that_change_places_are_noticed() -> None:
     swapped = forecast(lower=RIDES + 1.0, upper=RIDES + 0.0)
     assert sums(made=swapped)[1] != sums()[1]
     one, other = (
-        Forecast(START, {name: RIDES + 0.5}, RIDES + 0.0, RIDES + 1.0) for name in ("x", "y")
+        Forecast(START, {name: RIDES + 0.5}, RIDES + 0.5, RIDES + 0.0, RIDES + 1.0)
+        for name in ("x", "y")
     )
     assert sums(made=one)[1] != sums(made=other)[1]
 

@@ -59,7 +59,8 @@ PREDICTION: dict[str, Any] = {
     "pickup_location_id": 132,
     "pickup_hour": "2024-10-01T00:00:00Z",
     "pickup_ts": OCTOBER,
-    "predicted_demand": 1.5,
+    "predicted_demand": 4.25,
+    "predicted_median": 1.5,
     "lower": 0.0,
     "upper": 4.0,
     "model": "served",
@@ -87,11 +88,12 @@ trips = st.builds(Trip, st.integers(0, 2**62), instants, zone_ids)
 trip_events = st.one_of(trips, st.builds(Tick, instants, st.integers(0, 2**62), checksums))
 rides_of_hours = st.builds(HourlyRides.of, zone_ids, hours, st.integers(0, 2**62))
 predictions = st.builds(
-    lambda zone, hour, ends, model, other_models: Prediction(
-        zone, to_datetime(hour), hour, ends[1], ends[0], ends[2], model, other_models
+    lambda zone, hour, mean, ends, model, other_models: Prediction(
+        zone, to_datetime(hour), hour, mean, ends[1], ends[0], ends[2], model, other_models
     ),
     zone_ids,
     hours,
+    demands,
     st.lists(demands, min_size=3, max_size=3).map(sorted),
     st.text(min_size=1),
     st.dictionaries(st.text(), st.none() | demands, max_size=3),
@@ -118,7 +120,7 @@ def test_the_wire_has_the_columns_that_the_user_knows() -> None:
     assert json.loads(alert_codec(RUN).encode(end)) == HOUR_END
     assert json.loads(rides_codec(RUN).encode(HourlyRides.of(132, OCTOBER, 5))) == RIDES
     other_models = {"last_hour": 2.0, "same_hour_last_week": None}
-    prediction = Prediction(132, hour, OCTOBER, 1.5, 0.0, 4.0, "served", other_models)
+    prediction = Prediction(132, hour, OCTOBER, 4.25, 1.5, 0.0, 4.0, "served", other_models)
     assert json.loads(prediction_codec(RUN).encode(prediction)) == PREDICTION
     assert json.loads(alert_codec(RUN).encode(Alert.of(132, OCTOBER, -0.5))) == ALERT
 
@@ -171,9 +173,9 @@ def test_no_other_direction_is_read(direction: str | None) -> None:
 
 
 @pytest.mark.parametrize("ends", [(2.0, 4.0), (0.0, 1.0), (4.0, 0.0)])
-def test_an_interval_holds_its_prediction(ends: tuple[float, float]) -> None:
+def test_an_interval_holds_its_median(ends: tuple[float, float]) -> None:
     value = as_json(PREDICTION, lower=ends[0], upper=ends[1])
-    with pytest.raises(EventError, match=r"predicted_demand 1\.5 lies outside"):
+    with pytest.raises(EventError, match=r"predicted_median 1\.5 lies outside"):
         prediction_codec(RUN).decode(value)
 
 
@@ -249,7 +251,7 @@ def test_a_string_or_a_float_is_not_an_int(
 
 @pytest.mark.parametrize("bad", ["NaN", '"3"', "null", "-0.5", "true"])
 def test_a_demand_is_a_number_and_not_negative(bad: str) -> None:
-    value = as_json(PREDICTION).replace(b'"predicted_demand": 1.5', b'"predicted_demand": %b')
+    value = as_json(PREDICTION).replace(b'"predicted_demand": 4.25', b'"predicted_demand": %b')
     assert b"%b" in value
     with pytest.raises(EventError):
         prediction_codec(RUN).decode(value % bad.encode())

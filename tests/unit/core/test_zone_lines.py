@@ -39,13 +39,20 @@ def test_rides(run_id: str, hour_ts: int, few: list[int]) -> None:
     hours,
     names,
     column(demands),
+    column(demands),
     st.dictionaries(names, column(unknown), max_size=4),
 )
 def test_predictions(
-    run_id: str, hour_ts: int, name: str, served: np.ndarray, others: dict[str, np.ndarray]
+    run_id: str,
+    hour_ts: int,
+    name: str,
+    mean: np.ndarray,
+    served: np.ndarray,
+    others: dict[str, np.ndarray],
 ) -> None:
     others.pop(name, None)
-    forecast = Forecast(hour_ts, {name: served} | others, np.floor(served), np.ceil(served))
+    by_model = {name: served} | others
+    forecast = Forecast(hour_ts, by_model, mean, np.floor(served), np.ceil(served))
     encode = prediction_codec(run_id).encode
     expected = [encode(event) for event in prediction_events(forecast)]
     assert ZoneLines(run_id).predictions(forecast) == expected

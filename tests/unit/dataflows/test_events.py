@@ -23,7 +23,7 @@ RIDES = np.arange(ZONE_COUNT, dtype=np.int64)
 
 def forecast_of(served: float) -> Forecast:
     column = np.full(ZONE_COUNT, served)
-    return Forecast(START, {SERVED: column}, column - 1, column + 1)
+    return Forecast(START, {SERVED: column}, column + 0.5, column - 1, column + 1)
 
 
 def test_the_alerts_of_the_closed_hour_come_before_the_end_of_the_hour() -> None:

@@ -48,6 +48,7 @@ def test_each_hour_is_forecast_by_every_model_before_it_comes(replayed: RunArray
         assert forecast.hour_ts == START + i * HOUR_MS
         for model, predicted in forecast.by_model.items():
             assert predicted.tobytes() == found.by_model[model][i].tobytes()
+        assert forecast.mean.tobytes() == found.mean[i].tobytes()
         assert forecast.lower.tobytes() == found.lower[i].tobytes()
         assert forecast.upper.tobytes() == found.upper[i].tobytes()
         assert rides.tolist() == replayed.rides[i].tolist()
@@ -69,6 +70,9 @@ def test_later_hours_do_not_change_earlier_forecasts(replayed: RunArrays) -> Non
             "last_hour",
         }:
             assert found[cut + 1 :].tobytes() != predicted[cut + 1 :].tobytes()
+    mean, found = replayed.forecast.mean, other.forecast.mean
+    assert found[: cut + 1].tobytes() == mean[: cut + 1].tobytes()
+    assert found[cut + 1 :].tobytes() != mean[cut + 1 :].tobytes()
     assert other.alerts[:cut].tobytes() == replayed.alerts[:cut].tobytes()
 
 
@@ -96,12 +100,13 @@ def test_the_csv_has_a_row_for_each_hour_and_zone(replayed: RunArrays, tmp_path:
     served, *challengers = model_names()
     assert list(table.columns) == [
         "pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error",
-        "lower", "upper", *challengers,
+        "predicted_median", "lower", "upper", *challengers,
     ]  # fmt: skip
     assert table["pickup_hour"].iloc[ZONE_COUNT] == "2024-10-01 01:00:00+00:00"
     assert table["pickup_location_id"].tolist() == list(ZONE_IDS) * HOURS
     forecast = replayed.forecast
-    assert table["predicted_demand"].tolist() == forecast.by_model[served].ravel().tolist()
+    assert table["predicted_demand"].tolist() == forecast.mean.ravel().tolist()
+    assert table["predicted_median"].tolist() == forecast.by_model[served].ravel().tolist()
     assert table["rides"].tolist() == counts().ravel().tolist()
     assert table["upper"].tolist() == forecast.upper.ravel().tolist()
     assert table["last_hour"].isna().sum() == ZONE_COUNT
@@ -219,12 +224,12 @@ def test_a_run_further_ahead_has_the_forecasts_that_were_made_so_many_hours_befo
             run, hour = by_horizon[horizon], i + horizon - 1
             if hour < HOURS:
                 assert run.start_ts + hour * HOUR_MS == forecast.hour_ts
-                assert run.forecast.served[hour].tolist() == forecast.served.tolist()
+                assert run.forecast.median[hour].tolist() == forecast.median.tolist()
                 assert run.forecast.upper[hour].tolist() == forecast.upper.tolist()
         engine.learn_one(START + i * HOUR_MS, of_hour)
     for horizon, run in by_horizon.items():
-        assert np.isnan(run.forecast.served[: horizon - 1]).all()
-        assert not np.isnan(run.forecast.served[horizon - 1 :]).any()
+        assert np.isnan(run.forecast.median[: horizon - 1]).all()
+        assert not np.isnan(run.forecast.median[horizon - 1 :]).any()
         assert np.array_equal(run.rides, rides)
 
 
@@ -248,11 +253,13 @@ def test_a_table_has_a_forecast_of_each_horizon(
     path = tmp_path / "backtest.csv"
     write_csv(by_horizon, path)
     table = pd.read_csv(path)
-    assert list(table.columns)[-6:] == [
+    assert list(table.columns)[-8:] == [
         f"{name}_{horizon}h"
         for horizon in (2, 30)
-        for name in ("predicted_demand", "lower", "upper")
+        for name in ("predicted_demand", "predicted_median", "lower", "upper")
     ]
     assert table["predicted_demand_30h"].isna().sum() == 29 * ZONE_COUNT
-    last = by_horizon[30].forecast.served[-1]
-    assert table["predicted_demand_30h"].tail(ZONE_COUNT).tolist() == last.tolist()
+    last = by_horizon[30].forecast
+    for name, predicted in (("demand", last.mean), ("median", last.median)):
+        column = table[f"predicted_{name}_30h"].tail(ZONE_COUNT)
+        assert column.tolist() == predicted[-1].tolist()

@@ -1,7 +1,7 @@
 """The figures of the report and the backtest, against numbers worked out by hand."""
 
 from dataclasses import fields, replace
-from math import isnan, sqrt
+from math import isnan, log, sqrt
 
 import numpy as np
 import pytest
@@ -23,9 +23,18 @@ def table(*rows: list[float]) -> Floats:
 
 
 def run_of(
-    start_ts: int, rides: Floats, by_model: dict[str, Floats], lower: Floats, upper: Floats
+    start_ts: int,
+    rides: Floats,
+    by_model: dict[str, Floats],
+    lower: Floats,
+    upper: Floats,
+    mean: Floats | None = None,
 ) -> RunArrays:
-    return RunArrays(rides, Forecast(start_ts, by_model, lower, upper), np.full_like(rides, NAN))
+    """A run; its mean is that of the first model unless it is given."""
+    if mean is None:
+        mean = next(iter(by_model.values()))
+    forecast = Forecast(start_ts, by_model, mean, lower, upper)
+    return RunArrays(rides, forecast, np.full_like(rides, NAN))
 
 
 # Two hours of two zones. Errors of the served model: +1, -2, 0, +4; of the reference: -, -4, 2, -.
@@ -52,6 +61,18 @@ def test_every_figure_is_what_its_definition_says() -> None:
     assert found.bias == 3 / 4
     assert found.skill == 1 - 2 / 6  # over the two pairs that both have: 2 + 0 against 4 + 2
     assert found.coverage == 2 / 4
+    # Half the errors of the median (7), a twentieth of the widths (12.5), what lies outside (1.5).
+    assert found.wis == pytest.approx((7 / 2 + 12.5 / 20 + 0.5 + 1) / 1.5 / 4)
+
+
+def test_the_mean_has_scores_of_its_own() -> None:
+    mean = table([2, 3], [0.5, 10])
+    found = score(replace(SMALL, forecast=replace(SMALL.forecast, mean=mean)), "served")
+    assert (found.mae, found.wape, found.skill) == (7 / 4, 7 / 16, 1 - 2 / 6)
+    assert found.rmse == sqrt((1 + 0.25) / 4)
+    assert found.bias == -0.5 / 4
+    assert found.deviance == pytest.approx((2 * (4 * log(4 / 3) - 1) + 2 * 0.5) / 4)
+    assert score(SMALL, REFERENCE).bias == -1.0
 
 
 def test_another_model_is_scored_over_its_own_pairs_without_coverage() -> None:
@@ -59,6 +80,7 @@ def test_another_model_is_scored_over_its_own_pairs_without_coverage() -> None:
     assert (found.pairs, found.mae, found.bias, found.skill) == (2, 3.0, -1.0, 0.0)
     assert found.wape == 6 / 4
     assert isnan(found.coverage)
+    assert isnan(found.wis)
 
 
 def test_skill_is_over_the_pairs_that_both_have() -> None:
@@ -124,9 +146,11 @@ def test_boroughs_are_scored_apart_the_busiest_first() -> None:
 
 def test_bands_are_those_of_the_predictions() -> None:
     judged = evaluate(city(WARM_UP_HOURS + 10))  # predictions are 1, 2 and 31
-    assert [(line.band, line.pairs, line.coverage, line.width) for line in judged.by_band] == [
-        ("1-5", 20, 1.0, 4.0),
-        ("20-100", 10, 1.0, 4.0),
+    assert [
+        (line.band, line.pairs, line.bias, line.coverage, line.width) for line in judged.by_band
+    ] == [
+        ("1-5", 20, 20 / 10, 1.0, 4.0),
+        ("20-100", 10, 10 / 300, 1.0, 4.0),
     ]
     half = evaluate(SMALL_CITY)
     assert [(line.band, line.pairs, line.coverage) for line in half.by_band] == [
@@ -137,7 +161,7 @@ def test_bands_are_those_of_the_predictions() -> None:
 
 
 SMALL_CITY = replace(
-    SMALL, forecast=replace(SMALL.forecast, by_model={"served": SMALL.forecast.served})
+    SMALL, forecast=replace(SMALL.forecast, by_model={"served": SMALL.forecast.median})
 )
 
 

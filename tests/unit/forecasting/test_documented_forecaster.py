@@ -36,7 +36,7 @@ def test_the_forecaster_of_the_page_is_scored_and_mixed_in(monkeypatch: pytest.M
     last = last_forecast(rides)
     assert np.array_equal(last.by_model["halfway"], (rides[-1] + rides[-168]) / 2)
     monkeypatch.undo()
-    assert not np.array_equal(last.served, last_forecast(rides).served)
+    assert not np.array_equal(last.median, last_forecast(rides).median)
 
 
 def last_forecast(rides: Counts) -> Forecast:

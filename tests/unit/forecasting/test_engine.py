@@ -180,7 +180,7 @@ def test_the_served_model_beats_two_baselines_on_a_daily_rhythm(ten_days: Run) -
 
 def test_without_any_ride_all_forecasts_are_zero_but_the_served_one() -> None:
     for forecast in run_of(np.zeros((30, ZONE_COUNT), np.int64)).forecasts:
-        assert (forecast.served == 0.0001).all()  # a ride is never ruled out
+        assert (forecast.median == 0.0001).all()  # a ride is never ruled out
         for learner in learners():
             assert (forecast.by_model[learner.name] == 0).all()
 
@@ -188,15 +188,15 @@ def test_without_any_ride_all_forecasts_are_zero_but_the_served_one() -> None:
 def test_the_served_forecast_lies_between_those_of_the_learners(ten_days: Run) -> None:
     for forecast in ten_days.forecasts[1:]:
         learned = np.stack([forecast.by_model[learner.name] for learner in learners()])
-        assert (forecast.served >= learned.min(axis=0)).all()
-        assert (forecast.served <= np.maximum(learned.max(axis=0), 0.0001)).all()
+        assert (forecast.median >= learned.min(axis=0)).all()
+        assert (forecast.median <= np.maximum(learned.max(axis=0), 0.0001)).all()
 
 
 def test_intervals_hold_their_prediction_and_are_never_negative(ten_days: Run) -> None:
     for forecast in ten_days.forecasts:
         assert (forecast.lower >= 0).all()
-        assert (forecast.lower <= forecast.served).all()
-        assert (forecast.served <= forecast.upper).all()
+        assert (forecast.lower <= forecast.median).all()
+        assert (forecast.median <= forecast.upper).all()
 
 
 def test_nine_in_ten_rides_lie_within_their_interval(ten_days: Run) -> None:
@@ -217,8 +217,8 @@ def test_a_doubled_zone_raises_an_alert_within_a_day(ten_days: Run) -> None:
 def test_huge_counts_give_forecasts_that_are_finite_and_not_negative(most: int) -> None:
     rides = np.random.default_rng(1).integers(0, most, (30, ZONE_COUNT))
     for forecast in run_of(rides).forecasts:
-        assert np.isfinite(forecast.served).all()
-        assert (forecast.served >= 0).all()
+        assert np.isfinite(forecast.median).all()
+        assert (forecast.median >= 0).all()
 
 
 def test_the_matrices_stay_well_conditioned_with_a_full_history() -> None:
@@ -229,7 +229,7 @@ def test_the_matrices_stay_well_conditioned_with_a_full_history() -> None:
         engine.learn_one(START + i * HOUR_MS, rides[i])
     run = run_of(rides[680:], engine, 680)
     assert condition_of(engine) < 1e7
-    served = np.stack([forecast.served for forecast in run.forecasts])
+    served = np.stack([forecast.median for forecast in run.forecasts])
     assert np.isfinite(served).all()
     assert (served >= 0).all()
     # The best forecast of noise is its mean.
@@ -250,7 +250,7 @@ def test_a_restart_from_a_snapshot_gives_the_same_digits(cut: int) -> None:
 
 
 def test_forecasts_are_rounded_to_four_decimals_and_not_to_whole_rides(ten_days: Run) -> None:
-    served = np.array([forecast.served for forecast in ten_days.forecasts])
+    served = np.array([forecast.median for forecast in ten_days.forecasts])
     assert np.array_equal(served, np.round(served, 4))
     assert np.mean(served == np.round(served)) < 0.1
 

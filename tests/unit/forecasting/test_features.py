@@ -10,6 +10,7 @@ from dataflows.forecasting.features import (
     RIDES_LAST_HOUR,
     RIDES_LAST_WEEK,
     RIDES_YESTERDAY,
+    USUAL_RIDES,
     ZONE_FEATURES,
     Features,
     RideHistory,
@@ -93,7 +94,7 @@ def test_features_have_their_columns_and_no_gap_at_any_length() -> None:
     for hours, rides in enumerate(poisson(MEMORY + 30, 8)):
         if min(abs(hours - edge) for edge in around) <= 2:
             x = history.features(START + hours * HOUR_MS)
-            assert list(x) == [*MODEL_FEATURES, "residual_1", HOUR_OF_DAY, *RAW]
+            assert list(x) == [*MODEL_FEATURES, "residual_1", USUAL_RIDES, HOUR_OF_DAY, *RAW]
             assert set(ZONE_FEATURES) <= set(x)
             assert set(x[HOUR_OF_DAY].tolist()) == {hours % 24}
             assert x.matrix(MODEL_FEATURES).shape == (ZONE_COUNT, len(MODEL_FEATURES))
@@ -131,7 +132,9 @@ def test_lags_and_means_of_a_simple_history_are_exact(power: int) -> None:
 
     # Tue 8, Mon 7, Fri 4, Thu 3, Wed 2 and Tue 1; not Sun 6 and Sat 5
     same_type = (177, 153, 81, 57, 33, 9)
-    assert features_at(squares(200, power), wednesday) == pytest.approx(
+    found = features_at(squares(200, power), wednesday)
+    assert found.pop(USUAL_RIDES) > 0  # see test_calibrated_mean
+    assert found == pytest.approx(
         {
             "constant": 1,
             "lag_1": root(200),

@@ -95,10 +95,10 @@ def forecasts_of(engine: ForecastEngine, first: int = 0, end: int = HOURS) -> li
 
 
 def assert_valid(forecast: Forecast) -> None:
-    assert np.isfinite(forecast.served).all()
+    assert np.isfinite(forecast.median).all()
     assert (forecast.lower >= 0).all()
-    assert (forecast.lower <= forecast.served).all()
-    assert (forecast.served <= forecast.upper).all()
+    assert (forecast.lower <= forecast.median).all()
+    assert (forecast.median <= forecast.upper).all()
     assert np.isfinite(forecast.upper).all()
 
 
@@ -210,7 +210,7 @@ def test_the_seasonal_mean_is_served_if_the_mixture_fails(
     found = forecasts_of(engine)
 
     assert engine.take_failures() == [ModelFailure(SERVED, START + 8 * HOUR_MS, fault)]
-    np.testing.assert_array_equal(found[8].served, np.maximum(RIDES[7], 0.0001))
+    np.testing.assert_array_equal(found[8].median, np.maximum(RIDES[7], 0.0001))
     for forecast in found:
         assert_valid(forecast)
     assert_others_equal(found, expected)

@@ -1,18 +1,18 @@
-"""MAE, RMSE, WAPE, bias and skill against numbers worked out by hand."""
+"""MAE, RMSE, WAPE, bias, deviance and skill against numbers worked out by hand."""
 
-from math import sqrt
+from math import log, sqrt
 
 import numpy as np
+import pytest
 
-from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.errors import ErrorSums
 
 NAN = float("nan")
 RIDES = np.array([2, 4, 0, 10])
 
 
 def sums(predicted: list[float], reference: list[float]) -> ErrorSums:
-    errors = errors_of(RIDES, np.array(predicted)), errors_of(RIDES, np.array(reference))
-    return ErrorSums.of(*errors[0], *errors[1])
+    return ErrorSums.of(RIDES, np.array(predicted), np.array(predicted), np.array(reference))
 
 
 def test_every_score_is_what_its_definition_says() -> None:
@@ -24,6 +24,29 @@ def test_every_score_is_what_its_definition_says() -> None:
     assert found.bias == 3 / 4
     assert found.wape(np.array(16)) == 7 / 16
     assert found.skill == 1 - 2 / 6  # over the two pairs that both have: 2 + 0 against 4 + 2
+
+
+def test_the_mean_is_judged_by_its_scores_and_the_median_by_its_own() -> None:
+    median, mean = np.array([3.0, 2, 0, 14]), np.array([4.0, 4, 0.5, 5])
+    found = ErrorSums.of(RIDES, median, mean, np.array([NAN, 0, 2, NAN])).sum()
+    assert found.mae == 7 / 4
+    assert found.skill == 1 - 2 / 6
+    assert found.wape(np.array(16)) == 7 / 16
+    assert found.rmse == sqrt((4 + 0 + 0.25 + 25) / 4)
+    assert found.bias == (2 + 0 + 0.5 - 5) / 4
+    # 2 (y ln(y / m) - y + m) of each pair.
+    assert found.deviance * 4 == pytest.approx(
+        2 * (2 * log(1 / 2) + 2) + 0 + 2 * 0.5 + 2 * (10 * log(2) - 5)
+    )
+
+
+def test_a_mean_of_zero_has_a_finite_deviance() -> None:
+    found = ErrorSums.of(np.array([3.0, 0.0]), np.zeros(2), np.zeros(2)).deviance
+    assert found.tolist() == pytest.approx([2 * (3 * log(3 / 0.0001) - 3 + 0.0001), 0.0002])
+
+
+def test_without_a_reference_there_is_no_skill() -> None:
+    assert np.isnan(ErrorSums.of(RIDES, RIDES + 1.0, RIDES + 1.0).sum().skill)
 
 
 def test_only_pairs_with_a_prediction_count() -> None:
@@ -41,7 +64,8 @@ def test_skill_is_one_when_perfect_zero_when_equal_negative_when_worse() -> None
 def test_without_a_pair_scores_are_nan_and_not_zero() -> None:
     found = sums([NAN] * 4, [1.0] * 4).sum()
     assert found.pairs == 0
-    assert np.isnan([found.mae, found.rmse, found.bias, found.skill, found.wape(np.array(0))]).all()
+    assert np.isnan([found.mae, found.rmse, found.bias, found.deviance, found.skill]).all()
+    assert np.isnan(found.wape(np.array(0)))
 
 
 def test_a_reference_that_is_never_wrong_gives_no_skill() -> None:

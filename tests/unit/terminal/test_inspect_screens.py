@@ -75,22 +75,25 @@ COMPARISON = pd.DataFrame(
         "predicted_demand": [254.1234],
         "rides": [250],
         "prediction_error": [4.1234],
+        "predicted_median": [251.5],
         "lower": [201.0],
         "upper": [312.0],
     }
 )
 
 
-FIGURES = ("254.1234", "250", "4.1234", "201.0", "312.0")
+SHORT = ["hour", "zone", "predicted", "rides", "error"]
+FIGURES = ("254.1234", "250", "4.1234", "251.5", "201.0", "312.0")
 
 
 @pytest.mark.parametrize(
     ("width", "headers", "figures"),
     [
-        (100, list(COMPARISON.columns), FIGURES),
-        (80, ["hour", "zone", "predicted", "rides", "error", "lower", "upper"], FIGURES),
-        (60, ["hour", "zone", "predicted", "rides", "error", "upper"], (*FIGURES[:3], FIGURES[4])),
-        (50, ["hour", "zone", "predicted", "rides", "error"], FIGURES[:3]),
+        (120, list(COMPARISON.columns), FIGURES),
+        (90, [*SHORT, "median", "lower", "upper"], FIGURES),
+        (65, [*SHORT, "lower", "upper"], (*FIGURES[:3], *FIGURES[4:])),
+        (60, [*SHORT, "upper"], (*FIGURES[:3], FIGURES[5])),
+        (50, SHORT, FIGURES[:3]),
     ],
 )
 def test_a_comparison_shortens_headers_and_drops_columns_but_cuts_no_figure(

@@ -22,7 +22,7 @@ def forecasts(hours: int, seed: int = 7) -> RunArrays:
     reference = np.full_like(rides, np.nan)
     reference[168:] = rides[:-168]
     by_model = {"mixture": served, REFERENCE: reference}
-    forecast = Forecast(START, by_model, served - 12, served + 12)
+    forecast = Forecast(START, by_model, served + 1, served - 12, served + 12)
     return RunArrays(rides, forecast, np.full_like(rides, np.nan))
 
 

@@ -34,6 +34,7 @@ def tables() -> list[HourTables]:
         forecast = Forecast(
             START + index * HOUR,
             {"mixture": served, "same_hour_last_week": reference},
+            mean=served * 1.25,
             lower=np.floor(served * 0.9),
             upper=np.ceil(served * 1.1),
         )
@@ -66,8 +67,8 @@ def test_figures_are_those_of_the_report(tables: list[HourTables], hours: list[H
 
 
 def test_the_worst_zones_come_first(tables: list[HourTables], hours: list[HourScores]) -> None:
-    errors = np.array([each.forecast.served - each.rides for each in tables])
-    mae = np.abs(errors).mean(axis=0)
+    errors = np.array([each.forecast.mean - each.rides for each in tables])
+    mae = np.mean([np.abs(each.forecast.median - each.rides) for each in tables], axis=0)
     found = window_scores(hours)["worst_zones"]
     assert len(found) == WORST_ZONES
     assert [row["zone"] - 1 for row in found] == np.argsort(-mae)[:WORST_ZONES].tolist()
@@ -86,7 +87,7 @@ def test_the_rolling_error_is_over_the_day_that_ends_with_each_hour(
     found = model_scores(by_hour, window)
     for index, value in enumerate(found["rolling_mae"]):
         day = tables[max(0, index - ROLLING_HOURS + 1) : index + 1]
-        expected = np.mean([np.abs(each.forecast.served - each.rides) for each in day])
+        expected = np.mean([np.abs(each.forecast.median - each.rides) for each in day])
         assert value == pytest.approx(expected, abs=1e-4)
     # A window that begins later has the same values: the hours before it count.
     later = model_scores(by_hour, window[40:])

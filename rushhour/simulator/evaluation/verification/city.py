@@ -15,6 +15,7 @@ from rushhour.simulator.evaluation.verification.scores import (
     band_coverage,
     coverage_scores,
     error_scores,
+    interval_scores,
 )
 from rushhour.simulator.evaluation.verification.snapshot import Entries, Snapshot
 from rushhour.storage.columns import to_values
@@ -45,7 +46,7 @@ def check_city(snapshot: Snapshot, expected: Expected, counted: Recount) -> Iter
         | {
             "rides_so_far": str(int(arrays.rides[:hours].sum())),
             "next_hour": hour_label(expected.hour_ts(hours)),
-            "next_prediction": float(arrays.forecast.served[hours].sum()),
+            "next_prediction": float(arrays.forecast.mean[hours].sum()),
         },
         snapshot.hashes[keys.CITY],
     )
@@ -55,6 +56,7 @@ def check_city(snapshot: Snapshot, expected: Expected, counted: Recount) -> Iter
         scores = error_scores(arrays, name, hours, by_zone=False)
         if place == 0:
             scores |= coverage_scores(arrays, hours, by_zone=False)
+            scores |= interval_scores(arrays, hours)
         fields: Hash = {field: float(score) for field, score in scores.items()}
         fields["hour"] = hour_label(expected.hour_ts(hours - 1))
         models.compare(keys.model(name), fields, snapshot.models[name])
@@ -79,7 +81,7 @@ def _check_quality(
     }
     overlap = found.pop("overlap", "missing")
     pairs = hours * ZONE_COUNT
-    scored = int((~np.isnan(expected.arrays.forecast.served[:hours])).sum())
+    scored = int((~np.isnan(expected.arrays.forecast.median[:hours])).sum())
     fields = {"rows_read": counted.rows, "trips_usable": counted.usable}
     fields |= {f"rejected:{reason}": rows for reason, rows in counted.rejected.items()}
     fields |= {
@@ -117,14 +119,14 @@ def _check_stream(name: str, key: str, expected: dict[str, Hash], found: Entries
 def _entry(expected: Expected, index: int) -> Hash:
     """Return the entry of `city:hourly` for an hour."""
     arrays, forecast = expected.arrays, expected.arrays.forecast
-    rides, served = arrays.rides[index], forecast.served[index]
+    rides, mean = arrays.rides[index], forecast.mean[index]
     covered = (forecast.lower[index] <= rides) & (rides <= forecast.upper[index])
     return {
         "hour": hour_label(expected.hour_ts(index)),
         "rides": str(int(rides.sum())),
-        "prediction": float(served.sum()),
-        "error": float((served - rides).sum()),
-        "mae": float(np.abs(served - rides).mean()),
+        "prediction": float(mean.sum()),
+        "error": float((mean - rides).sum()),
+        "mae": float(np.abs(forecast.median[index] - rides).mean()),
         "coverage": float(covered.mean()),
     }
 

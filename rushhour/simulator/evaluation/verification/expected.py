@@ -56,13 +56,13 @@ class Expected:
         """Yield the tables of the forecast for an hour."""
         forecast, hour = self.arrays.forecast, self.hour_ts(index)
         label = hour_label(hour)
+        yield Table("predictions", hour, keys.predictions(label), texts(forecast.mean[index]))
         for model, predicted in forecast.by_model.items():
             row = predicted[index]
             known = model == self.run.models[0] or not np.isnan(row).all()
             fields = texts(row) if known else {}
-            yield Table(
-                f"predictions of {model}", hour, prediction_key(self.run, model, label), fields
-            )
+            kind = "medians" if model == self.run.models[0] else f"predictions of {model}"
+            yield Table(kind, hour, prediction_key(self.run, model, label), fields)
         for kind, key, ends in (
             ("lower ends of intervals", keys.lower(label), forecast.lower),
             ("upper ends of intervals", keys.upper(label), forecast.upper),
@@ -78,8 +78,8 @@ class Expected:
         yield Table("alerts", hour, keys.hour_alerts(label), alerted)
 
     def errors(self, index: int) -> Floats:
-        """Return the served prediction minus the rides of an hour."""
-        errors: Floats = self.arrays.forecast.served[index] - self.arrays.rides[index]
+        """Return the expected numbers of rides, as predicted, minus the rides of an hour."""
+        errors: Floats = self.arrays.forecast.mean[index] - self.arrays.rides[index]
         return errors
 
 

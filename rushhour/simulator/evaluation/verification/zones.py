@@ -52,7 +52,8 @@ def _fields(expected: Expected, hours: int) -> dict[str, list[Value]]:
         shown |= {
             "hour": [hour_label(expected.hour_ts(last))] * len(ZONE_IDS),
             "rides": list(counts(arrays.rides[last]).values()),
-            "prediction": list(texts(forecast.served[last]).values()),
+            "prediction": list(texts(forecast.mean[last]).values()),
+            "median": list(texts(forecast.median[last]).values()),
             "lower": list(texts(forecast.lower[last]).values()),
             "upper": list(texts(forecast.upper[last]).values()),
             "error": list(texts(expected.errors(last)).values()),
@@ -62,7 +63,8 @@ def _fields(expected: Expected, hours: int) -> dict[str, list[Value]]:
         shown |= {name: values.tolist() for name, values in scores.items()}
     return shown | {
         "next_hour": [hour_label(expected.hour_ts(hours))] * len(ZONE_IDS),
-        "next_prediction": list(texts(forecast.served[hours]).values()),
+        "next_prediction": list(texts(forecast.mean[hours]).values()),
+        "next_median": list(texts(forecast.median[hours]).values()),
         "next_lower": list(texts(forecast.lower[hours]).values()),
         "next_upper": list(texts(forecast.upper[hours]).values()),
     }

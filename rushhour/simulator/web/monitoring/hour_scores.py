@@ -9,7 +9,7 @@ from rushhour.core.arrays import Floats
 from rushhour.core.models import REFERENCE
 from rushhour.scoring.bands import sum_by_band
 from rushhour.scoring.coverage import is_covered
-from rushhour.scoring.errors import ErrorSums, errors_of
+from rushhour.scoring.errors import ErrorSums
 from rushhour.storage.hour_tables import HourTables
 
 
@@ -34,26 +34,21 @@ class HourScores:
 def score_hour(tables: HourTables) -> HourScores:
     """Return the sums of an hour."""
     forecast, rides = tables.forecast, tables.rides
-    served = zone_sums(tables, forecast.served)
+    served = zone_sums(tables, forecast.median, forecast.mean)
     covered = is_covered(rides, forecast.lower, forecast.upper)
     return HourScores(
         hour_ts=tables.hour_ts,
         by_model={
-            name: zone_sums(tables, predicted).sum()
+            name: zone_sums(tables, predicted, forecast.mean_of(name)).sum()
             for name, predicted in forecast.by_model.items()
         },
         served=served,
         rides=rides,
-        covered=sum_by_band(covered == 1, forecast.served),
-        banded=sum_by_band(~np.isnan(covered), forecast.served),
+        covered=sum_by_band(covered == 1, forecast.mean),
+        banded=sum_by_band(~np.isnan(covered), forecast.mean),
     )
 
 
-def zone_sums(tables: HourTables, predicted: Floats) -> ErrorSums:
+def zone_sums(tables: HourTables, median: Floats, mean: Floats) -> ErrorSums:
     """Return the sums of each zone for some predictions of the hour (`float64[zones]`)."""
-    by_model = tables.forecast.by_model
-    errors, known = errors_of(tables.rides, predicted)
-    reference = np.zeros_like(errors), np.zeros_like(known)
-    if REFERENCE in by_model:
-        reference = errors_of(tables.rides, by_model[REFERENCE])
-    return ErrorSums.of(errors, known, *reference)
+    return ErrorSums.of(tables.rides, median, mean, tables.forecast.by_model.get(REFERENCE))

@@ -157,7 +157,7 @@ class Monitor:
                 predicted = read_submitted(client, name, scored)
                 rides_of = read_hours(client, kept.run, scored, alerts=False)
                 for tables, column in zip(rides_of, predicted, strict=True):
-                    sums[tables.hour_ts] = zone_sums(tables, column).sum()
+                    sums[tables.hour_ts] = zone_sums(tables, column, column).sum()
 
 
 def _read_moment(client: redis.Redis) -> _Moment:

@@ -61,12 +61,14 @@ def read_past_hour(client: redis.Redis, run: RunInfo, hour_ts: int) -> dict[str,
     _queue_columns(pipe, hour_ts)
     day = range(max(run.start_ts, hour_ts - (HOURS_PER_DAY - 1) * HOUR_MS), hour_ts + 1, HOUR_MS)
     for hour in day:
-        queue_table(pipe, keys.errors(hour_label(hour)))
+        queue_table(pipe, keys.medians(hour_label(hour)))
+        queue_table(pipe, keys.rides(hour_label(hour)))
     entries, *replies = execute(pipe)
     if not entries:
         return None
-    tables, errors = replies[: -len(day)], replies[-len(day) :]
-    mae = rounded(mean_absolute(np.array([from_hash(reply) for reply in errors])))
+    tables, scored = replies[: -2 * len(day)], map(from_hash, replies[-2 * len(day) :])
+    errors = np.array([median - next(scored) for median in scored])
+    mae = rounded(mean_absolute(errors))
     return _document(hour_ts, entries[0][1], tables, mae)
 
 

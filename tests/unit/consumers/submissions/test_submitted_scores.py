@@ -28,7 +28,7 @@ def test_scores_are_those_of_a_model_of_the_run(hours: int, seed: int) -> None:
         predicted = np.where(draw.random(ZONE_COUNT) < 0.3, np.nan, draw.random(ZONE_COUNT) * 9)
         reference = np.where(draw.random(ZONE_COUNT) < 0.1, np.nan, draw.random(ZONE_COUNT) * 9)
         by_model = {SERVED: rides, "ours": predicted, REFERENCE: reference}
-        forecast = Forecast(START + index * HOUR, by_model, unknown(), unknown())
+        forecast = Forecast(START + index * HOUR, by_model, rides * 1.5, unknown(), unknown())
         hour = HourTables(rides, forecast, unknown())
         ours.update(hour)
         theirs.update(hour, predicted)
@@ -45,7 +45,7 @@ def test_scores_are_those_of_a_model_of_the_run(hours: int, seed: int) -> None:
 def test_an_hour_without_predictions_counts_for_nothing() -> None:
     scores = SubmittedScores("mine")
     rides = np.ones(ZONE_COUNT)
-    forecast = Forecast(START, {REFERENCE: rides}, unknown(), unknown())
+    forecast = Forecast(START, {REFERENCE: rides}, rides, unknown(), unknown())
     scores.update(HourTables(rides, forecast, unknown()), unknown())
     found = scores.fields(START)
     assert found["pairs_24h"] == 0

@@ -152,10 +152,10 @@ def test_forecasts_ahead_are_counts_within_their_intervals(
 ) -> None:
     for forecast in (forecast for by_horizon in plain for forecast in by_horizon.values()):
         assert list(forecast.by_model) == [SERVED]
-        assert (forecast.served > 0).all()
+        assert (forecast.median > 0).all()
         assert (forecast.lower >= 0).all()
-        assert (forecast.lower <= forecast.served).all()
-        assert (forecast.served <= forecast.upper).all()
+        assert (forecast.lower <= forecast.median).all()
+        assert (forecast.median <= forecast.upper).all()
 
 
 def test_a_rhythm_of_a_day_is_learned_at_each_horizon(
@@ -165,7 +165,7 @@ def test_a_rhythm_of_a_day_is_learned_at_each_horizon(
     mean = np.abs(rides[-24:] - rides.mean(axis=0)).mean()
     for horizon in HORIZONS:
         errors = [
-            np.abs(plain[hour - horizon + 1][horizon].served - rides[hour]).mean()
+            np.abs(plain[hour - horizon + 1][horizon].median - rides[hour]).mean()
             for hour in range(HOURS - 24, HOURS)
         ]
         assert np.mean(errors) < 0.5 * mean
