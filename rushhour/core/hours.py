@@ -5,6 +5,7 @@ times and labels them UTC, once, where the file is read (`producers.month.trips`
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from rushhour.core.errors import UsageError
@@ -21,12 +22,14 @@ HOURS_PER_WEEK = 7 * HOURS_PER_DAY
 # The first month of the TLC trip records, and a bound that catches mistyped years.
 FIRST_MONTH = "2009-01"
 LAST_MONTH = "2098-12"
+MOST_MONTHS = 60  # that are replayed in a row: `rushhour verify` takes five years
 
 _LABEL = "%Y-%m-%dT%H"
 _LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(|s|m|h)", re.ASCII)
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3_600}
 _SHORTEST_S, _LONGEST_S = 0.001, 7 * 86_400.0
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
+_TO = ".."  # between the first and the last of several months
 
 
 def floor_hour(ts: int) -> int:
@@ -120,6 +123,64 @@ def parse_month(text: str) -> tuple[int, int]:
         )
     after = (first + timedelta(days=32)).replace(day=1)
     return to_ts(first), to_ts(after)
+
+
+def parse_months(text: str) -> tuple[str, ...]:
+    """Parse a month, or the first and the last of several in a row, to all of them in order.
+
+    >>> parse_months("2023-11..2024-02")
+    ('2023-11', '2023-12', '2024-01', '2024-02')
+    >>> parse_months("2024-10..2024-10") == parse_months("2024-10")
+    True
+
+    Raises
+    ------
+    UsageError
+        If the text has another form, a month is invalid, the last is before the first, or they are
+        more than `MOST_MONTHS`.
+    """
+    first, separator, last = text.partition(_TO)
+    if not separator:
+        last = first
+    elif not (_MONTH.fullmatch(first) and _MONTH.fullmatch(last)):
+        raise UsageError(
+            f"month '{text}' is not a month, nor several in a row: write them as 2024-10, or "
+            "2024-08..2024-10"
+        )
+    (_, next_ts), (_, end_ts) = parse_month(first), parse_month(last)
+    if first > last:
+        raise UsageError(
+            f"month '{text}' ends before it begins: write the earlier month first, "
+            f"as {last}{_TO}{first}"
+        )
+    months = [first]
+    while next_ts < end_ts:
+        months.append(to_datetime(next_ts).strftime("%Y-%m"))
+        _, next_ts = parse_month(months[-1])
+    if len(months) > MOST_MONTHS:
+        raise UsageError(
+            f"month '{text}' means {len(months)} months: use at most {MOST_MONTHS} in a row"
+        )
+    return tuple(months)
+
+
+def format_months(months: Sequence[str]) -> str:
+    """Format months in a row as `parse_months` accepts them.
+
+    >>> format_months(["2024-10"]), format_months(["2024-08", "2024-09", "2024-10"])
+    ('2024-10', '2024-08..2024-10')
+    """
+    return months[0] if len(months) == 1 else f"{months[0]}{_TO}{months[-1]}"
+
+
+def months_span(months: Sequence[str]) -> tuple[int, int]:
+    """Return the first instant of months in a row and of the month after them (epoch ms).
+
+    >>> [hour_label(ts) for ts in months_span(parse_months("2023-12..2024-01"))]
+    ['2023-12-01T00', '2024-02-01T00']
+    """
+    (start_ts, _), (_, end_ts) = parse_month(months[0]), parse_month(months[-1])
+    return start_ts, end_ts
 
 
 def parse_seconds(text: str) -> float:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -8,13 +9,17 @@ from rushhour.core.errors import UsageError
 from rushhour.core.hours import (
     DAY_MS,
     HOUR_MS,
+    MOST_MONTHS,
     clock_label,
     floor_hour,
+    format_months,
     hour_label,
     hour_of_week,
+    months_span,
     parse_from,
     parse_label,
     parse_month,
+    parse_months,
     parse_until,
     to_datetime,
     to_ts,
@@ -129,3 +134,50 @@ def test_a_month_out_of_range_is_refused() -> None:
 def test_a_month_of_one_digit_is_refused() -> None:
     with pytest.raises(UsageError):
         parse_month("2024-1")
+
+
+# Several months in a row.
+
+
+def test_months_in_a_row_begin_where_the_month_before_ends() -> None:
+    months = parse_months("2023-12..2024-03")
+    assert months == ("2023-12", "2024-01", "2024-02", "2024-03")
+    spans = [parse_month(month) for month in months]
+    assert all(end == start for (_, end), (start, _) in pairwise(spans))
+    assert months_span(months) == (spans[0][0], spans[-1][1])
+    assert (spans[2][1] - spans[2][0]) // DAY_MS == 29  # of a leap year
+
+
+@given(st.integers(0, 12 * 80), st.integers(1, MOST_MONTHS))
+def test_the_form_of_months_in_a_row_is_read_back(first: int, count: int) -> None:
+    months = [
+        f"{2009 + number // 12}-{1 + number % 12:02}" for number in range(first, first + count)
+    ]
+    assert list(parse_months(format_months(months))) == months
+
+
+def test_one_month_is_that_month() -> None:
+    assert format_months(parse_months("2024-10..2024-10")) == "2024-10"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2024-10..2024-08", "ends before it begins: write the earlier month first, as 2024-08.."),
+        ("2024-08..", "is not a month, nor several in a row"),
+        ("..2024-08", "is not a month, nor several in a row"),
+        ("2024-8..2024-10", "is not a month, nor several in a row"),
+        ("2024-08...2024-10", "is not a month, nor several in a row"),
+        ("2024-08..2024-09..2024-10", "is not a month, nor several in a row"),
+        ("2024-08 .. 2024-10", "is not a month, nor several in a row"),
+        ("2024-08,2024-10", "is not a month: write it as 2024-10"),
+        ("2024-08..2024-13", "month '2024-13' is not a month: write it as 2024-10"),
+        ("2008-11..2009-02", "month '2008-11' is out of range"),
+        ("2019-11..2024-11", "means 61 months: use at most 60 in a row"),
+    ],
+)
+def test_what_is_not_months_in_a_row_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_months(text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
