@@ -42,7 +42,7 @@ from rushhour.core.settings import Settings
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.simulator.evaluation.counts import (
     Table,
-    count_month,
+    count_months,
     holds_hourly_counts,
     read_hourly_counts,
 )
@@ -304,12 +304,13 @@ def coverage_lines(judged: Evaluation) -> Iterator[str]:
 
 def read_rides(settings: Settings) -> tuple[str, Table] | None:
     """Return the name and the hourly counts of what the settings name; None if it is not here."""
-    file = locate(settings)
-    if file is None:
+    if settings.data is not None and holds_hourly_counts(settings.data):
+        return settings.data.name, read_hourly_counts(settings.data)
+    files = [file for file in locate(settings).values() if file is not None]
+    if len(files) < len(settings.months):
         return None
-    if holds_hourly_counts(file):
-        return file.name, read_hourly_counts(file)
-    return file.name, count_month(file, settings.dataset, settings.month).table
+    name = files[0].name if len(files) == 1 else f"{len(files)} files"
+    return name, count_months(files, settings.dataset, settings.months).table
 
 
 def _arrays(rides: Table) -> tuple[int, Counts]:

@@ -2,18 +2,17 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import redis
 
 from producers.control import RedisControl
 from producers.looping import LoopedPartition, loop_partition
 from producers.metrics import ROWS_REJECTED
-from producers.month.surge import apply_surges
-from producers.month.trips import TripTable, read_trips, synthetic_table
-from producers.numbering import PartitionTrips, number_trips
+from producers.month.run_months import RunMonths
+from producers.numbering import PartitionTrips
 from producers.pacing.gate import Gate
 from producers.pacing.replay import Plan, Replay
+from producers.span import Span
 from producers.stream import KafkaStream
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
@@ -94,31 +93,15 @@ def _first_gated(plan: Plan) -> int:
 def _numbered_trips(
     client: redis.Redis, fence: Fence, run: RunInfo
 ) -> list[PartitionTrips] | list[LoopedPartition]:
-    """Return the trips of a run on each partition. A table of them all is not kept."""
-    table = load_trips(run)
-    _log.info("run %s: %s", run.run_id, source_label(run))
-    _write_quality(client, fence, table)
+    """Return the trips of a run on each partition."""
     partitions = len(load_offsets(client, TRIPS))
-    numbered = number_trips(table, run.start_ts, run.first_pass_end_ts, partitions)
+    span = Span(RunMonths(run), run.start_ts, run.first_pass_end_ts, partitions)
+    _log.info("run %s: %s", run.run_id, source_label(run))
+    _write_quality(client, fence, span)
     if run.loop_ts is None:
-        return numbered
-    return [loop_partition(each, run.loop_ts, run.loop_weeks * WEEK_MS) for each in numbered]
-
-
-def load_trips(run: RunInfo) -> TripTable:
-    """Return the trips of a run, after its surges, at the times of the run: they are shifted here.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or is not the one that the run started with.
-    """
-    if run.synthetic:
-        trips = synthetic_table(run.dataset, run.month)
-    else:
-        trips = read_trips(Path(run.file), run.dataset, run.month, run.sha256)
-    table = apply_surges(trips, run.surges)
-    return replace(table, pickup_ts=table.pickup_ts + run.shift_ms) if run.shift_ms else table
+        return span.partitions
+    length_ms = run.loop_weeks * WEEK_MS
+    return [loop_partition(each, run.loop_ts, length_ms) for each in span.partitions]
 
 
 def saved_status(client: redis.Redis, speed: Speed) -> ClockStatus | None:
@@ -134,8 +117,8 @@ def saved_status(client: redis.Redis, speed: Speed) -> ClockStatus | None:
     return status
 
 
-def _write_quality(client: redis.Redis, fence: Fence, trips: TripTable) -> None:
-    fields: dict[str, int] = {"rows_read": trips.rows, "trips_usable": len(trips)}
+def _write_quality(client: redis.Redis, fence: Fence, trips: Span) -> None:
+    fields: dict[str, int] = {"rows_read": trips.rows, "trips_usable": trips.usable}
     fields |= {f"rejected:{reason}": count for reason, count in trips.rejected.items()}
     fence.write_hash(client, keys.QUALITY, fields)
     for reason, count in trips.rejected.items():
@@ -143,7 +126,7 @@ def _write_quality(client: redis.Redis, fence: Fence, trips: TripTable) -> None:
     rejected = ", ".join(f"{reason} {count:,}" for reason, count in trips.rejected.items() if count)
     _log.info(
         "%s trips of %s rows, rejected: %s",
-        f"{len(trips):,}",
+        f"{trips.usable:,}",
         f"{trips.rows:,}",
         rejected or "none",
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from producers.looping import LoopedPartition, LoopedTrips
-from producers.numbering import NumberedTrips, PartitionTrips
+from producers.looping import LoopedPartition
+from producers.numbering import PartitionTrips, Trips
 from rushhour.core.codec import Codec, trip_codec
 from rushhour.core.events import Trip, TripEvent
 from rushhour.core.topics import Message, zone_key
@@ -27,9 +27,7 @@ class TripEncoder:
         """Return the tick of each partition; it has no key, because it concerns all zones."""
         return [(None, self._codec.encode(trips.tick(hour_ts))) for trips in self._partitions]
 
-    def _encode(
-        self, trips: NumberedTrips | LoopedTrips, start_ts: int, end_ts: int
-    ) -> Iterable[Message]:
+    def _encode(self, trips: Trips, start_ts: int, end_ts: int) -> Iterable[Message]:
         first, pickup_ts, zone = trips.between(start_ts, end_ts)
         times, zones = pickup_ts.tolist(), zone.tolist()
         seqs = range(first, first + len(zones))

@@ -7,13 +7,10 @@ before, a few milliseconds for each: they depend on the numbers and times of the
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from producers.numbering import NumberedTrips, PartitionTrips
+from producers.numbering import Columns, PartitionTrips, Trips
 from rushhour.core.checksums import add, tick_checksum, total, trip_hashes
 from rushhour.core.events import Tick
-
-_Columns = tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int16]]
 
 
 class LoopedTrips:
@@ -29,7 +26,7 @@ class LoopedTrips:
         Length of each later pass: what is before `end_ts` plays again.
     """
 
-    def __init__(self, trips: NumberedTrips, end_ts: int, length_ms: int) -> None:
+    def __init__(self, trips: Trips, end_ts: int, length_ms: int) -> None:
         self._trips = trips
         self._end_ts = end_ts
         self._length_ms = length_ms
@@ -41,7 +38,7 @@ class LoopedTrips:
         passes, original_ts = self._place(ts)
         return self._trips.before(original_ts) + passes * self._of_pass
 
-    def between(self, start_ts: int, end_ts: int) -> _Columns:
+    def between(self, start_ts: int, end_ts: int) -> Columns:
         """Return the first `seq` of the trips of [`start_ts`, `end_ts`), their times and zones.
 
         The span lies within one pass.
@@ -65,24 +62,30 @@ class LoopedTrips:
 
 @dataclass(slots=True, eq=False)
 class LoopedPartition:
-    """The trips of a looped run on one partition, and its ticks.
+    """The trips of a looped run on one partition, and its ticks; `end_ts` ends the first pass.
 
     Ticks are asked for in the order of their hours: the sum of the hashes of all trips before the
     last one is kept.
     """
 
-    start_ts: int
+    first_pass: PartitionTrips
+    end_ts: int
     trips: LoopedTrips
     _summed_ts: int = field(init=False)
-    _total: int = field(init=False, default=0)
+    _total: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self._summed_ts = self.start_ts
+        self._begin()
+
+    def _begin(self) -> None:
+        self._summed_ts, self._total = self.end_ts, self.first_pass.totals[-1]
 
     def tick(self, hour_ts: int) -> Tick:
         """Return the tick at the start of an hour (epoch ms)."""
+        if hour_ts <= self.end_ts:
+            return self.first_pass.tick(hour_ts)
         if hour_ts < self._summed_ts:
-            self._summed_ts, self._total = self.start_ts, 0
+            self._begin()
         while self._summed_ts < hour_ts:
             end_ts = min(hour_ts, self.trips.pass_end(self._summed_ts))
             first, pickup_ts, zone = self.trips.between(self._summed_ts, end_ts)
@@ -94,4 +97,4 @@ class LoopedPartition:
 
 def loop_partition(first_pass: PartitionTrips, end_ts: int, length_ms: int) -> LoopedPartition:
     """Return the trips of a partition in a loop, given those of the first pass up to `end_ts`."""
-    return LoopedPartition(first_pass.start_ts, LoopedTrips(first_pass.trips, end_ts, length_ms))
+    return LoopedPartition(first_pass, end_ts, LoopedTrips(first_pass.trips, end_ts, length_ms))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,22 @@ from rushhour.core.hours import HOUR_MS
 from rushhour.core.topics import zone_routes
 from rushhour.core.zones import FIRST_ZONE
 
+# The `seq` of the first of some trips, their pickup times (epoch ms) and zones.
+Columns = tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int16]]
+
+
+class Trips(Protocol):
+    """The trips of a run on one partition, in pickup order."""
+
+    def before(self, ts: int) -> int:
+        """Return the number of trips before an instant (epoch ms)."""
+
+    def between(self, start_ts: int, end_ts: int) -> Columns:
+        """Return the first `seq` of the trips of [`start_ts`, `end_ts`), their times and zones."""
+
 
 class NumberedTrips:
-    """The trips of a run on one partition, in pickup order. The index of a trip is its `seq`.
+    """Trips of one partition, in pickup order: the `seq` of each is one more than the last.
 
     A trip that comes several times is kept once, so that a surge takes no memory.
 
@@ -29,6 +43,8 @@ class NumberedTrips:
         The zone of each.
     copies
         How often each comes; None for once.
+    first
+        The number of the first: how many trips of the partition come before these.
     """
 
     def __init__(
@@ -36,27 +52,27 @@ class NumberedTrips:
         pickup_ts: npt.NDArray[np.int64],
         zone: npt.NDArray[np.int16],
         copies: Counts | None = None,
+        first: int = 0,
     ) -> None:
         self._pickup_ts = pickup_ts
         self._zone = zone
-        # The first number of each, and the number of all.
+        self._first = first
+        # The first number of each, and the number of all, from 0.
         self._numbers = None if copies is None else np.append(0, copies.cumsum())
 
     def before(self, ts: int) -> int:
         """Return the number of trips before an instant (epoch ms)."""
         index = np.searchsorted(self._pickup_ts, ts, side="left")
-        return int(index if self._numbers is None else self._numbers[index])
+        return self._first + int(index if self._numbers is None else self._numbers[index])
 
-    def between(
-        self, start_ts: int, end_ts: int
-    ) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int16]]:
+    def between(self, start_ts: int, end_ts: int) -> Columns:
         """Return the first `seq` of the trips of [`start_ts`, `end_ts`), their times and zones."""
         first, end = np.searchsorted(self._pickup_ts, (start_ts, end_ts), side="left").tolist()
         pickup_ts, zone = self._pickup_ts[first:end], self._zone[first:end]
         if self._numbers is None:
-            return first, pickup_ts, zone
+            return self._first + first, pickup_ts, zone
         copies = np.diff(self._numbers[first : end + 1])
-        number = int(self._numbers[first])
+        number = self._first + int(self._numbers[first])
         return number, np.repeat(pickup_ts, copies), np.repeat(zone, copies)
 
 
@@ -68,7 +84,7 @@ class PartitionTrips:
     """
 
     start_ts: int
-    trips: NumberedTrips
+    trips: Trips
     totals: Sequence[int]
 
     def tick(self, hour_ts: int) -> Tick:
@@ -84,25 +100,40 @@ def number_trips(
 
     The numbers depend on the run alone: they are the same wherever a replay resumes.
     """
-    first, end = table.slice(start_ts, end_ts)
-    times, zones = table.pickup_ts[first:end], table.zone[first:end]
-    of_zone = np.array([partition for partition, _ in zone_routes(partitions)], np.int16)
-    of_trip = of_zone[zones - FIRST_ZONE]
     hours = range(start_ts, end_ts + 1, HOUR_MS)
-    out: list[PartitionTrips] = []
-    for partition in range(partitions):
+    return [
+        PartitionTrips(start_ts, trips, totals(trips, hours))
+        for trips in split_trips(table, start_ts, end_ts, [0] * partitions)
+    ]
+
+
+def split_trips(
+    table: TripTable, start_ts: int, end_ts: int, first: Sequence[int]
+) -> list[NumberedTrips]:
+    """Return the trips of [`start_ts`, `end_ts`), epoch ms, of each partition.
+
+    `first` has the number of the first trip on each.
+    """
+    begin, end = table.slice(start_ts, end_ts)
+    times, zones = table.pickup_ts[begin:end], table.zone[begin:end]
+    of_zone = np.array([partition for partition, _ in zone_routes(len(first))], np.int16)
+    of_trip = of_zone[zones - FIRST_ZONE]
+    out: list[NumberedTrips] = []
+    for partition, number in enumerate(first):
         own = np.flatnonzero(of_trip == partition)
-        copies = None if table.copies is None else table.copies[first:end][own]
-        trips = NumberedTrips(times[own], zones[own], copies)
-        out.append(PartitionTrips(start_ts, trips, _totals(trips, hours)))
+        copies = None if table.copies is None else table.copies[begin:end][own]
+        out.append(NumberedTrips(times[own], zones[own], copies, number))
     return out
 
 
-def _totals(trips: NumberedTrips, hours: Sequence[int]) -> list[int]:
-    """Return the sum of the hashes of all trips before each hour, one hour after the other."""
-    totals = [0]
+def totals(trips: NumberedTrips, hours: Sequence[int], before: int = 0) -> list[int]:
+    """Return the sum of the hashes of all trips before each hour, one hour after the other.
+
+    `before` is that of all trips before the first one.
+    """
+    sums = [before]
     for start_ts, end_ts in pairwise(hours):
         first, pickup_ts, zone = trips.between(start_ts, end_ts)
         seq = np.arange(first, first + len(zone))
-        totals.append(add(totals[-1], total(trip_hashes(seq, pickup_ts, zone))))
-    return totals
+        sums.append(add(sums[-1], total(trip_hashes(seq, pickup_ts, zone))))
+    return sums

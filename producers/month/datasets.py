@@ -7,7 +7,7 @@ states is checked.
 from dataclasses import dataclass
 from pathlib import Path
 
-from rushhour.core.errors import DataError
+from rushhour.core.errors import DataError, UsageError
 from rushhour.core.hours import parse_month
 from rushhour.core.settings import Settings
 
@@ -86,17 +86,29 @@ def official_file(dataset: str, month: str) -> OfficialFile:
     return OfficialFile(name, BASE_URL + name, size, sha256)
 
 
-def locate(settings: Settings) -> Path | None:
-    """Return the trip file to replay if it is on this machine, else None.
+def locate(settings: Settings) -> dict[str, Path | None]:
+    """Return the trip file of each month to replay; None for one that is not on this machine.
 
     Looks at `data`, then in `data_dir`, then in `cache_dir`. Hashes are not checked, because users
     may replay files of their own.
 
     Raises
     ------
+    UsageError
+        If `data` names the one file of several months.
     DataError
         If `data` is not a file, or a directory cannot be searched.
     """
+    months = settings.months
+    if settings.data is not None and len(months) > 1:
+        raise UsageError(
+            f"--data {settings.data} is the file of one month: for {settings.month}, name the "
+            "directory of the files with --data-dir"
+        )
+    return {month: _locate(settings, month) for month in months}
+
+
+def _locate(settings: Settings, month: str) -> Path | None:
     if settings.data is not None:
         if not _is_file(settings.data):
             is_directory = settings.data.is_dir()
@@ -104,11 +116,22 @@ def locate(settings: Settings) -> Path | None:
         return settings.data
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise DataError(f"{settings.data_dir}: no such directory: check --data-dir")
-    name = file_name(settings.dataset, settings.month)
+    name = file_name(settings.dataset, month)
     for directory in (settings.data_dir, settings.cache_dir):
         if directory is not None and _is_file(directory / name):
             return directory / name
     return None
+
+
+def download_command(settings: Settings) -> str:
+    """Return the command that gets the files of several months; without flags for one month.
+
+    >>> download_command(Settings.load(dataset="green", month="2024-08..2024-10"))
+    '`rushhour download --dataset green --month 2024-08..2024-10`'
+    """
+    if len(settings.months) == 1:
+        return "`rushhour download`"
+    return f"`rushhour download --dataset {settings.dataset} --month {settings.month}`"
 
 
 def is_a_directory(path: Path) -> DataError:

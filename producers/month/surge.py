@@ -6,22 +6,37 @@ from dataclasses import replace
 import numpy as np
 
 from producers.month.trips import TripTable
+from rushhour.core.arrays import Ints
 from rushhour.core.surges import Surge
 
 
-def apply_surges(table: TripTable, surges: Sequence[Surge]) -> TripTable:
+def apply_surges(
+    table: TripTable, surges: Sequence[Surge], before: Sequence[int] | None = None
+) -> TripTable:
     """Return the trips with the `copies` of these surges, at most one per zone.
 
     The k-th trip of a surge, from 0, becomes floor(factor * (k + 1)) - floor(factor * k) trips of
-    the same zone and pickup time, in its place.
+    the same zone and pickup time, in its place. `before` is how many trips each surge had in the
+    months before; None for none.
     """
     if not surges:
         return table
     copies = np.ones(len(table), np.int64)
-    for surge in surges:
-        first = int(np.searchsorted(table.pickup_ts, surge.from_ts))
-        trips = first + np.flatnonzero(table.zone[first:] == surge.zone)
+    for surge, first in zip(surges, before or [0] * len(surges), strict=True):
+        trips = _trips_of(surge, table)
         # A ratio of integers: with a float, 0.29 would keep 28 of 100 trips.
         times, per = surge.factor.as_integer_ratio()
-        copies[trips] = np.diff(np.arange(len(trips) + 1, dtype=np.int64) * times // per)
+        numbers = np.arange(first, first + len(trips) + 1, dtype=np.int64)
+        copies[trips] = np.diff(numbers * times // per)
     return replace(table, copies=copies)
+
+
+def count_surged(table: TripTable, surges: Sequence[Surge]) -> list[int]:
+    """Return how many trips of a month each surge multiplies."""
+    return [len(_trips_of(surge, table)) for surge in surges]
+
+
+def _trips_of(surge: Surge, table: TripTable) -> Ints:
+    """Return where the trips of a surge are in a table."""
+    first = int(np.searchsorted(table.pickup_ts, surge.from_ts))
+    return first + np.flatnonzero(table.zone[first:] == surge.zone)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rushhour.core.hours import HOUR_MS, clock_label, parse_label
-from rushhour.core.run import RunInfo
+from rushhour.core.run import RunInfo, TripFile
 from rushhour.core.surges import Surge
 
 
@@ -81,6 +81,15 @@ def data_label(run: RunInfo) -> str:
     if run.synthetic:
         return f"{run.dataset} {run.month}, SYNTHETIC (made-up trips from mean rates)"
     return f"{run.dataset} {run.month}, {run.source}"
+
+
+def content_label(file: TripFile) -> str:
+    """Return what identifies the content of a trip file.
+
+    >>> content_label(TripFile("/a.parquet", 1_000, 2_000, "8ed7"))
+    '1,000 rows, 2,000 bytes, sha256 8ed7'
+    """
+    return f"{file.rows:,} rows, {file.size:,} bytes, sha256 {file.sha256}"
 
 
 def what_if(run: RunInfo) -> str:

@@ -4,12 +4,15 @@ A run has its own time, which only moves forward, and its trips have theirs: the
 weeks if the run is rebased, and in a loop from its second pass on.
 """
 
+import hashlib
+import json
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import PurePath
 
 from rushhour.core.events import LATEST_MS
-from rushhour.core.hours import HOUR_MS, WEEK_MS, hour_label, parse_label
+from rushhour.core.hours import HOUR_MS, WEEK_MS, hour_label, parse_label, parse_months
 from rushhour.core.surges import Surge, parse_surges
 from rushhour.core.version import VERSION
 
@@ -24,14 +27,36 @@ def new_run_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class TripFile:
+    """The file of one month: its path, and its content by rows, size (bytes) and sha256 (hex)."""
+
+    path: str
+    rows: int
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The name of the file.
+
+        >>> TripFile("/data/green_tripdata_2024-10.parquet", 1, 1, "").name
+        'green_tripdata_2024-10.parquet'
+        """
+        return PurePath(self.path).name
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """One run over the hours of [`start_ts`, `end_ts`), both epoch milliseconds.
 
-    `source` is the name of the trip file, or `synthetic`. `file` is its path, empty for synthetic
-    data. `dataflows` and `consumers` are the numbers of processes that share the work. `surge` has
-    the format of `format_surges`, and is empty if the trips are replayed unchanged. `models` are
-    the names of all models, the served one first. `rows`, `size` (bytes) and `sha256` are those of
-    the file, 0 and empty for synthetic data. `version` is the rushhour that started the run.
+    `month` is a month, or several in a row, as `parse_months` reads them. `source` is the name of
+    the trip file, the number of several files, or `synthetic`. `file` is the path of the file,
+    empty for several and for synthetic data. `dataflows` and `consumers` are the numbers of
+    processes that share the work. `surge` has the format of `format_surges`, and is empty if the
+    trips are replayed unchanged. `models` are the names of all models, the served one first.
+    `rows`, `size` (bytes) and `sha256` are those of the file, 0 and empty for synthetic data. Of
+    several months, `files` has the file of each, `rows` and `size` are their sums, and `sha256` is
+    that of their hashes (hex), in order. `version` is the rushhour that started the run.
 
     In a loop, `loop_ts` is the end of the first pass (epoch ms): from there on, the whole weeks
     before it (four at most) play again and again, each time shifted on by their length.
@@ -58,6 +83,43 @@ class RunInfo:
     keep_hours: int | None = None
     rebase: str = ""
     shift_weeks: int = 0
+    files: tuple[TripFile, ...] = ()
+
+    @property
+    def months(self) -> tuple[str, ...]:
+        """The months that are replayed, in order."""
+        return parse_months(self.month)
+
+    @property
+    def trip_files(self) -> tuple[TripFile, ...]:
+        """The file of each month; none for synthetic data."""
+        if self.synthetic:
+            return ()
+        return self.files or (TripFile(self.file, self.rows, self.size, self.sha256),)
+
+    def of_files(self, files: Sequence[TripFile]) -> "RunInfo":
+        """Return a run of synthetic trips with these files instead, one of each month in order."""
+        if not files:
+            return self
+        if len(files) == 1:
+            (one,) = files
+            return replace(
+                self,
+                source=one.name,
+                file=one.path,
+                rows=one.rows,
+                size=one.size,
+                sha256=one.sha256,
+            )
+        hashes = "".join(each.sha256 for each in files)
+        return replace(
+            self,
+            source=f"{len(files)} files",
+            rows=sum(each.rows for each in files),
+            size=sum(each.size for each in files),
+            sha256=hashlib.sha256(hashes.encode()).hexdigest(),
+            files=tuple(files),
+        )
 
     @property
     def first_pass_end_ts(self) -> int:
@@ -120,7 +182,16 @@ class RunInfo:
     def _result_of(self) -> "RunInfo":
         """Return the run without what its result does not depend on."""
         source = SYNTHETIC if self.synthetic else ""
-        return replace(self, run_id="", source=source, file="", dataflows=1, consumers=1, rebase="")
+        return replace(
+            self,
+            run_id="",
+            source=source,
+            file="",
+            files=(),
+            dataflows=1,
+            consumers=1,
+            rebase="",
+        )
 
     @property
     def hours(self) -> int:
@@ -141,8 +212,8 @@ class RunInfo:
         )
 
     def to_fields(self) -> dict[str, str | int]:
-        """Return the run as the fields of a hash."""
-        return {
+        """Return the run as the fields of a hash; with `files` if it has several."""
+        fields: dict[str, str | int] = {
             "run_id": self.run_id,
             "dataset": self.dataset,
             "month": self.month,
@@ -163,6 +234,9 @@ class RunInfo:
             "rebase": self.rebase,
             "shift_weeks": self.shift_weeks,
         }
+        if self.files:
+            fields["files"] = json.dumps([astuple(each) for each in self.files])
+        return fields
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "RunInfo":
@@ -195,7 +269,19 @@ class RunInfo:
             keep_hours=int(fields["keep_hours"]) if fields["keep_hours"] else None,
             rebase=fields["rebase"],
             shift_weeks=int(fields["shift_weeks"]),
+            files=_read_files(fields.get("files", "[]")),
         )
+
+
+def _read_files(text: str) -> tuple[TripFile, ...]:
+    """Return the files of the field `files`."""
+    try:
+        return tuple(
+            TripFile(str(path), int(rows), int(size), str(sha256))
+            for path, rows, size, sha256 in json.loads(text)
+        )
+    except TypeError as error:
+        raise ValueError(f"files {text!r}: {error}") from None
 
 
 def whole_weeks(start_ts: int, end_ts: int) -> int:

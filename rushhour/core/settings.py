@@ -24,9 +24,11 @@ from rushhour.core.history import LOOP_KEEP, parse_keep
 from rushhour.core.horizons import format_horizons, parse_horizons
 from rushhour.core.hours import (
     HOUR_MS,
+    format_months,
     hour_label,
+    months_span,
     parse_from,
-    parse_month,
+    parse_months,
     parse_seconds,
     parse_until,
 )
@@ -106,7 +108,10 @@ class Settings(BaseSettings):
     )
 
     dataset: Dataset = Field("yellow", description="taxi dataset to replay: yellow or green")
-    month: str = Field("2024-10", description="month to replay, such as 2024-10")
+    month: str = Field(
+        "2024-10",
+        description="month to replay, such as 2024-10; several in a row as 2024-08..2024-10",
+    )
     from_hour: str | None = Field(
         None,
         validation_alias=PREFIX + "FROM",
@@ -156,7 +161,7 @@ class Settings(BaseSettings):
         False,
         description="whether whoever started the producer starts the run over if a seek leads back",
     )
-    data: Path | None = Field(None, description="trip file to read (TLC Parquet)")
+    data: Path | None = Field(None, description="trip file of one month to read (TLC Parquet)")
     data_dir: Path | None = Field(None, description="directory to look for TLC trip files in")
     cache_dir: Path = Field(
         default_factory=lambda: user_cache_path("rushhour"),
@@ -338,9 +343,14 @@ class Settings(BaseSettings):
         return tuple(filter(None, (name.strip().lower() for name in self.web_names.split(","))))
 
     @property
+    def months(self) -> tuple[str, ...]:
+        """The months to replay, in order."""
+        return parse_months(self.month)
+
+    @property
     def window(self) -> tuple[int, int]:
         """The replayed time: first instant and end (exclusive), in epoch milliseconds."""
-        start, end = parse_month(self.month)
+        start, end = months_span(self.months)
         first = parse_from(self.from_hour) if self.from_hour else start
         last = parse_until(self.until_hour) if self.until_hour else end - HOUR_MS
         if not start <= first <= last < end:
@@ -496,9 +506,8 @@ class Settings(BaseSettings):
 
     @field_validator("month")
     @classmethod
-    def _check_month(cls, text: str) -> str:
-        parse_month(text)
-        return text
+    def _normalize_month(cls, text: str) -> str:
+        return format_months(parse_months(text))
 
     @field_validator("redis")
     @classmethod

@@ -14,20 +14,21 @@ from rushhour.simulator.documents import schema
 
 
 def download(settings: Settings, output: Output) -> None:
-    """Download the official trip file of a month into the cache, unless it is there."""
-    path = fetch(settings, output)
-    size = path.stat().st_size
-    if output.as_json:
-        output.document(
-            schema.Download(
-                dataset=settings.dataset, month=settings.month, path=str(path), size_bytes=size
+    """Download the official trip file of each month into the cache, unless it is there."""
+    for month in settings.months:
+        path = fetch(settings, output, month)
+        size = path.stat().st_size
+        if output.as_json:
+            output.document(
+                schema.Download(
+                    dataset=settings.dataset, month=month, path=str(path), size_bytes=size
+                )
             )
-        )
-    else:
-        output.show(f"{path} ({size:,} bytes)")
+        else:
+            output.show(f"{path} ({size:,} bytes)")
 
 
-def fetch(settings: Settings, output: Output) -> Path:
+def fetch(settings: Settings, output: Output, month: str) -> Path:
     """Return the official trip file of a month; download it, with progress, unless it is there.
 
     Raises
@@ -37,13 +38,13 @@ def fetch(settings: Settings, output: Output) -> Path:
     DataError
         If the download fails for another reason.
     """
-    file = official_file(settings.dataset, settings.month)
-    with _progress(output, settings) as advance:
+    file = official_file(settings.dataset, month)
+    with _progress(output, f"downloading {settings.dataset} {month}") as advance:
         return download_file(file, settings.cache_dir, advance)
 
 
 @contextmanager
-def _progress(output: Output, settings: Settings) -> Iterator[Callable[[int, int | None], None]]:
+def _progress(output: Output, description: str) -> Iterator[Callable[[int, int | None], None]]:
     """Yield a callback (bytes done, bytes in all) that draws a progress bar once it is called."""
     progress = Progress(
         TextColumn("{task.description}"),
@@ -54,7 +55,6 @@ def _progress(output: Output, settings: Settings) -> Iterator[Callable[[int, int
         transient=True,
         disable=not output.notes.is_live,
     )
-    description = f"downloading {settings.dataset} {settings.month}"
     task = progress.add_task(description, start=False)
     started = False
 

@@ -3,18 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from producers.month.datasets import locate, official_file
+from producers.month.datasets import official_file
 from rushhour.core.errors import DataError, StackError
 from rushhour.core.history import ALL
 from rushhour.core.hours import HOUR_MS, clock_label, hour_label, to_datetime
 from rushhour.core.manifest import platform_of
-from rushhour.core.run import RunInfo
+from rushhour.core.run import RunInfo, TripFile
 from rushhour.core.settings import Settings
 from rushhour.core.speed import MAX
 from rushhour.core.timeline import Schedule, stop_of
 from rushhour.core.version import VERSION, library_versions
 from rushhour.simulator.commands.manifest_file import load_manifest
 from rushhour.simulator.commands.output import Output
+from rushhour.simulator.commands.trip_file import files_of_run
 from rushhour.simulator.commands.up import Repetition, up
 from rushhour.simulator.documents.manifest import RUSHHOUR, Manifest
 from rushhour.simulator.documents.manifest_differences import version_differences
@@ -47,14 +48,15 @@ def repeat(
     _check_versions(manifest, output, any_version=any_version)
     run = manifest.run_info
     settings = settings_of(flags, manifest, run)
-    file = _trip_file(settings, output, run)
-    settings = settings.model_copy(update={"data": file})
+    files = _trip_files(settings, output, run)
+    if len(files) < 2:  # noqa: PLR2004 - nothing else of this name is to be found
+        settings = settings.model_copy(update={"data": files[0] if files else None})
     schedule = schedule_of(manifest)
     for line in _notes(manifest, schedule):
         output.warn(line)
     count = len(schedule.entries)
     output.note(f"repeating  run {run.run_id}, {count:,} command{'s' * (count != 1)} to its clock")
-    repetition = Repetition(file, run, Repeated(run.run_id, schedule))
+    repetition = Repetition(files, run, Repeated(run.run_id, schedule))
     up(settings, output, stay=stay, restart=restart, repetition=repetition)
 
 
@@ -107,35 +109,41 @@ def _check_versions(manifest: Manifest, output: Output, *, any_version: bool) ->
     output.warn(problem)
 
 
-def _trip_file(settings: Settings, output: Output, run: RunInfo) -> Path | None:
-    """Return the trip file of a run, checked; None if its trips are synthetic.
+def _trip_files(settings: Settings, output: Output, run: RunInfo) -> tuple[Path, ...]:
+    """Return the trip file of each month of a run, checked; none if its trips are synthetic.
 
-    It is the one of `--data`, else where it was, else where `rushhour up` looks for it.
+    Each is the one of `--data`, else where it was, else where `rushhour up` looks for it.
     """
-    from producers.month.parquet import content_of  # noqa: PLC0415 - PyArrow is slow to import
+    found = files_of_run(run, settings) if not run.synthetic else ()
+    return tuple(
+        _check_file(file or _fetch(settings, output, run, month, known), known, run)
+        for month, known, file in zip(run.months, run.trip_files, found, strict=False)
+    )
 
-    if run.synthetic:
-        return None
-    was = Path(run.file)
-    if settings.data is not None:
-        file = locate(settings)
-    else:
-        file = was if was.is_file() else locate(settings)
-    if file is None and official_file(run.dataset, run.month).sha256 == run.sha256:
+
+def _fetch(settings: Settings, output: Output, run: RunInfo, month: str, known: TripFile) -> Path:
+    """Download a trip file that is not on this machine, if it is an official one."""
+    if official_file(run.dataset, month).sha256 == known.sha256:
         from rushhour.simulator.commands.download import fetch  # noqa: PLC0415 - loads HTTPX
 
-        file = fetch(settings, output)
-    if file is None:
-        raise DataError(
-            f"{was}: no such file: say where the trip file of the run is with --data "
-            f"({run.rows:,} rows, {run.size:,} bytes, sha256 {run.sha256})"
-        )
+        return fetch(settings, output, month)
+    where = "--data" if len(run.months) == 1 else "--data-dir"
+    raise DataError(
+        f"{known.path}: no such file: say where the trip file of the run is with {where} "
+        f"({known.rows:,} rows, {known.size:,} bytes, sha256 {known.sha256})"
+    )
+
+
+def _check_file(file: Path, known: TripFile, run: RunInfo) -> Path:
+    from producers.month.parquet import content_of  # noqa: PLC0415 - PyArrow is slow to import
+
     content = content_of(file, run.dataset)
-    if content.sha256 != run.sha256:
+    if content.sha256 != known.sha256:
+        where = "--data" if len(run.months) == 1 else "--data-dir"
         raise DataError(
             f"{file} is not the trip file of the run: sha256 {content.sha256} instead of "
-            f"{run.sha256}, {content.rows:,} rows instead of {run.rows:,}: name the right one "
-            "with --data"
+            f"{known.sha256}, {content.rows:,} rows instead of {known.rows:,}: name the right one "
+            f"with {where}"
         )
     return file
 

@@ -23,9 +23,9 @@ from rushhour.storage.runs import find_run
 
 
 class Repetition(NamedTuple):
-    """What repeats a run: its trip file (None if synthetic), what it replayed and did."""
+    """What repeats a run: its trip files (none if synthetic), what it replayed and did."""
 
-    file: Path | None
+    files: tuple[Path, ...]
     run: RunInfo
     repeated: Repeated
 
@@ -39,7 +39,7 @@ def up(
     profile: bool = False,
     repetition: Repetition | None = None,
 ) -> None:
-    """Replay a month from start to end.
+    """Replay a month, or several in a row, from start to end.
 
     With `stay`, the servers are kept up after the report until Ctrl-C. With `restart`, another run
     on a given Redis is deleted. With `profile`, the report says what each part has used and waited
@@ -73,7 +73,7 @@ def _run(
         gates = dict.fromkeys((*settings.gates, ON_HOUR))
         settings = settings.model_copy(update={"gate": ",".join(gates)})
     existing = None if restart else _run_on_given_redis(settings)
-    file = find_trips(settings, output, existing) if repetition is None else repetition.file
+    files = find_trips(settings, output, existing) if repetition is None else repetition.files
     with (
         open_page_server(settings) as pages,
         deferred() as interrupts,
@@ -82,7 +82,7 @@ def _run(
     ):
         from rushhour.simulator.commands.replay import Replay  # noqa: PLC0415 - loads NumPy and Rich
 
-        run = describe(settings, output, file, existing)
+        run = describe(settings, output, files, existing)
         if existing is not None:
             check_same(existing, run, "rushhour up" if repetition is None else "rushhour replay")
         if repetition is not None:

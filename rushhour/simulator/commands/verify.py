@@ -6,8 +6,10 @@ from pathlib import Path
 from rich.text import Text
 
 from rushhour.core.errors import DataError, VerificationError
+from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
+from rushhour.simulator.commands.trip_file import files_of_run
 from rushhour.simulator.documents import schema
 from rushhour.simulator.evaluation.verification.check import Check
 from rushhour.simulator.evaluation.verify import verify as checks
@@ -21,23 +23,41 @@ _MARKS = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "fail": ("FAIL", 
 def verify(settings: Settings, output: Output, data: Path | None) -> None:
     """Print each check as it is done; `data` is the trip file, if the run's own has moved.
 
+    Those of several months are also looked for in the data directory and the cache.
+
     Raises
     ------
     DataError
-        If the trip file cannot be read.
+        If a trip file cannot be read.
     VerificationError
         If a check failed.
     """
     with open_run(settings) as opened:
         run = load_run(opened.client)
-        file = data or (None if run.synthetic else Path(run.file))
-        if file is not None and not file.is_file():
-            raise DataError(f"{file}: no such file: name the run's trip file with --data")
+        files = _trip_files(settings, run, data)
         # A saved run has ended: its Kafka may hold other runs since, or be gone.
         cluster = None if opened.kind == "saved" else kafka_of(settings, opened)
-        failed = print_checks(output, checks(opened.client, run, file, cluster))
+        failed = print_checks(output, checks(opened.client, run, files, cluster))
     if failed:
         raise VerificationError(f"{failed} failed: the run differs from its trip file")
+
+
+def _trip_files(settings: Settings, run: RunInfo, data: Path | None) -> tuple[Path, ...]:
+    if run.files:
+        found = files_of_run(run, settings.model_copy(update={"data": data}))
+        for known, file in zip(run.files, found, strict=True):
+            if file is None:
+                raise DataError(
+                    f"{known.path}: no such file: put it back, or into the directory that "
+                    f"{Settings.env_name('data_dir')} names"
+                )
+        return tuple(filter(None, found))
+    file = data or (None if run.synthetic else Path(run.file))
+    if file is None:
+        return ()
+    if not file.is_file():
+        raise DataError(f"{file}: no such file: name the run's trip file with --data")
+    return (file,)
 
 
 def print_checks(output: Output, found: Iterable[Check]) -> str:

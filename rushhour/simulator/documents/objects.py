@@ -42,8 +42,16 @@ class Run(Document, frozen=True, kw_only=True):
 
     run_id: str
     dataset: Annotated[str, Meta(description="`yellow` or `green`")]
-    month: Annotated[str, Meta(description="such as `2024-10`")]
-    source: Annotated[str, Meta(description="name of the trip file, or `synthetic`")]
+    month: Annotated[
+        str, Meta(description="such as `2024-10`; several in a row as `2024-08..2024-10`")
+    ]
+    source: Annotated[
+        str,
+        Meta(
+            description="name of the trip file, `synthetic`, or the number of several files, such "
+            "as `3 files`"
+        ),
+    ]
     is_synthetic: Annotated[bool, Meta(description="whether the trips are made up")]
     surge: Annotated[str | None, Meta(description="what-if surges, as for `--surge`")]
     start_ts: Annotated[int, Meta(description="first instant, epoch milliseconds")]

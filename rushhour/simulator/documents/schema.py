@@ -247,7 +247,7 @@ class Setting(Document, frozen=True, kw_only=True):
 
 
 class Download(Document, frozen=True, kw_only=True):
-    """`rushhour download --json`: one object."""
+    """`rushhour download --json`: one line for each month."""
 
     dataset: str
     month: str

@@ -4,6 +4,8 @@ Trips are counted with one pandas group-by, independently of the live pipeline. 
 hold hourly counts already, as the table of a feature store does.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ def hours_between(start_ts: int, end_ts: int) -> pd.DatetimeIndex:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MonthCounts:
-    """Trips of a month per hour and zone, and what became of the rows of its file.
+    """Trips of one or more months per hour and zone, and what became of the rows of their files.
 
     `rejected` has the number of rows for each reason of `producers.month.trips.REASONS`; a row
     counts for the first that applies.
@@ -76,6 +78,25 @@ def count_month(file: Path | None, dataset: str, month: str) -> MonthCounts:
         index=hours_between(*parse_month(month)), columns=list(ZONE_IDS), fill_value=0
     )
     return MonthCounts(table, len(rows), rejected)
+
+
+def count_months(files: Sequence[Path], dataset: str, months: Sequence[str]) -> MonthCounts:
+    """Count the trips of months in a row, each from its file; synthetic ones without files.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read or is not of the dataset.
+    """
+    of_each = [
+        count_month(files[index] if files else None, dataset, month)
+        for index, month in enumerate(months)
+    ]
+    rejected: Counter[str] = Counter()
+    for each in of_each:
+        rejected.update(each.rejected)
+    table = pd.concat([each.table for each in of_each])
+    return MonthCounts(table, sum(each.rows for each in of_each), dict(rejected))
 
 
 def holds_hourly_counts(file: Path) -> bool:

@@ -3,23 +3,23 @@
 A backtest replays them; `verify` expects a run to have them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from producers.month.datasets import file_name, locate
+from producers.month.datasets import download_command, file_name, locate
 from rushhour.core.errors import DataError, UsageError
-from rushhour.core.hours import HOUR_MS, clock_label, parse_from, parse_month, parse_until
+from rushhour.core.hours import HOUR_MS, clock_label, months_span, parse_from, parse_until
 from rushhour.core.labels import source_label, surges_label
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.surges import check_begin, parse_surges
 from rushhour.simulator.evaluation.counts import (
     Table,
-    count_month,
+    count_months,
     holds_hourly_counts,
     hours_between,
     read_hourly_counts,
@@ -47,9 +47,9 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recount:
-    """The rides of a run (hours x zones), and what became of the rows of its file.
+    """The rides of a run (hours x zones), and what became of the rows of its files.
 
-    `usable` is the number of trips of the whole month, after surges.
+    `usable` is the number of trips of the whole months, after surges.
     """
 
     rides: Table
@@ -58,19 +58,19 @@ class Recount:
     usable: int
 
 
-def recount(run: RunInfo, file: Path | None, hours: int | None = None) -> Recount:
-    """Count rides per hour and zone straight from the file, zeros included, with its surges.
+def recount(run: RunInfo, files: Sequence[Path], hours: int | None = None) -> Recount:
+    """Count rides per hour and zone straight from the files, zeros included, with its surges.
 
     They are those of the first hours of the run, of all if `hours` is None, at the times of the
     run: shifted, and in a loop again and again.
     """
-    month = count_month(file, run.dataset, run.month)
-    surged = surge_counts(month.table, run.surges)
+    counted = count_months(files, run.dataset, run.months)
+    surged = surge_counts(counted.table, run.surges)
     end_ts = run.end_ts if hours is None else run.start_ts + hours * HOUR_MS
     hour_ts = range(run.start_ts, end_ts, HOUR_MS)
     original = pd.DatetimeIndex([pd.Timestamp(run.original_ts(ts), unit="ms") for ts in hour_ts])
     rides = surged.loc[original].set_axis(hours_between(run.start_ts, end_ts))
-    return Recount(rides, month.rows, month.rejected, int(surged.to_numpy().sum()))
+    return Recount(rides, counted.rows, counted.rejected, int(surged.to_numpy().sum()))
 
 
 def find_demand(flags: Mapping[str, Any], *, synthetic: bool) -> Demand:
@@ -89,11 +89,11 @@ def find_demand(flags: Mapping[str, Any], *, synthetic: bool) -> Demand:
         raise UsageError("--synthetic needs no file: remove --data")
     # Without hours: those of a file of hourly counts need not be in the month.
     base = Settings.load(**{k: v for k, v in flags.items() if k not in _SPAN})
-    file = None if synthetic else _locate(base)
-    if file is not None and holds_hourly_counts(file):
-        demand = _of_hourly_counts(file, flags, base)
+    if not synthetic and base.data is not None and holds_hourly_counts(base.data):
+        demand = _of_hourly_counts(base.data, flags, base)
     else:
-        demand = _of_month(file, Settings.load(**flags))
+        files = () if synthetic else _locate(base)
+        demand = _of_months(files, Settings.load(**flags))
     if not demand.rides.to_numpy().any():
         raise DataError(
             f"{demand.label}: no rides from {clock_label(demand.start_ts)} to "
@@ -102,21 +102,24 @@ def find_demand(flags: Mapping[str, Any], *, synthetic: bool) -> Demand:
     return demand
 
 
-def _locate(settings: Settings) -> Path:
-    file = locate(settings)
-    if file is None:
-        name = file_name(settings.dataset, settings.month)
-        raise DataError(
-            f"{name} is not on this machine: get it with `rushhour download`, name a file with "
-            "--data, or pass --synthetic"
-        )
-    return file
+def _locate(settings: Settings) -> list[Path]:
+    files = []
+    for month, file in locate(settings).items():
+        if file is None:
+            ways = f"get it with {download_command(settings)}, "
+            ways += "name a file with --data, " if len(settings.months) == 1 else ""
+            raise DataError(
+                f"{file_name(settings.dataset, month)} is not on this machine: {ways}"
+                "or pass --synthetic"
+            )
+        files.append(file)
+    return files
 
 
-def _of_month(file: Path | None, settings: Settings) -> Demand:
-    # A backtest is of the trips of the file, at their own times.
-    run = describe_run(settings.model_copy(update={"loop": False, "rebase": None}), file)
-    return Demand(source_label(run), run.start_ts, recount(run, file).rides)
+def _of_months(files: Sequence[Path], settings: Settings) -> Demand:
+    # A backtest is of the trips of the files, at their own times.
+    run = describe_run(settings.model_copy(update={"loop": False, "rebase": None}), files)
+    return Demand(source_label(run), run.start_ts, recount(run, files).rides)
 
 
 def _of_hourly_counts(file: Path, flags: Mapping[str, Any], base: Settings) -> Demand:
@@ -124,7 +127,7 @@ def _of_hourly_counts(file: Path, flags: Mapping[str, Any], base: Settings) -> D
     first = round(table.index[0].timestamp() * 1000)
     end = first + len(table) * HOUR_MS
     if any(o.name == "month" and o.origin != "default" for o in base.origins(dict(flags))):
-        month_start, month_end = parse_month(base.month)
+        month_start, month_end = months_span(base.months)
         if month_start >= end or month_end <= first:
             raise DataError(f"{file}: has {_span(first, end)}: check --month {base.month}")
         first, end = max(first, month_start), min(end, month_end)

@@ -1,4 +1,4 @@
-"""Check a run against its file, independently of the processes that made it.
+"""Check a run against its files, independently of the processes that made it.
 
 Rides are counted again with one pandas group-by over the raw file, and the forecasters are
 replayed offline over those counts. From these follows what every key of the run must hold: the
@@ -7,7 +7,7 @@ computed here in another way than in the consumer. The names of keys, the partit
 how a figure is written as text are shared with it; so are the forecasters themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from rushhour.core.errors import VerificationError
 from rushhour.core.hours import HOURS_PER_DAY
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.labels import progress_label
-from rushhour.core.run import RunInfo
+from rushhour.core.run import RunInfo, TripFile
 from rushhour.core.version import VERSION
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.simulator.evaluation.demand import recount
@@ -41,21 +41,24 @@ MOST_HOURS = 5 * 366 * HOURS_PER_DAY
 
 
 def verify(
-    client: redis.Redis, run: RunInfo, file: Path | None, cluster: KafkaCluster | None = None
+    client: redis.Redis,
+    run: RunInfo,
+    files: Sequence[Path],
+    cluster: KafkaCluster | None = None,
 ) -> Iterator[Check]:
     """Yield each check of the closed hours as it is done. An unfinished run gets a note.
 
     Parameters
     ----------
-    file
-        The trip file; None for synthetic trips.
+    files
+        The trip file of each month, in order; none for synthetic trips.
     cluster
         The Kafka of the run, if it is known and has not ended.
 
     Raises
     ------
     DataError
-        If the file cannot be read.
+        If a file cannot be read.
     VerificationError
         If the models of the run are not those of this installation, or a loop has closed more than
         `MOST_HOURS`.
@@ -77,11 +80,11 @@ def verify(
             f"{hours:,} hours are closed: verify replays every hour from the first one, and takes "
             f"at most {MOST_HOURS:,}; `rushhour verify --live` watches a longer loop"
         )
-    if file is not None:
-        yield _check_file(run, file)
+    for expected_file, file in zip(run.trip_files, files, strict=True):
+        yield _check_file(run, expected_file, file)
     # Zones may be ahead of the city. The hour after the last closed one has a forecast only.
     last = int(snapshot.closed_by_zone().max())
-    counted = recount(run, file, last if run.loop_ts is not None else run.hours)
+    counted = recount(run, files, last if run.loop_ts is not None else run.hours)
     rides = counted.rides.to_numpy(np.int64)
     tables: set[str] = set()
     first = snapshot.first_kept
@@ -106,14 +109,14 @@ def _check_models(run: RunInfo) -> None:
         )
 
 
-def _check_file(run: RunInfo, file: Path) -> Check:
+def _check_file(run: RunInfo, known: TripFile, file: Path) -> Check:
     content = content_of(file, run.dataset)
-    passed = (content.rows, content.size, content.sha256) == (run.rows, run.size, run.sha256)
+    passed = (content.rows, content.size, content.sha256) == (known.rows, known.size, known.sha256)
     return Check.of(
         "the trip file is that of the run",
         passed,
         f"{file.name}: {content.rows:,} rows, {content.size:,} bytes, sha256 {content.sha256[:12]}"
-        + ("" if passed else f" instead of {run.rows:,}, {run.size:,}, {run.sha256[:12]}"),
+        + ("" if passed else f" instead of {known.rows:,}, {known.size:,}, {known.sha256[:12]}"),
     )
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import redis
 
 from rushhour.core.hours import HOUR_MS, clock_label
-from rushhour.core.labels import closed_hours_label, source_label
+from rushhour.core.labels import closed_hours_label, content_label, source_label
 from rushhour.core.models import NOMINAL_COVERAGE
 from rushhour.simulator.export.directory import new_directory
 from rushhour.simulator.export.tables import Closed, RunTable, check_same_run, run_tables
@@ -63,8 +63,8 @@ def _about(closed: Closed) -> Iterator[str]:
     if closed.first_ts > run.start_ts:
         yield f"exported    the last {closed.hours} of them: Redis keeps no others"
     yield f"models      {', '.join(run.models)}; served: {run.models[0]}"
-    if run.sha256:
-        yield f"trip file   {run.rows:,} rows, {run.size:,} bytes, sha256 {run.sha256}"
+    for file in run.trip_files:
+        yield f"trip file   {f'{file.name}, ' if run.files else ''}{content_label(file)}"
     yield ""
     yield "hourly_rides.parquet   rides of each zone and closed hour"
     yield "predictions.parquet    predictions of each model, for these hours and the next"

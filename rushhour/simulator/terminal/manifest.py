@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rushhour.core.hours import clock_label
-from rushhour.core.labels import closed_hours_label, run_label
+from rushhour.core.labels import closed_hours_label, content_label, run_label
 from rushhour.core.timeline import TimelineEntry
 from rushhour.simulator.documents.manifest import Manifest
 from rushhour.simulator.documents.manifest_differences import ManifestDifference
@@ -29,9 +29,9 @@ def manifest_screen(manifest: Manifest) -> RenderableType:
     if manifest.repeats:
         facts.add_row("repeats run", manifest.repeats)
     facts.add_row("replays", run_label(run))
-    if not run.synthetic:
-        facts.add_row("trip file", run.file)
-        facts.add_row("", f"{run.rows:,} rows, {run.size:,} bytes, sha256 {run.sha256}")
+    for file in run.trip_files:
+        facts.add_row("trip file", file.path)
+        facts.add_row("", content_label(file))
     facts.add_row("models", ", ".join(run.models))
     facts.add_row("options", _pairs(manifest.options))
     facts.add_row("versions", _pairs(manifest.versions))

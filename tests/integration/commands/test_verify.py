@@ -365,7 +365,7 @@ def test_what_is_wrong_with_a_run_is_found(
 ) -> None:
     with saved_copy() as (_, client):
         tamper(client)
-        checks = list(verify(client, load_run(client), two_days))
+        checks = list(verify(client, load_run(client), [two_days]))
     assert {check.name for check in checks if not check.passed} == failing
 
 
@@ -401,7 +401,7 @@ def test_what_the_processes_have_not_written_yet_is_a_note(
     with saved_copy() as (_, client):
         client.hset("sim:clock", "state", "running")
         add_skip(client, RecordPosition("trips", 2, 17))
-        checks = list(verify(client, load_run(client), two_days))
+        checks = list(verify(client, load_run(client), [two_days]))
     notes = {check.name: check.detail for check in checks if check.status == "note"}
     assert [check for check in checks if not check.passed] == []
     assert "the producer ended before it wrote its end" in notes.pop(CLOCK)
@@ -426,7 +426,7 @@ def test_offsets_are_compared_with_kafka(
         producer.send(DEAD_LETTERS, 0, [(None, b"x")])
         producer.flush()
         checks = {
-            check.name: check for check in verify(client, load_run(client), two_days, cluster)
+            check.name: check for check in verify(client, load_run(client), [two_days], cluster)
         }
     offsets_check = checks["offsets agree with the closed hours and with Kafka"]
     assert offsets_check.passed == (difference == 0)
@@ -440,7 +440,7 @@ def test_without_an_answer_of_kafka_the_rest_is_verified(
     monkeypatch.setattr(kafka_topics, "_METADATA_TIMEOUT_S", 0.5)
     cluster = KafkaCluster("127.0.0.1:1")
     with saved_copy() as (_, client):
-        checks = list(verify(client, load_run(client), two_days, cluster))
+        checks = list(verify(client, load_run(client), [two_days], cluster))
     assert [check for check in checks if not check.passed] == []
     (note,) = [check for check in checks if check.status == "note"]
     assert note.name == "offsets are not compared with Kafka"
@@ -465,7 +465,7 @@ def test_unknown_models_cannot_be_verified(
     with saved_copy() as (url, client):
         client.hset("sim:run", "models", f"{SERVED},of_long_ago")
         with pytest.raises(VerificationError, match="verify it with the rushhour that made it"):
-            list(verify(client, load_run(client), two_days))
+            list(verify(client, load_run(client), [two_days]))
         ended = cli(after_run, "verify", "--redis", url)
         assert ended.code == 7
         assert f"the models of the run ({SERVED}, of_long_ago) are not those" in ended.one_line()
@@ -476,7 +476,7 @@ def test_a_run_of_another_version_is_verified_with_a_note(
 ) -> None:
     with saved_copy() as (_, client):
         client.hset("sim:run", "version", "0.0.1")
-        checks = list(verify(client, load_run(client), two_days))
+        checks = list(verify(client, load_run(client), [two_days]))
 
     assert [check for check in checks if check.status != "ok"] == [
         Check(
@@ -512,7 +512,7 @@ def test_verify_compares_the_closed_hours_of_an_unfinished_run(
         copy.hset("rides:2024-10-02T23", "265", 9)  # not closed, so not compared
         copy.hset("predictions:2024-10-01T02", "132", "77.5")
         copy.hset("zone:132", "mae_24h", "9.5")
-        failed = [check.name for check in verify(copy, run, Path(run.file)) if not check.passed]
+        failed = [check.name for check in verify(copy, run, [Path(run.file)]) if not check.passed]
     assert failed == [PREDICTIONS, ZONES]
 
 

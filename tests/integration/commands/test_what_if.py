@@ -69,7 +69,7 @@ def test_a_what_if_run_is_named_and_verifies(
 
     # The same Redis as a run without a surge is found out.
     hidden = replace(load_run(client), surge="")
-    failed = {check.name for check in verify(client, hidden, file) if not check.passed}
+    failed = {check.name for check in verify(client, hidden, [file]) if not check.passed}
     assert "rides equal a recount of the file" in failed
 
 

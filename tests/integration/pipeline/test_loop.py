@@ -96,7 +96,7 @@ def test_kills_in_later_passes_leave_the_tail_of_an_undisturbed_loop(
         for hours, name in kills:
             kill_and_restart(stack, name, hours)
         found = play(pipeline, stack)
-        checks = list(verify(stack.client, run, trip_file, stack.kafka))
+        checks = list(verify(stack.client, run, [trip_file], stack.kafka))
 
     expected = tail(undisturbed.keys, END - KEPT * HOUR_MS)
     assert found.keys.keys() == expected.keys()
@@ -116,7 +116,7 @@ def test_a_table_that_is_wrong_or_kept_too_long_is_found(
         client = stack.client
         client.hincrby(keys.rides(hour_label(END - 3 * HOUR_MS)), "132", 1)
         client.hset(keys.rides(hour_label(START)), "132", 1)
-        failed = [check.name for check in verify(client, run, trip_file) if not check.passed]
+        failed = [check.name for check in verify(client, run, [trip_file]) if not check.passed]
     assert failed == ["rides equal a recount of the file", "there are no keys of other runs"]
 
 
@@ -125,7 +125,7 @@ def test_shifted_dates_change_nothing_else(pipeline: PipelineRunner, trip_file: 
     with pipeline.started(trip_file, TWO_DAYS, rebase="2026-11-30") as (stack, run):
         wait_until(stack.is_done, "the pipeline is done", _MINUTES)
         shifted = pipeline.result(stack)
-        checks = list(verify(stack.client, load_run(stack.client), trip_file, stack.kafka))
+        checks = list(verify(stack.client, load_run(stack.client), [trip_file], stack.kafka))
 
     assert run.shift_weeks == 113
     assert shifted.run["from"] == "2026-12-01T00"

@@ -89,7 +89,7 @@ def finished_run(settings: SettingsFactory, trip_file: Path) -> Iterator[Finishe
         consumers=2,
         metrics_port=free_ports_in_a_row(5),
     )
-    run = describe_run(ours, trip_file)
+    run = describe_run(ours, [trip_file])
 
     def start(spec: ProcessSpec, directory: Path) -> ChildProcess:
         """Start a process that stays alive; under `up` none does."""

@@ -74,7 +74,7 @@ def test_a_run_goes_on_once_a_forged_record_is_skipped(
     assert (letter.topic, letter.partition, letter.offset) == position
     assert letter.reason == "skipped"
     assert b"1000000000000" in (record.value or b"")
-    checks = list(verify(client, load_run(client), trip_file))
+    checks = list(verify(client, load_run(client), [trip_file]))
     assert [check for check in checks if not check.passed] == []
     (note,) = [check for check in checks if check.status == "note"]
     assert str(position) in note.detail

@@ -29,7 +29,7 @@ SPAN = {"from_hour": "2024-10-05 03:00", "until_hour": "2024-10-29 08:00"}
 def test_it_replays_the_same_hours_on_the_same_dates_whatever_the_environment(
     options: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = describe_run(Settings.load(**FLAGS | SPAN | options), None)
+    run = describe_run(Settings.load(**FLAGS | SPAN | options), ())
     fields = run.to_fields()
     del fields["version"]
     manifest = manifest_of()
@@ -41,6 +41,6 @@ def test_it_replays_the_same_hours_on_the_same_dates_whatever_the_environment(
     environment = {"REBASE": "now", "LOOP": "1", "KEEP": "20d", "MONTH": "2024-09", "SURGE": "1:3"}
     for name, value in environment.items():
         monkeypatch.setenv(f"RUSHHOUR_{name}", value)
-    again = describe_run(settings_of(FLAGS, manifest, manifest.run_info), None)
+    again = describe_run(settings_of(FLAGS, manifest, manifest.run_info), ())
     assert again.differences(run) == ()
     assert again.shift_ms == run.shift_ms == run.shift_weeks * WEEK_MS

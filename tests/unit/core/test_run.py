@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rushhour.core.hours import hour_label, hour_of_week, parse_month
-from rushhour.core.run import LOOP_END_TS, SYNTHETIC, RunInfo
+from rushhour.core.run import LOOP_END_TS, SYNTHETIC, RunInfo, TripFile
 
 START = 1_727_910_000_000  # 2024-10-02 23:00
 HOUR = 3_600_000
@@ -32,8 +32,9 @@ CHANGES: dict[str, Any] = {
     "keep_hours": 336,
     "rebase": "now",
     "shift_weeks": 1,
+    "files": (TripFile("/c.parquet", 3, 4, "5" * 64), TripFile("/d.parquet", 4, 4, "6" * 64)),
 }
-SAME_RESULT = {"run_id", "source", "file", "dataflows", "consumers", "rebase"}
+SAME_RESULT = {"run_id", "source", "file", "dataflows", "consumers", "rebase", "files"}
 
 
 def test_the_numbers_of_processes_do_not_make_another_run() -> None:
@@ -69,7 +70,48 @@ REBASED = replace(LOOP, rebase="now", shift_weeks=113)
 REBASED = replace(REBASED, start_ts=MONTH[0] + 113 * WEEK, loop_ts=MONTH[1] + 113 * WEEK)
 
 
-@pytest.mark.parametrize("run", [RUN, LOOP, REBASED, replace(RUN, keep_hours=336)])
+# The files of two months.
+
+FILES = (TripFile("/a, b\n.parquet", 3, 40, "5" * 64), TripFile("/c.parquet", 4, 5, "6" * 64))
+EMPTY = replace(RUN, month="2024-09..2024-10", source=SYNTHETIC, file="")
+TWO_MONTHS = EMPTY.of_files(FILES)
+
+
+def test_the_files_of_several_months_are_those_of_a_run() -> None:
+    assert (TWO_MONTHS.source, TWO_MONTHS.file) == ("2 files", "")
+    assert (TWO_MONTHS.rows, TWO_MONTHS.size) == (7, 45)
+    assert TWO_MONTHS.trip_files == FILES
+    assert TWO_MONTHS.months == ("2024-09", "2024-10")
+    moved = EMPTY.of_files([replace(file, path=f"/moved{file.path}") for file in FILES])
+    assert TWO_MONTHS.replays_the_same_as(moved)
+
+
+def test_another_content_or_order_of_files_makes_another_run() -> None:
+    first, last = FILES
+    assert TWO_MONTHS.differences(EMPTY.of_files([last, first])) == ("sha256",)
+    changed = replace(last, sha256="7" * 64)
+    assert TWO_MONTHS.differences(EMPTY.of_files([first, changed])) == ("sha256",)
+    assert not TWO_MONTHS.replays_the_same_as(EMPTY)
+
+
+def test_a_run_of_one_month_has_the_fields_that_it_always_had() -> None:
+    file = TripFile("/a.parquet", 3, 40, "5" * 64)
+    one = replace(RUN, source=SYNTHETIC, file="").of_files([file])
+    assert one == replace(RUN, rows=3, size=40, sha256="5" * 64)
+    assert one.trip_files == (file,)
+    assert "files" not in one.to_fields()
+    assert EMPTY.of_files([]) == EMPTY
+    assert EMPTY.trip_files == ()
+
+
+@pytest.mark.parametrize("text", ["", "[", "[1]", '[["/a", 1]]', '[["/a", [], 1, ""]]'])
+def test_files_that_cannot_be_read_are_an_error(text: str) -> None:
+    fields = {name: str(value) for name, value in TWO_MONTHS.to_fields().items()}
+    with pytest.raises(ValueError, match=r"."):
+        RunInfo.from_fields(fields | {"files": text})
+
+
+@pytest.mark.parametrize("run", [RUN, LOOP, REBASED, replace(RUN, keep_hours=336), TWO_MONTHS])
 def test_a_run_is_read_as_it_was_written(run: RunInfo) -> None:
     fields = {name: str(value) for name, value in run.to_fields().items()}
     assert RunInfo.from_fields(fields) == run

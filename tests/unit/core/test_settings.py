@@ -221,6 +221,13 @@ def test_another_process_loads_the_same_settings_from_the_environment(
         ),
         ({"month": "October"}, ["month 'October'", "2024-10"]),
         ({"month": "2008-12"}, ["month '2008-12' is out of range", "begin in 2009-01"]),
+        ({"month": "2024-10..2024-08"}, ["month '2024-10..2024-08' ends before it begins"]),
+        ({"month": "2024-08..", "from_hour": "2024-09-01"}, ["month '2024-08..' is not a month"]),
+        ({"month": "2024-08..2024-10", "from_hour": "2024-07-31"}, ["within 2024-08..2024-10"]),
+        (
+            {"month": "2024-08..2024-10", "surge": "132:2@2024-11-01"},
+            ["begins after the last hour of the run, 2024-10-31 23:00"],
+        ),
         ({"month": "2099-01"}, ["month '2099-01' is out of range", "to 2098-12"]),
         ({"speed": "fast"}, ["speed 'fast'", "6h/s"]),
         ({"surge": "132:2"}, ["surge '132:2' is not a surge", "132:2.0@2024-10-20"]),
@@ -300,6 +307,15 @@ def test_the_environment_is_checked_like_flags(
             ("2024-10-02 23:00", "2024-10-03 00:00"),
         ),
         ({"month": "2024-02"}, ("2024-02-01 00:00", "2024-03-01 00:00")),
+        ({"month": "2023-12..2024-01"}, ("2023-12-01 00:00", "2024-02-01 00:00")),
+        (
+            {
+                "month": "2024-08..2024-10",
+                "from_hour": "2024-08-30 05:00",
+                "until_hour": "2024-09-02",
+            },
+            ("2024-08-30 05:00", "2024-09-03 00:00"),
+        ),
     ],
 )
 def test_the_window_is_whole_hours_with_both_ends_included(

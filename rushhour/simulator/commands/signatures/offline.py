@@ -46,7 +46,7 @@ def backtest(
 
 @with_settings("dataset", "month", "cache_dir")
 def download(settings: Settings, output: Output) -> None:
-    """Download the official trip file of a month into the cache."""
+    """Download the official trip file of each month into the cache."""
     from rushhour.simulator.commands.download import download as fetch
 
     fetch(settings, output)

@@ -6,7 +6,7 @@ import msgspec
 import redis
 
 from rushhour.core.hours import HOUR_MS
-from rushhour.core.labels import closed_label
+from rushhour.core.labels import closed_label, content_label
 from rushhour.core.run import RunInfo
 from rushhour.simulator.documents.scores import scores_document
 from rushhour.simulator.evaluation.scoring import Evaluation
@@ -38,7 +38,7 @@ def _how(view: RunView) -> list[tuple[str, Any]]:
     run, clock = view.run, view.clock
     return [
         ("trips", run_facts(run, ())["label"]),
-        ("trip file", _file(run)),
+        *(("trip file", text) for text in _files(run)),
         ("hours closed", closed_label(run, view.hours_closed)),
         ("rides", f"{view.count('rides'):,}"),
         ("last speed", clock.speed if clock else "-"),
@@ -50,10 +50,10 @@ def _how(view: RunView) -> list[tuple[str, Any]]:
     ]
 
 
-def _file(run: RunInfo) -> str:
+def _files(run: RunInfo) -> list[str]:
     if run.synthetic:
-        return "none: the trips are synthetic, made from mean rates"
-    return f"{run.source}, {run.rows:,} rows, {run.size:,} bytes, sha256 {run.sha256}"
+        return ["none: the trips are synthetic, made from mean rates"]
+    return [f"{file.name}, {content_label(file)}" for file in run.trip_files]
 
 
 def last_end(view: RunView) -> int:

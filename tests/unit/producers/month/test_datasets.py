@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.month.datasets import OfficialFile, locate, official_file, pickup_column
+from producers.month.datasets import OfficialFile, file_name, locate, official_file, pickup_column
 from rushhour.core.errors import DataError, UsageError
 from rushhour.core.settings import Settings
 
@@ -60,9 +60,14 @@ def test_an_unknown_dataset_or_month_is_refused() -> None:
     assert pickup_column("green") == "lpep_pickup_datetime"
 
 
+def find(settings: Settings) -> Path | None:
+    (file,) = locate(settings).values()
+    return file
+
+
 def test_nothing_is_found_in_empty_directories(directories: tuple[Path, Path]) -> None:
-    assert locate(settings(directories)) is None
-    assert locate(settings(directories, data_dir=None)) is None
+    assert find(settings(directories)) is None
+    assert find(settings(directories, data_dir=None)) is None
 
 
 def test_a_data_dir_that_does_not_exist_is_an_error(directories: tuple[Path, Path]) -> None:
@@ -72,32 +77,32 @@ def test_a_data_dir_that_does_not_exist_is_an_error(directories: tuple[Path, Pat
 
 
 def test_a_cache_dir_that_does_not_exist_yet_is_none(directories: tuple[Path, Path]) -> None:
-    assert locate(settings(directories, cache_dir=directories[1] / "missing")) is None
+    assert find(settings(directories, cache_dir=directories[1] / "missing")) is None
 
 
 def test_the_order_is_data_then_data_dir_then_cache_dir(directories: tuple[Path, Path]) -> None:
     data_dir, cache_dir = directories
     (cache_dir / NAME).touch()
-    assert locate(settings(directories)) == cache_dir / NAME
-    assert locate(settings(directories, data_dir=None)) == cache_dir / NAME
+    assert find(settings(directories)) == cache_dir / NAME
+    assert find(settings(directories, data_dir=None)) == cache_dir / NAME
     (data_dir / NAME).touch()
-    assert locate(settings(directories)) == data_dir / NAME
+    assert find(settings(directories)) == data_dir / NAME
     own = data_dir / "own.parquet"
     own.touch()
-    assert locate(settings(directories, data=own)) == own
+    assert find(settings(directories, data=own)) == own
 
 
 def test_another_dataset_or_month_is_not_found(directories: tuple[Path, Path]) -> None:
     (directories[0] / NAME).touch()
-    assert locate(settings(directories, dataset="green")) is None
-    assert locate(settings(directories, month="2024-09")) is None
+    assert find(settings(directories, dataset="green")) is None
+    assert find(settings(directories, month="2024-09")) is None
 
 
 def test_a_part_or_a_directory_is_not_a_trip_file(directories: tuple[Path, Path]) -> None:
     data_dir, cache_dir = directories
     (data_dir / NAME).mkdir()
     (cache_dir / f"{NAME}.part").touch()
-    assert locate(settings(directories)) is None
+    assert find(settings(directories)) is None
 
 
 def test_data_that_does_not_exist_is_an_error(directories: tuple[Path, Path]) -> None:
@@ -117,3 +122,30 @@ def test_a_directory_as_data_is_an_error_that_names_data_dir(
 def test_a_path_that_the_system_refuses_is_an_error(directories: tuple[Path, Path]) -> None:
     with pytest.raises(DataError, match="File name too long: check the path"):
         locate(settings(directories, data=directories[0] / ("x" * 1_000)))
+
+
+# Several months.
+
+
+def test_each_month_is_looked_for_by_itself(directories: tuple[Path, Path]) -> None:
+    data_dir, cache_dir = directories
+    first, last = (file_name("yellow", month) for month in ("2023-12", "2024-02"))
+    (data_dir / first).touch()
+    (cache_dir / last).touch()
+    assert locate(settings(directories, month="2023-12..2024-02")) == {
+        "2023-12": data_dir / first,
+        "2024-01": None,
+        "2024-02": cache_dir / last,
+    }
+
+
+def test_data_names_the_file_of_one_month(directories: tuple[Path, Path]) -> None:
+    own = directories[0] / "own.parquet"
+    own.touch()
+    assert find(settings(directories, data=own, month="2024-10..2024-10")) == own
+    with pytest.raises(UsageError) as caught:
+        locate(settings(directories, data=own, month="2024-09..2024-10"))
+    assert str(caught.value) == (
+        f"--data {own} is the file of one month: for 2024-09..2024-10, name the directory of the "
+        "files with --data-dir"
+    )

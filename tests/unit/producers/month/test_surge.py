@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.__main__ import load_trips
+from producers.month.run_months import RunMonths
 from producers.month.surge import apply_surges
 from producers.month.trips import TripTable
 from rushhour.core.hours import HOUR_MS, parse_month
@@ -157,14 +157,14 @@ def test_a_recount_of_a_synthetic_month_finds_what_is_replayed() -> None:
     first = START + 100 * HOUR_MS
     surge = "74:3.3@2024-10-03,75:0.25@2024-10-06 05:00"
     run = RunInfo("id", "green", "2024-10", SYNTHETIC, "", first, END, surge=surge)
-    assert_recounted(run, None)
+    assert_recounted(run)
 
 
-def assert_recounted(run: RunInfo, file: Path | None) -> None:
+def assert_recounted(run: RunInfo, *files: Path) -> None:
     counted = Counter(
         ((ts - run.start_ts) // HOUR_MS, zone)
-        for ts, zone in rows_of(load_trips(run))
+        for ts, zone in rows_of(RunMonths(run).read(0))
         if run.start_ts <= ts < run.end_ts
     )
     expected = [[counted[hour, zone] for zone in ZONE_IDS] for hour in range(run.hours)]
-    assert recount(run, file).rides.to_numpy().tolist() == expected
+    assert recount(run, files).rides.to_numpy().tolist() == expected
