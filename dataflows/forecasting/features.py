@@ -37,22 +37,18 @@ MODEL_FEATURES = (
     "lag_24",
     "lag_168",
     SEASONAL_MEAN,
-    "mean_same_day_type",
     "residual_2",
-    "residual_3",
-    "residual_yesterday",
     "residual_24h",
+    "residual_of_hour",
     "city_residual",
     "expected_step",
     "expected_step_day_type",
     "next_past_weeks",
     "next_day_type",
+    "smooth_continuation",
     "smooth_past_weeks",
-    "smooth_residual",
-    "similar_days",
-    "expected_step_similar",
+    "smooth_similar_days",
 )
-ZONE_FEATURES = ("constant", "residual_1", "residual_24h", "expected_step", "smooth_residual")
 
 # Lags of the same hour on each of the past seven days, in each of the past four weeks, and on each
 # of the past 21 days.
@@ -63,6 +59,8 @@ _RESIDUAL_HOURS = HOURS_PER_WEEK
 _HISTORY_HOURS = DAYS * HOURS_PER_DAY + 1  # the longest lag, and one hour more
 _FIRST_FIT_HOURS = 2 * HOURS_PER_DAY
 _RANK = 12
+# Weight of the last residual in the fading mean of those at its hour of the day.
+_RESIDUAL_STEP = 0.2
 _SATURDAY = 5
 
 
@@ -111,6 +109,7 @@ class RideHistory:
     def __init__(self) -> None:
         self._root_counts = RecentRows(_HISTORY_HOURS, ZONE_COUNT)
         self._residuals = RecentRows(_RESIDUAL_HOURS, ZONE_COUNT)
+        self._residual_of_hour = np.zeros((HOURS_PER_DAY, ZONE_COUNT))  # from the first hour on
         self._seasonal = np.zeros(ZONE_COUNT)  # seasonal mean of the last hour
         self._subspace = Subspace(_RANK)
         self._similar = SimilarDays()
@@ -143,6 +142,8 @@ class RideHistory:
         residual = root_count - seasonal if len(self) >= HOURS_PER_DAY else np.zeros(ZONE_COUNT)
         self._root_counts.append(root_count)
         self._residuals.append(residual)
+        of_hour = self._residual_of_hour[self._hours % HOURS_PER_DAY]
+        of_hour += _RESIDUAL_STEP * (residual - of_hour)
         self._seasonal = seasonal.copy()
         self._similar.append(self._root_counts.rows)
         self._usual.append(rides)
@@ -165,9 +166,9 @@ class RideHistory:
         Returns
         -------
         Features
-            Those of `MODEL_FEATURES` and `ZONE_FEATURES`; the usual rides; the hour of the day, 0
-            to 23; and three counts of rides for the baselines (NaN where the history does not reach
-            back to that hour).
+            Those of `MODEL_FEATURES`; the usual rides; the hour of the day, 0 to 23; and three
+            counts of rides for the baselines (NaN where the history does not reach back to that
+            hour).
         """
         last = self._lag(1, np.zeros(ZONE_COUNT))
         day_mean = self._mean_of_lags(_PAST_DAYS, last)
@@ -175,8 +176,9 @@ class RideHistory:
         of_type = same_day_type_lags(hour_of_week(hour_ts), _LONGEST_LAG_OF_TYPE)
         type_mean = self._mean_of_lags(of_type, day_mean)
         usual = _tail_mean(self._root_counts.rows, HOURS_PER_WEEK)
-        similar = self._similar.weights()
-        similar_days = self._similar_mean(similar, 0, last)
+        weights = self._similar.weights()
+        similar = self._similar_mean(weights, 0, last)
+        similar_before = self._similar_mean(weights, 1, last)
         return Features(
             {
                 "constant": np.ones(ZONE_COUNT),
@@ -184,11 +186,9 @@ class RideHistory:
                 "lag_24": self._lag(HOURS_PER_DAY, day_mean),
                 "lag_168": self._lag(HOURS_PER_WEEK, week_mean),
                 SEASONAL_MEAN: week_mean,
-                "mean_same_day_type": type_mean,
                 "residual_2": self._residual(2),
-                "residual_3": self._residual(3),
-                "residual_yesterday": self._residual(HOURS_PER_DAY),
                 "residual_24h": _tail_mean(self._residuals.rows, HOURS_PER_DAY),
+                "residual_of_hour": self._residual_of_hour[self._hours % HOURS_PER_DAY],
                 "city_residual": _weighted_mean(self._residual(1), usual) * usual,
                 "expected_step": week_mean - self._seasonal,
                 "expected_step_day_type": type_mean - self._mean_of_lags(_shift(of_type, 1), last),
@@ -196,11 +196,10 @@ class RideHistory:
                     _shift(_PAST_WEEKS, -1), self._next_day(last)
                 ),
                 "next_day_type": self._mean_of_lags(_shift(of_type, -1), last),
-                "smooth_past_weeks": self._subspace.smooth(week_mean),
-                "smooth_residual": self._subspace.smooth(self._residual(1)),
-                "similar_days": similar_days,
-                "expected_step_similar": similar_days - self._similar_mean(similar, 1, last),
-                "residual_1": self._residual(1),
+                # The last hour, continued as similar days went on from it.
+                "smooth_continuation": self._subspace.smooth(last + similar - similar_before),
+                "smooth_past_weeks": self._subspace.shrink(week_mean),
+                "smooth_similar_days": self._subspace.shrink(similar),
                 USUAL_RIDES: self._usual.mean(),
                 HOUR_OF_DAY: np.full(ZONE_COUNT, hour_of_week(hour_ts) % HOURS_PER_DAY),
                 RIDES_LAST_HOUR: self._rides(1),
@@ -233,7 +232,7 @@ class RideHistory:
         if not len(weights):
             return otherwise
         lags = HOURS_PER_DAY * np.arange(1, len(weights) + 1) + before
-        mean: Floats = weights @ self._root_counts.rows[-lags]
+        mean: Floats = (weights * self._root_counts.rows[-lags]).sum(axis=0)
         return mean
 
     def _seasonal_mean(self) -> Floats:

@@ -21,7 +21,7 @@ class Mixture:
     """
 
     _FORGETTING_FACTOR = 0.99  # per hour
-    _LEARNING_RATE = 10.0
+    _LEARNING_RATE = 5.0
 
     def __init__(self, forecasters: int) -> None:
         self._losses = np.zeros((forecasters, ZONE_COUNT))

@@ -24,7 +24,7 @@ class CityRegression:
     """
 
     name = "city_regression"
-    _FORGETTING_FACTOR = 0.95  # per hour
+    _FORGETTING_FACTOR = 0.93  # per hour
 
     def __init__(self) -> None:
         self._regression = RootCountRegression(self._FORGETTING_FACTOR)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dataflows.forecasting.features import ZONE_FEATURES, Features
+from dataflows.forecasting.features import MODEL_FEATURES, Features
 from dataflows.forecasting.forecasters.base import to_rides
 from dataflows.forecasting.forecasters.city_regression import CityRegression
 from rushhour.core.arrays import Counts, Floats
@@ -12,8 +12,8 @@ from rushhour.core.zones import ZONE_COUNT
 class ZoneRegression:
     """The city's regression with a correction for each zone.
 
-    A small regression per zone predicts the residual of the city's regression from a few features.
-    All of them are solved as one stack, because River would learn them one row at a time. Each is a
+    A regression per zone predicts the residual of the city's regression from the same features. All
+    of them are solved as one stack, because River would learn them one row at a time. Each is a
     recursive least squares with forgetting and a ridge, kept as its normal equations (Haykin,
     "Adaptive Filter Theory", the chapter on the RLS algorithm).
 
@@ -26,10 +26,10 @@ class ZoneRegression:
 
     name = "zone_regression"
     _FORGETTING_FACTOR = 0.995  # per hour
-    _RIDGE = 20.0
+    _RIDGE = 60.0
 
     def __init__(self, city: CityRegression) -> None:
-        count = len(ZONE_FEATURES)
+        count = len(MODEL_FEATURES)
         self._city = city
         self._hours = city.hours
         self._gram = np.zeros((ZONE_COUNT, count, count))
@@ -38,7 +38,7 @@ class ZoneRegression:
 
     def predict_many(self, x: Features) -> Floats:
         """Return predicted rides of all zones, never negative."""
-        correction = (_zone_features(x) * self._weights).sum(axis=1)
+        correction = (x.matrix(MODEL_FEATURES) * self._weights).sum(axis=1)
         return to_rides(self._city.predict_root_counts(x) + correction)
 
     def learn_many(self, x: Features, rides: Counts) -> None:
@@ -52,7 +52,7 @@ class ZoneRegression:
         if self._city.hours <= self._hours:
             raise RuntimeError("the city's regression must learn each hour before the zones' do")
         self._hours = self._city.hours
-        own = _zone_features(x)
+        own = x.matrix(MODEL_FEATURES)
         self._gram *= self._FORGETTING_FACTOR
         self._gram += own[:, :, np.newaxis] * own[:, np.newaxis, :]
         self._moment *= self._FORGETTING_FACTOR
@@ -60,7 +60,3 @@ class ZoneRegression:
         ridge = self._RIDGE * np.eye(own.shape[1])
         solved = np.linalg.solve(self._gram + ridge, self._moment[..., np.newaxis])
         self._weights = np.asarray(solved[..., 0], np.float64)
-
-
-def _zone_features(x: Features) -> Floats:
-    return x.matrix(ZONE_FEATURES)
