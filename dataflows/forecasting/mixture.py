@@ -10,8 +10,8 @@ class Mixture:
     """A weighted mean of several forecasters, with weights for each zone.
 
     The loss of a forecaster is its mean absolute error with a forgetting factor of 0.99 per hour.
-    Its weight is proportional to exp(-10 * loss / mean loss of all): a forecaster that is 10 %
-    worse than the others has about a third of their weight (exponentially weighted average
+    Its weight is proportional to exp(-5 * loss / mean loss of all): a forecaster that is 10 % worse
+    than the others has about three fifths of their weight (exponentially weighted average
     forecaster: Cesa-Bianchi and Lugosi, "Prediction, Learning, and Games", chapter 2).
 
     Parameters

@@ -11,7 +11,6 @@ from dataflows.forecasting.features import (
     RIDES_LAST_WEEK,
     RIDES_YESTERDAY,
     USUAL_RIDES,
-    ZONE_FEATURES,
     Features,
     RideHistory,
 )
@@ -94,8 +93,7 @@ def test_features_have_their_columns_and_no_gap_at_any_length() -> None:
     for hours, rides in enumerate(poisson(MEMORY + 30, 8)):
         if min(abs(hours - edge) for edge in around) <= 2:
             x = history.features(START + hours * HOUR_MS)
-            assert list(x) == [*MODEL_FEATURES, "residual_1", USUAL_RIDES, HOUR_OF_DAY, *RAW]
-            assert set(ZONE_FEATURES) <= set(x)
+            assert list(x) == [*MODEL_FEATURES, USUAL_RIDES, HOUR_OF_DAY, *RAW]
             assert set(x[HOUR_OF_DAY].tolist()) == {hours % 24}
             assert x.matrix(MODEL_FEATURES).shape == (ZONE_COUNT, len(MODEL_FEATURES))
             assert np.isfinite(x.matrix(MODEL_FEATURES)).all()
@@ -130,6 +128,10 @@ def test_lags_and_means_of_a_simple_history_are_exact(power: int) -> None:
     def residual(*hours: int) -> float:
         return float(np.mean([root(hour) - root(hour - 168) for hour in hours]))
 
+    of_hour = 0.0
+    for hour in range(33, 178, 24):  # in the first week, residuals are from the mean of past days
+        past = root(hour - 168) if hour > 168 else root(*range(hour - 24, 0, -24))
+        of_hour += 0.2 * (root(hour) - past - of_hour)
     # Tue 8, Mon 7, Fri 4, Thu 3, Wed 2 and Tue 1; not Sun 6 and Sat 5
     same_type = (177, 153, 81, 57, 33, 9)
     found = features_at(squares(200, power), wednesday)
@@ -141,23 +143,19 @@ def test_lags_and_means_of_a_simple_history_are_exact(power: int) -> None:
             "lag_24": root(177),
             "lag_168": root(33),
             "mean_past_weeks": root(33),
-            "mean_same_day_type": root(*same_type),
-            "residual_1": residual(200),
             "residual_2": residual(199),
-            "residual_3": residual(198),
-            "residual_yesterday": residual(177),
             "residual_24h": residual(*range(177, 201)),
+            "residual_of_hour": of_hour,
             "city_residual": residual(200) * root(*range(33, 201)),
             "expected_step": root(33) - root(32),
             "expected_step_day_type": root(*same_type) - root(*(hour - 1 for hour in same_type)),
             "next_past_weeks": root(34),
             "next_day_type": root(*(hour + 1 for hour in same_type)),
-            # all zones vary together: smoothing changes nothing
+            # all zones vary together: smoothing and shrinking change nothing; yesterday is by far
+            # the most similar day, for root counts grow with the hours
+            "smooth_continuation": root(200) + root(177) - root(176),
             "smooth_past_weeks": root(33),
-            "smooth_residual": residual(200),
-            # yesterday is by far the most similar: root counts grow with the hours
-            "similar_days": root(177),
-            "expected_step_similar": root(177) - root(176),
+            "smooth_similar_days": root(177),
             HOUR_OF_DAY: 8,
             RIDES_LAST_HOUR: root(200) ** 2,
             RIDES_YESTERDAY: root(177) ** 2,
@@ -170,7 +168,7 @@ def test_weekdays_and_weekends_are_distinguished() -> None:
     saturday = START + 4 * 24 * HOUR_MS
     found = features_at(squares(200), saturday)
     # Of the days before, only those 6 and 7 days back were a Sunday and a Saturday.
-    assert found["mean_same_day_type"] == pytest.approx(np.mean([57, 33]))
+    assert found["next_day_type"] == pytest.approx(np.mean([58, 34]))
 
 
 def test_past_weeks_are_four() -> None:
@@ -187,13 +185,13 @@ def test_past_weeks_are_four() -> None:
 def test_before_the_first_hour_all_features_but_the_constant_are_zero() -> None:
     found = features_at(RideHistory(), START)
     assert found.pop("constant") == 1
-    assert all(found[name] == 0 for name in (*MODEL_FEATURES[1:], "residual_1"))
+    assert all(found[name] == 0 for name in MODEL_FEATURES[1:])
 
 
 def test_a_short_history_falls_back_from_weeks_to_days_to_the_last_hour() -> None:
     one = features_at(squares(1), START)
     assert (one["lag_24"], one["lag_168"], one["mean_past_weeks"]) == (1, 1, 1)
-    assert (one["next_past_weeks"], one["next_day_type"], one["similar_days"]) == (1, 1, 1)
+    assert (one["next_past_weeks"], one["next_day_type"], one["smooth_similar_days"]) == (1, 1, 1)
     two_days = features_at(squares(48), START)
     assert (two_days["lag_24"], two_days["lag_168"], two_days["mean_past_weeks"]) == (25, 13, 13)
     assert two_days["next_past_weeks"] == 26  # the hour after that of yesterday
@@ -202,7 +200,7 @@ def test_a_short_history_falls_back_from_weeks_to_days_to_the_last_hour() -> Non
 def test_the_first_day_has_no_residuals() -> None:
     found = features_at(history_of(poisson(24, 1)[:, :1].repeat(ZONE_COUNT, 1)), START)
     residuals = [name for name in found if "residual" in name]
-    assert len(residuals) == 7
+    assert len(residuals) == 4
     assert {found[name] for name in residuals} == {0.0}
 
 

@@ -23,12 +23,12 @@ def test_the_weights_of_a_zone_depend_on_its_own_losses() -> None:
     assert mixture.predict(np.stack((low, high))) == pytest.approx(rides, abs=0.01)
 
 
-def test_one_that_is_a_tenth_worse_weighs_about_a_third() -> None:
+def test_one_that_is_a_tenth_worse_weighs_three_fifths() -> None:
     mixture = Mixture(2)
     forecasts = np.stack((np.full(ZONE_COUNT, 10.0), np.full(ZONE_COUNT, 11.0)))
     mixture.update(np.zeros(ZONE_COUNT, np.int64), forecasts)
     first, second = mixture.weights()[:, 0]
-    assert second / first == pytest.approx(np.exp(-10 * 1 / 10.5))
+    assert second / first == pytest.approx(np.exp(-5 * 1 / 10.5))
 
 
 def test_old_losses_are_forgotten() -> None:
