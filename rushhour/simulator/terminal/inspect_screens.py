@@ -14,7 +14,7 @@ from rushhour.simulator.run_view import RunView, number
 from rushhour.simulator.terminal.figures import figure, percent, with_unit
 from rushhour.simulator.terminal.fitted import Column, FittedTable
 from rushhour.simulator.terminal.screens import time_label
-from rushhour.simulator.terminal.tables import INTERVAL, RATE, UNITS, facts_grid, note
+from rushhour.simulator.terminal.tables import INTERVAL, OF_MEAN, OF_MEDIAN, RATE, facts_grid, note
 from rushhour.storage.submissions import TAKEN
 
 ROWS_SHOWN = 10
@@ -38,6 +38,7 @@ def zone_screen(run: RunInfo, zone: int, fields: Mapping[str, str]) -> Renderabl
         interval = f"{rate(prefix + 'lower')} to {rate(prefix + 'upper')}"
         prediction = with_unit(rate(prefix + "prediction"), RATE)
         facts.add_row("  prediction", f"{prediction} ({INTERVAL} interval {interval})")
+        facts.add_row("  median", with_unit(rate(prefix + "median"), RATE))
         if error:
             facts.add_row("  error", with_unit(rate(error), RATE))
     table = FittedTable(
@@ -87,19 +88,22 @@ def leaderboard(view: RunView) -> RenderableType:
         Column("model", is_text=True),
         Column("MAE 24 h"),
         Column("MAE 168 h"),
+        Column("skill", drop=5),
         Column("RMSE", drop=1),
-        Column("bias", drop=2),
-        Column("skill", drop=3),
-        Column("coverage", drop=4),
+        Column("bias", drop=4),
+        Column("deviance", drop=3),
+        Column("coverage", drop=6),
+        Column("WIS", drop=2),
     )
     for model in ranked(view):
         is_served = model == view.served
         mark = " (served)" if is_served else " (submitted)" if model in view.submitted else ""
-        fields = ("mae_24h", "mae_168h", "rmse_168h", "bias_168h", "skill_168h")
+        fields = ("mae_24h", "mae_168h", "skill_168h", "rmse_168h", "bias_168h", "deviance_168h")
         table.add(
             f"{model}{mark}",
             *(figure(view.score(model, field)) for field in fields),
             percent(view.score(model, "coverage_168h")),
+            figure(view.score(model, "wis_168h")),
             style="bold" if is_served else "",
         )
     day, week = (
@@ -107,8 +111,10 @@ def leaderboard(view: RunView) -> RenderableType:
     )
     notes = [
         f"up to {time_label(view.last_closed_ts)}: {day:,} zone-hours in 24 h, {week:,} in 168 h; "
-        "RMSE, bias, skill and coverage over 168 h",
-        f"{UNITS}; coverage: rides within the {INTERVAL} intervals",
+        "all but the first MAE over 168 h",
+        OF_MEDIAN,
+        OF_MEAN,
+        f"coverage and WIS (weighted interval score) are of the {INTERVAL} intervals",
         *_submission_notes(view),
     ]
     return Group(table, *map(note, notes), _source(view.run))

@@ -14,15 +14,18 @@ from rushhour.simulator.terminal.fitted import Column, FittedTable
 
 INTERVAL = f"{100 * NOMINAL_COVERAGE:.0f} %"
 RATE = "rides/h"
-UNITS = f"MAE, RMSE and bias in {RATE}; skill: 1 - MAE / MAE of {REFERENCE}"
+OF_MEDIAN = f"MAE and skill (1 - MAE / MAE of {REFERENCE}) are of the median"
+OF_MEAN = f"RMSE, bias and Poisson deviance of the mean; MAE, RMSE, bias and WIS in {RATE}"
 
 _SCORES = (
     Column("MAE"),
-    Column("RMSE", drop=2),
     Column("WAPE", drop=1),
-    Column("bias", drop=3),
     Column("skill"),
+    Column("RMSE", drop=2),
+    Column("bias", drop=5),
+    Column("deviance", drop=4),
     Column("coverage"),
+    Column("WIS", drop=3),
 )
 
 
@@ -36,12 +39,12 @@ def scores_by_model(evaluation: Evaluation) -> RenderableType:
     for model, score in evaluation.by_model.items():
         style = "bold" if model == evaluation.served else ""
         table.add(model, *_cells(score), style=style)
-    return Group(Text(title, style="italic"), table, note(UNITS))
+    return Group(Text(title, style="italic"), table, note(OF_MEDIAN), note(OF_MEAN))
 
 
 def scores_by_borough(evaluation: Evaluation) -> RenderableType:
     """Return the scores of the served model in each borough."""
-    table = FittedTable(Column("borough", is_text=True), Column("rides", drop=4), *_SCORES)
+    table = FittedTable(Column("borough", is_text=True), Column("rides", drop=6), *_SCORES)
     for each in evaluation.by_borough:
         table.add(each.borough, count(each.rides), *_cells(each.score))
     return Group(Text(f"{evaluation.served} by borough", style="italic"), table)
@@ -56,17 +59,18 @@ def scores_by_horizon(served: str, by_horizon: Mapping[int, Score]) -> Renderabl
 
 
 def coverage_by_band(evaluation: Evaluation) -> RenderableType:
-    """Return how well the intervals hold in each band of predicted demand."""
+    """Return bias, and how well the intervals hold, in each band of predicted demand."""
     table = FittedTable(
         Column(f"predicted {RATE}", is_text=True),
         Column("pairs", drop=1),
+        Column("bias"),
         Column("coverage"),
         Column("mean width"),
     )
     for each in evaluation.by_band:
         width = with_unit(figure(each.width, 1), RATE)
-        table.add(each.band, count(each.pairs), percent(each.coverage), width)
-    title = f"coverage of {evaluation.served}'s {INTERVAL} intervals, by predicted rides"
+        table.add(each.band, count(each.pairs), percent(each.bias), percent(each.coverage), width)
+    title = f"{evaluation.served}'s mean and {INTERVAL} intervals, by predicted rides"
     return Group(Text(title, style="italic"), table)
 
 
@@ -86,9 +90,11 @@ def facts_grid() -> Table:
 def _cells(score: Score) -> tuple[str, ...]:
     return (
         figure(score.mae),
-        figure(score.rmse),
         percent(score.wape),
-        figure(score.bias),
         figure(score.skill),
+        figure(score.rmse),
+        figure(score.bias),
+        figure(score.deviance),
         percent(score.coverage),
+        figure(score.wis),
     )

@@ -119,7 +119,7 @@ def test_both_commands_write_the_same_rows_and_show_the_same_scores(
 def scores(screen: str) -> list[str]:
     """The lines of the table of models."""
     lines = [" ".join(line.split()) for line in screen.splitlines()]
-    return [line for line in lines if re.fullmatch(r"[a-z]+_?[a-z_]*( (-|-?[\d.]+( %)?)){6}", line)]
+    return [line for line in lines if re.fullmatch(r"[a-z]+_?[a-z_]*( (-|-?[\d.]+( %)?)){8}", line)]
 
 
 def test_verify_compares_intervals_and_alerts_too(cli: Cli, after_run: Rushhour) -> None:

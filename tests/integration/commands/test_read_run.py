@@ -138,7 +138,7 @@ def test_models_are_shown_with_units_the_best_first(cli: Cli, after_run: Rushhou
     assert f"{SERVED} (served)" in shown.stdout
     assert all(model in shown.stdout for model in model_names())
     assert "6,360 zone-hours in 24 h, 12,720 in 168 h" in shown.words
-    assert "MAE, RMSE and bias in rides/h" in shown.words
+    assert "MAE, RMSE, bias and WIS in rides/h" in shown.words
     assert SOURCE in shown.words
 
     ranking = document(cli(after_run, "models", "--json"))

@@ -104,7 +104,7 @@ def check_commands(cli: Cli, rushhour: Rushhour, mae: float) -> None:
     """Check what the commands show of the finished run; `mae` is that of the report."""
     verified = cli(rushhour, "verify")
     assert verified.code == 0, verified.stdout
-    assert "models of users show their scores: 24 fields compared, 0 differ" in verified.stdout
+    assert "models of users show their scores: 28 fields compared, 0 differ" in verified.stdout
     models = {each["model"]: each for each in shown(cli, rushhour)}
     compared = pd.DataFrame(
         map(json.loads, cli(rushhour, "compare", "--model", "mine", "--json").stdout.splitlines())

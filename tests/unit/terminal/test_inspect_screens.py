@@ -29,15 +29,15 @@ def test_models_are_ranked_by_the_week_then_the_day_and_last_without_history() -
 
 
 def test_the_leaderboard_shows_all_models_and_marks_the_served_one() -> None:
-    shown = words(leaderboard(run_view(models=SCORES)))
-    assert "mixture (served) 2.500 2.800 8.510 -0.310 0.304 90.2 %" in shown
-    assert "model_with_a_name_2 1.000 - - - - -" in shown
+    shown = words(leaderboard(run_view(models=SCORES)), 120)
+    assert "mixture (served) 2.500 2.800 0.304 8.510 -0.310 1.312 90.2 % 1.473" in shown
+    assert "model_with_a_name_2 1.000 - - - - - - -" in shown
     assert shown.count("(served)") == 1
     assert all(model in shown for model in MODELS)
     # 24 h and, of the run's first week, 103 hours of 265 zones.
     assert "up to 2024-10-05 06:00: 6,360 zone-hours in 24 h, 27,295 in 168 h" in shown
     assert "MAE of same_hour_last_week" in shown
-    assert "within the 90 % intervals" in shown
+    assert "of the 90 % intervals" in shown
 
 
 ALERTS = pd.DataFrame(

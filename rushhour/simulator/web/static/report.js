@@ -8,7 +8,7 @@ import { fillFacts, fillTable, mountMonitoring } from "./monitoring_view.js";
 import { stepOf } from "./scales.js";
 
 /** @typedef {number | null} Num */
-/** @typedef {{name: string, pairs: number, mae: Num, rmse: Num, wape: Num, bias: Num, skill: Num, coverage: Num}} Score */
+/** @typedef {{name: string, pairs: number, mae: Num, rmse: Num, wape: Num, bias: Num, deviance: Num, skill: Num, coverage: Num, wis: Num}} Score */
 /**
  * @typedef {object} Figures
  * @property {Record<string, import("./monitoring_view.js").Scores>} windows
@@ -39,10 +39,12 @@ function showScores() {
     + `${number(scores.zones)} zones with rides, ${number(scores.pairs)} pairs of a prediction and rides`;
   fillTable(
     byId("scores"),
-    [["model", false], ["MAE", true], ["RMSE", true], ["WAPE", true], ["bias", true], ["skill", true], ["coverage", true]],
+    [["model", false], ["MAE", true], ["WAPE", true], ["skill", true], ["RMSE", true], ["bias", true],
+      ["deviance", true], ["coverage", true], ["WIS", true]],
     scores.by_model.map((each) => ({
-      cells: [each.name, number(each.mae, 3), number(each.rmse, 3), percent(each.wape), signed(each.bias, 3),
-        number(each.skill, 3), each.name === scores.served ? percent(each.coverage) : UNKNOWN],
+      cells: [each.name, number(each.mae, 3), percent(each.wape), number(each.skill, 3), number(each.rmse, 3),
+        signed(each.bias, 3), number(each.deviance, 3), ...(each.name === scores.served
+          ? [percent(each.coverage), number(each.wis, 3)] : [UNKNOWN, UNKNOWN])],
       className: each.name === scores.served ? "served" : "",
     })),
     "no hour is scored",
