@@ -3,7 +3,9 @@
     python benchmarks/accuracy.py [--dataset yellow] [--month 2024-10] [--data FILE] [--no-lightgbm]
 
 Prints Markdown. Every forecaster predicts all zones one hour ahead, starts cold on the first hour
-of the month, and is judged from the 8th day on, over the zones that have rides. `FILE` is a TLC
+of the month, and is judged from the 8th day on, over the zones that have rides: its median by MAE,
+its mean by RMSE, bias and Poisson deviance, its 90 % interval by the weighted interval score. One
+that predicts once is judged by all but the last. `FILE` is a TLC
 trip file, or hourly counts with the columns `pickup_hour`, `rides` and `pickup_location_id`. If
 none is named, the trip file is looked for where `rushhour up` looks (`RUSHHOUR_DATA_DIR`, then the
 cache of `rushhour download`).
@@ -19,11 +21,12 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the dataflow: see dataflows.__main__
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +40,7 @@ from dataflows.forecasting.forecasters.zone_regression import ZoneRegression
 from producers.month.datasets import locate
 from rushhour.core import models
 from rushhour.core.errors import RushhourError, UsageError
+from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, clock_label, hour_of_week
 from rushhour.core.settings import Settings
 from rushhour.core.zones import ZONE_COUNT
@@ -47,14 +51,17 @@ from rushhour.simulator.evaluation.counts import (
     read_hourly_counts,
 )
 from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
-from rushhour.simulator.terminal.tables import percent
+from rushhour.simulator.terminal.figures import figure, percent
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 MEAN_OF_WEEKS = "mean_of_earlier_weeks"
+# Predicted rides at which a band of the table of biases begins and ends.
+BIAS_EDGES = (0.0, 0.1, 1.0, 5.0, 20.0, 100.0, float("inf"))
 
 # What LightGBM sees of a zone: rides so many hours ago, means of the last so many hours, the mean
 # of the same hour in up to four earlier weeks, hour of day, day of week, and which zone it is.
@@ -67,10 +74,11 @@ WEEKS = 4
 class Boosting:
     """How LightGBM is set up; what is not named here is LightGBM's default.
 
-    The objective is L1, which is what is judged. With `roots` it is squared errors of square roots
-    of rides, those of busy zones weighing more, as in rushhour's own regressions. `own_features`
-    means the columns that rushhour's learners read, beside hour, day and zone, in place of those
-    above.
+    Each number has trees of its own, with the objective that asks for it: L1 for the median, Poisson
+    for the mean, quantiles for the ends of the interval. With `roots` there is one number, by
+    squared errors of square roots of rides, those of busy zones weighing more, as in rushhour's own
+    regressions. `own_features` means the columns that rushhour's learners read, beside hour, day and
+    zone, in place of those above.
     """
 
     trees: int = 200
@@ -81,7 +89,7 @@ class Boosting:
     own_features: bool = False
 
     def __str__(self) -> str:
-        objective = "L2 of roots" if self.roots else "L1"
+        objective = "L2 of roots" if self.roots else "L1, Poisson and quantiles"
         text = f"LightGBM, {objective}, {self.trees} trees, {self.leaves} leaves"
         text += f" of at least {self.least_rows} rows, rate {self.learning_rate}"
         return text + (", rushhour's features" if self.own_features else "")
@@ -99,6 +107,22 @@ SETTINGS = (
 )
 _WEIGHT_POWER = 0.6  # of the expected root, for the weight of a row with `roots`
 _LEAST_ROOT = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """What a forecaster predicts: hours x zones each, NaN where it does not."""
+
+    median: Floats
+    mean: Floats
+    lower: Floats
+    upper: Floats
+
+    @classmethod
+    def once(cls, rides: Floats) -> "Predicted":
+        """Return what one prediction says, without an interval."""
+        unknown = np.full(rides.shape, np.nan)
+        return cls(rides, rides, unknown, unknown)
 
 
 def lagged(rides: Floats, hours: int) -> Floats:
@@ -177,16 +201,36 @@ def own_features(start_ts: int, rides: Floats) -> Floats:
     return np.concatenate((np.stack(rows), calendar(start_ts, len(rides))), axis=2)
 
 
-def boosted(start_ts: int, rides: Floats, setting: Boosting, threads: int) -> Floats:
-    """Return what LightGBM predicts of each hour: hours x zones; NaN on the first day.
+def boosted(start_ts: int, rides: Floats, setting: Boosting, threads: int) -> Predicted:
+    """Return what LightGBM predicts of each hour; NaN on the first day."""
+    of = own_features if setting.own_features else common_features
+    x = of(start_ts, rides)
+    fitted = partial(fitted_daily, x, rides, setting, threads)
+    if setting.roots:
+        return Predicted.once(fitted({"objective": "l2"}))
+    tail = (1.0 - models.NOMINAL_COVERAGE) / 2
+    median, mean, lower, upper = (
+        fitted(objective)
+        for objective in (
+            {"objective": "l1"},
+            {"objective": "poisson"},
+            {"objective": "quantile", "alpha": tail},
+            {"objective": "quantile", "alpha": 1.0 - tail},
+        )
+    )
+    return Predicted(median, mean, np.minimum(lower, median), np.maximum(upper, median))
+
+
+def fitted_daily(
+    x: Floats, rides: Floats, setting: Boosting, threads: int, objective: dict[str, Any]
+) -> Floats:
+    """Return one number that LightGBM predicts: hours x zones; NaN on the first day.
 
     It is fitted again at the end of each day, on all hours so far. Features of an hour are those
     known before it, so predicting the hours of a day at once is the same as one by one.
     """
     import lightgbm  # noqa: PLC0415  # the only user; the rest runs without it
 
-    of = own_features if setting.own_features else common_features
-    x = of(start_ts, rides)
     target = np.sqrt(rides) if setting.roots else rides
     weight = np.maximum(np.sqrt(expected(rides)), _LEAST_ROOT) ** _WEIGHT_POWER
     predicted = np.full(rides.shape, np.nan)
@@ -198,7 +242,7 @@ def boosted(start_ts: int, rides: Floats, setting: Boosting, threads: int) -> Fl
             weight=weight[past].ravel() if setting.roots else None,
             categorical_feature=[x.shape[2] - 1],
         )
-        model = lightgbm.train(_parameters(setting, threads), data, setting.trees)
+        model = lightgbm.train(_parameters(setting, threads) | objective, data, setting.trees)
         found = np.asarray(model.predict(_rows(x[day]), num_threads=threads), np.float64)
         positive = np.maximum(found.reshape(-1, ZONE_COUNT), 0.0)
         predicted[day] = np.square(positive) if setting.roots else positive
@@ -207,7 +251,6 @@ def boosted(start_ts: int, rides: Floats, setting: Boosting, threads: int) -> Fl
 
 def _parameters(setting: Boosting, threads: int) -> dict[str, Any]:
     return {
-        "objective": "l2" if setting.roots else "l1",
         "num_leaves": setting.leaves,
         "learning_rate": setting.learning_rate,
         "min_data_in_leaf": setting.least_rows,
@@ -251,45 +294,98 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 def measure(
     start_ts: int, rides: Counts, settings: tuple[Boosting, ...], threads: int
-) -> tuple[Evaluation, dict[str, float]]:
-    """Return the scores of all forecasters, and the CPU seconds of each for all hours."""
+) -> tuple[dict[str, RunArrays], dict[str, float]]:
+    """Return a run with each forecaster in the place of the served one, and their CPU seconds."""
     as_floats = rides.astype(np.float64)
-    work: dict[str, Callable[[], Floats]] = {
-        models.LAST_HOUR: partial(lagged, as_floats, 1),
-        models.REFERENCE: partial(lagged, as_floats, HOURS_PER_WEEK),
-        MEAN_OF_WEEKS: partial(mean_of_weeks, as_floats),
+    work: dict[str, Callable[[], Predicted]] = {
+        models.LAST_HOUR: lambda: Predicted.once(lagged(as_floats, 1)),
+        models.REFERENCE: lambda: Predicted.once(lagged(as_floats, HOURS_PER_WEEK)),
+        MEAN_OF_WEEKS: lambda: Predicted.once(mean_of_weeks(as_floats)),
     }
     for setting in settings:
         work[str(setting)] = partial(boosted, start_ts, as_floats, setting, threads)
     seconds: dict[str, float] = {}
-    others: dict[str, Floats] = {}
+    found: dict[str, Predicted] = {}
     for name, predict in work.items():
-        others[name], seconds[name] = timed(predict)
+        found[name], seconds[name] = timed(predict)
         _progress(f"{name}: {seconds[name]:.1f} CPU s")
     for learner in learners():
         _, seconds[learner.name] = timed(partial(alone, start_ts, rides, learner.name))
     served, seconds[models.SERVED] = timed(partial(replay, start_ts, rides))
-    forecast = replace(served.forecast, by_model=served.forecast.by_model | others)
-    return evaluate(replace(served, forecast=forecast)), seconds
+    for learner in learners():
+        found[learner.name] = Predicted.once(served.forecast.by_model[learner.name])
+    runs = {name: _run_of(name, served, predicted) for name, predicted in found.items()}
+    return runs | {models.SERVED: served}, seconds
+
+
+def _run_of(name: str, served: RunArrays, predicted: Predicted) -> RunArrays:
+    reference = served.forecast.by_model[models.REFERENCE]
+    forecast = Forecast(
+        served.start_ts,
+        {name: predicted.median, models.REFERENCE: reference},
+        predicted.mean,
+        predicted.lower,
+        predicted.upper,
+    )
+    return replace(served, forecast=forecast)
 
 
 def table_lines(
-    judged: Evaluation, seconds: dict[str, float], elsewhere: str | None
+    judged: Mapping[str, Evaluation], seconds: Mapping[str, float], elsewhere: str | None
 ) -> Iterator[str]:
     """Yield the table; `elsewhere` is one more line."""
-    yield f"| forecaster | MAE | / {models.REFERENCE} | CPU s |"
-    yield "|---|---|---|---|"
+    yield f"| forecaster | MAE | / {models.REFERENCE} | RMSE | bias | deviance | WIS | CPU s |"
+    yield "|---|---|---|---|---|---|---|---|"
     for name, cost in seconds.items():
-        yield table_line(name, judged, name, cost)
+        yield table_line(name, judged[name], cost)
     if elsewhere is not None:
         yield elsewhere
 
 
-def table_line(label: str, judged: Evaluation, model: str, seconds: float) -> str:
+def table_line(label: str, judged: Evaluation, seconds: float) -> str:
     """Return one line of the table."""
-    mae, reference = (judged.by_model[name].mae for name in (model, models.REFERENCE))
-    text = f"**{label}**" if model == models.SERVED else label
-    return f"| {text} | {mae:.3f} | {mae / reference:.3f} | {seconds:.1f} |"
+    score, reference = judged.by_model[judged.served], judged.by_model[models.REFERENCE]
+    text = f"**{label}**" if label == models.SERVED else label
+    figures = (
+        figure(score.mae),
+        figure(score.mae / reference.mae),
+        figure(score.rmse),
+        percent(score.bias * score.wape / score.mae),  # of the rides
+        figure(score.deviance),
+        figure(score.wis),
+        f"{seconds:.1f}",
+    )
+    return f"| {text} | {' | '.join(figures)} |"
+
+
+def bias_lines(runs: Mapping[str, RunArrays]) -> Iterator[str]:
+    """Yield the bias of each forecaster's mean by the rides that it predicted.
+
+    The lowest band is that of zones and hours almost without rides; its bias says little.
+    """
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(BIAS_EDGES)]
+    names[-1] = f"above {BIAS_EDGES[-2]:g}"
+    yield f"| forecaster | {' | '.join(names)} |"
+    yield f"|---|{'---|' * len(names)}"
+    for name, run in runs.items():
+        scored = run.after_warm_up()
+        shares = bias_by_band(scored.forecast.mean, scored.rides)
+        text = f"**{name}**" if name == models.SERVED else name
+        yield f"| {text} | {' | '.join(map(percent, shares))} |"
+
+
+def bias_by_band(mean: Floats, rides: Floats) -> list[float]:
+    """Return (sum of means - sum of rides) / sum of rides in each band of predicted rides.
+
+    >>> bias_by_band(np.array([0.5, 3.0, 4.0]), np.array([1.0, 4.0, 4.0]))[1:3]
+    [-0.5, -0.125]
+    """
+    found = []
+    for low, high in pairwise(BIAS_EDGES):
+        inside = (low <= mean) & (mean < high)
+        counted = float(rides[inside].sum())
+        found.append((float(mean[inside].sum()) - counted) / counted if counted else float("nan"))
+    return found
 
 
 def coverage_lines(judged: Evaluation) -> Iterator[str]:
@@ -329,7 +425,7 @@ def _green(settings: Settings) -> str | None:
     name, rides = found
     served, seconds = timed(partial(replay, *_arrays(rides)))
     label = f"{models.SERVED} on {name}"
-    return table_line(label, evaluate(served), models.SERVED, seconds)
+    return table_line(label, evaluate(served), seconds)
 
 
 def _need_lightgbm() -> None:
@@ -378,13 +474,17 @@ def main() -> None:
     boostings = () if arguments.no_lightgbm else SETTINGS
     if boostings:
         _need_lightgbm()
-    judged, seconds = measure(*_arrays(rides), boostings, arguments.threads)
+    runs, seconds = measure(*_arrays(rides), boostings, arguments.threads)
+    every = {name: evaluate(run) for name, run in runs.items()}
+    judged = every[models.SERVED]
     first, last = clock_label(judged.first_hour), clock_label(judged.last_hour)
     print(
         f"{name}, hour ahead, {first} to {last}, {judged.zones} zones with rides, "
         f"{judged.pairs:,} pairs:\n"
     )
-    print("\n".join(table_lines(judged, seconds, _green(settings))))
+    print("\n".join(table_lines(every, seconds, _green(settings))))
+    print("\nBias of the mean, by the rides that were predicted:\n")
+    print("\n".join(bias_lines(runs)))
     print(f"\nIntervals of {judged.served}, meant to hold {models.NOMINAL_COVERAGE:.0%}:\n")
     print("\n".join(coverage_lines(judged)))
     libraries = "numpy", "river", *(("lightgbm",) if boostings else ())

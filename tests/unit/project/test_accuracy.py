@@ -120,9 +120,12 @@ def test_lightgbm_is_fitted_each_midnight_on_hours_before(
     parrot = Parrot()
     monkeypatch.setitem(sys.modules, "lightgbm", parrot.module())
     rides = made_up(72, 3)
-    before = boosted(START, rides, Boosting(roots=roots), threads=1)
-    assert parrot.fits == [24, 48]
+    predicted = boosted(START, rides, Boosting(roots=roots), threads=1)
+    before = predicted.median
+    # Once for each number that it predicts.
+    assert parrot.fits == [24, 48] * (1 if roots else 4)
+    assert np.isnan(predicted.lower).all() == roots
     assert np.isnan(before[:24]).all() and not np.isnan(before[24:]).any()
-    after = boosted(START, changed_from(rides, hour), Boosting(roots=roots), threads=1)
+    after = boosted(START, changed_from(rides, hour), Boosting(roots=roots), threads=1).median
     np.testing.assert_array_equal(after[: hour + 1], before[: hour + 1])
     assert not np.array_equal(after[hour + 1], before[hour + 1])
