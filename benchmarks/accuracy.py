@@ -74,11 +74,11 @@ WEEKS = 4
 class Boosting:
     """How LightGBM is set up; what is not named here is LightGBM's default.
 
-    Each number has trees of its own, with the objective that asks for it: L1 for the median, Poisson
-    for the mean, quantiles for the ends of the interval. With `roots` there is one number, by
-    squared errors of square roots of rides, those of busy zones weighing more, as in rushhour's own
-    regressions. `own_features` means the columns that rushhour's learners read, beside hour, day and
-    zone, in place of those above.
+    Each number has trees of its own, with the objective that asks for it: L1 for the median,
+    Poisson for the mean, quantiles for the ends of the interval. With `roots` there is one number,
+    by squared errors of square roots of rides, those of busy zones weighing more, as in rushhour's
+    own regressions. `own_features` means the columns that rushhour's learners read, beside hour,
+    day and zone, in place of those above.
     """
 
     trees: int = 200

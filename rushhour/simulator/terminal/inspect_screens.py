@@ -73,8 +73,9 @@ def comparison_screen(run: RunInfo, table: pd.DataFrame) -> RenderableType:
     hours = table["pickup_hour"].nunique()
     errors = table["prediction_error"]
     median = table.get("predicted_median", table["predicted_demand"])
+    whose = " of the median" if "predicted_median" in table else ""
     summary = (
-        f"{len(table):,} rows, {hours} hours, in {RATE}; mean absolute error "
+        f"{len(table):,} rows, {hours} hours, in {RATE}; mean absolute error{whose} "
         f"{(median - table['rides']).abs().mean():.4f}, mean error {errors.mean():.4f}"
         if len(table)
         else "no hour of these has both rides and predictions"
