@@ -20,6 +20,7 @@ from dataflows.cluster import Cluster, NotNeededError, check_libraries
 from dataflows.events import HourMessages
 from dataflows.failure import first_failure
 from dataflows.flow import build_flow
+from dataflows.forecasting.model_file import engine_of, load_model_of
 from dataflows.metrics import total
 from dataflows.recovery import EPOCH, Store, open_store, plan_of
 from dataflows.sink import ZoneEventsPartition, ZoneEventsSink
@@ -84,6 +85,10 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
         TRIPS,
         settings.recovery_dir or "none",
     )
+    # Read even if a recovery store goes further: the run may have to start over at any time.
+    model = load_model_of(run, settings.warm_start)
+    if model is not None:
+        _log.info("the models begin with %s", model.origin)
     flow = build_flow(
         TripsSource(
             kafka,
@@ -107,6 +112,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             )
             for topic, messages in _MESSAGES.items()
         },
+        partial(engine_of, model),
     )
     with ExitStack() as stack:
         stack.callback(letters.close)

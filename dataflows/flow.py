@@ -8,7 +8,7 @@ Each step is a thin wrapper of a pure class; any number of workers gives the sam
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import bytewax.operators as op
@@ -168,6 +168,7 @@ def build_flow(
     partitions: int,
     start_ts: int,
     sinks: Mapping[str, Sink[Any]],
+    begin: Callable[[], ForecastEngine] = ForecastEngine,
 ) -> Dataflow:
     """Return the dataflow.
 
@@ -182,6 +183,8 @@ def build_flow(
     sinks
         One sink per topic that is written. They receive pairs of a key and an hour: a `CityHour`
         for `hourly_rides`, a `ForecastStep` for `predictions` and `alerts`.
+    begin
+        Returns the state of the models before the first hour of the run.
     """
     for model in model_names():
         MODEL_FAILURES.labels(model)  # from 0 on, so that its first failure is an increase
@@ -193,9 +196,7 @@ def build_flow(
     hours = op.stateful_batch(
         "join", city, lambda state: JoinLogic(state or HourJoiner(partitions, start_ts))
     )
-    forecasts = op.stateful_batch(
-        "forecast", hours, lambda state: ForecastLogic(state or ForecastEngine())
-    )
+    forecasts = op.stateful_batch("forecast", hours, lambda state: ForecastLogic(state or begin()))
     for topic, stream in {HOURLY_RIDES: hours, PREDICTIONS: forecasts, ALERTS: forecasts}.items():
         op.output(topic, stream, sinks[topic])
     return flow

@@ -21,6 +21,7 @@ from dataflows.forecasting.intervals import ConformalIntervals
 from dataflows.forecasting.mixture import Mixture
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.forecast import Forecast
+from rushhour.core.horizons import NEXT_HOUR, Horizons
 from rushhour.core.hours import hour_label
 from rushhour.core.models import DECIMALS, MIN_DEMAND, SERVED
 from rushhour.core.zones import ZONE_COUNT
@@ -68,6 +69,11 @@ class ForecastEngine:
     def forecast_ts(self) -> int | None:
         """Start of the hour that was forecast and is not learned yet (epoch ms); None if none."""
         return None if self._logged is None else self._logged[1].hour_ts
+
+    @property
+    def horizons(self) -> Horizons:
+        """Hours ahead that are forecast: the next hour, and those of `predict_ahead`."""
+        return (NEXT_HOUR, *self._ahead.horizons)
 
     def predict_one(self, hour_ts: int) -> Forecast:
         """Return the forecast of the hour that starts at `hour_ts` (epoch ms).

@@ -70,6 +70,15 @@ def clock_label(ts: int) -> str:
     return to_datetime(ts).strftime("%Y-%m-%d %H:%M")
 
 
+def weekday_label(ts: int) -> str:
+    """Format an instant for display with its day of the week.
+
+    >>> weekday_label(1_727_910_000_000)
+    'Wednesday, 2024-10-02 23:00'
+    """
+    return f"{to_datetime(ts):%A}, {clock_label(ts)}"
+
+
 def hour_of_week(ts: int) -> int:
     """Return 0 for Monday 00:00 to 167 for Sunday 23:00.
 

@@ -8,7 +8,12 @@ from rushhour.core.surges import Surge
 
 
 def source_label(run: RunInfo) -> str:
-    """Return dataset, month and source of a run, with synthetic data, surges and shift marked."""
+    """Return dataset, month and source of a run, with what is unusual about them marked."""
+    return ", ".join(filter(None, (own_label(run), warm_label(run))))
+
+
+def own_label(run: RunInfo) -> str:
+    """Return the part of `source_label` that does not tell what the models began with."""
     return ", ".join(part for part in (data_label(run), what_if(run), rebase_label(run)) if part)
 
 
@@ -74,6 +79,16 @@ def rebase_label(run: RunInfo) -> str:
     way = "later" if run.shift_weeks > 0 else "earlier"
     weeks = abs(run.shift_weeks)
     return f"dates {weeks} {'week' if weeks == 1 else 'weeks'} {way}"
+
+
+def warm_label(run: RunInfo) -> str:
+    """Return how much the models have learned before the run; empty for nothing."""
+    return f"warm start ({run.warm_hours:,} hours learned)" if run.warm_sha256 else ""
+
+
+def warm_lines(run: RunInfo) -> list[str]:
+    """Return a line on what the models have learned before the run; none for nothing."""
+    return [f"begins     with {run.warm_origin}"] if run.warm_sha256 else []
 
 
 def data_label(run: RunInfo) -> str:

@@ -62,6 +62,10 @@ class RunInfo:
     before it (four at most) play again and again, each time shifted on by their length.
     `keep_hours` is how many closed hours Redis keeps; None for all. `rebase` is what was asked for,
     `shift_weeks` by how many weeks all times are later than those of the trip file.
+
+    A run may begin with what another has learned: `warm_start` is the file of the saved model,
+    `warm_sha256` its hash, `warm_hours` how many hours it has learned, and `warm_origin` says of
+    what. They are empty, and 0, for a run that begins with nothing.
     """
 
     run_id: str
@@ -83,6 +87,10 @@ class RunInfo:
     keep_hours: int | None = None
     rebase: str = ""
     shift_weeks: int = 0
+    warm_start: str = ""
+    warm_sha256: str = ""
+    warm_hours: int = 0
+    warm_origin: str = ""
     files: tuple[TripFile, ...] = ()
 
     @property
@@ -191,6 +199,7 @@ class RunInfo:
             dataflows=1,
             consumers=1,
             rebase="",
+            warm_start="",
         )
 
     @property
@@ -233,6 +242,10 @@ class RunInfo:
             "keep_hours": "" if self.keep_hours is None else self.keep_hours,
             "rebase": self.rebase,
             "shift_weeks": self.shift_weeks,
+            "warm_start": self.warm_start,
+            "warm_sha256": self.warm_sha256,
+            "warm_hours": self.warm_hours,
+            "warm_origin": self.warm_origin,
         }
         if self.files:
             fields["files"] = json.dumps([astuple(each) for each in self.files])
@@ -269,6 +282,10 @@ class RunInfo:
             keep_hours=int(fields["keep_hours"]) if fields["keep_hours"] else None,
             rebase=fields["rebase"],
             shift_weeks=int(fields["shift_weeks"]),
+            warm_start=fields["warm_start"],
+            warm_sha256=fields["warm_sha256"],
+            warm_hours=int(fields["warm_hours"]),
+            warm_origin=fields["warm_origin"],
             files=_read_files(fields.get("files", "[]")),
         )
 

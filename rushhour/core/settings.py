@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         description="shift all times by whole weeks, so that the run begins in the week of this "
         "date, or in this week: now",
     )
+    warm_start: Path | None = Field(
+        None,
+        description="saved model (`rushhour model save`) that the run begins with; its next hour "
+        "and the first one of the run must be the same hour of the week",
+    )
     speed: str = Field(
         "6h/s", description="max, a factor such as 3600, or simulated time per second such as 6h/s"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rushhour.core.hours import WEEK_MS
 from rushhour.core.rebase import shift_weeks
@@ -26,12 +27,15 @@ def describe_run(
     ------
     DataError
         If a file is of another dataset, or cannot be read.
+    UsageError
+        If the run cannot begin with the saved model of the settings.
     """
     # PyArrow and River are slow to import.
     from dataflows.forecasting.forecasters import model_names  # noqa: PLC0415
     from producers.month.parquet import content_of  # noqa: PLC0415
 
     start_ts, end_ts = settings.window
+    warm = _warm_start(settings, start_ts)
     rebase = settings.rebase or ""
     weeks = shift_weeks(start_ts, rebase, wall_ts())
     if existing is not None and existing.rebase == rebase:
@@ -53,6 +57,7 @@ def describe_run(
         keep_hours=settings.keep_hours,
         rebase=rebase,
         shift_weeks=weeks,
+        **warm,
     )
     contents = (content_of(file, settings.dataset) for file in files)
     return run.of_files(
@@ -61,3 +66,20 @@ def describe_run(
             for file, content in zip(files, contents, strict=True)
         ]
     )
+
+
+def _warm_start(settings: Settings, start_ts: int) -> dict[str, Any]:
+    """Return the fields of a run that say what it begins with."""
+    path = settings.warm_start
+    if path is None:
+        return {}
+    from dataflows.forecasting.model_file import load_model  # noqa: PLC0415 - loads River
+
+    model = load_model(path)
+    model.check_fits(path, settings.dataset, start_ts)
+    return {
+        "warm_start": str(path.resolve()),
+        "warm_sha256": model.sha256,
+        "warm_hours": model.hours,
+        "warm_origin": model.origin,
+    }

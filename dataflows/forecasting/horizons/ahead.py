@@ -7,6 +7,7 @@ from dataflows.forecasting.horizons.features import AheadHistory
 from dataflows.forecasting.horizons.forecaster import HorizonForecaster
 from rushhour.core.arrays import Counts
 from rushhour.core.forecast import Forecast
+from rushhour.core.horizons import Horizons
 from rushhour.core.hours import HOUR_MS
 
 
@@ -24,6 +25,11 @@ class AheadForecasters:
     def __init__(self, history: RideHistory, horizons: Iterable[int]) -> None:
         self._history = AheadHistory(history)
         self._forecasters = {horizon: HorizonForecaster(horizon) for horizon in horizons}
+
+    @property
+    def horizons(self) -> Horizons:
+        """The horizons, each above 1."""
+        return tuple(self._forecasters)
 
     def predict(self, hour_ts: int) -> dict[int, Forecast]:
         """Return the forecast of each horizon when the hour before `hour_ts` is the last closed.

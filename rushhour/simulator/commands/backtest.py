@@ -4,20 +4,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from dataflows.forecasting.model_file import (
+    Learned,
+    SavedModel,
+    encode_model,
+    engine_of,
+    load_model,
+)
 from rushhour.core.arrays import Floats
-from rushhour.core.horizons import NEXT_HOUR, ONLY_THE_NEXT_HOUR, parse_horizons
+from rushhour.core.horizons import NEXT_HOUR, ONLY_THE_NEXT_HOUR, Horizons, parse_horizons
 from rushhour.core.hours import clock_label
 from rushhour.core.models import DECIMALS
 from rushhour.core.settings import Settings
 from rushhour.core.zones import FIRST_ZONE, ZONE_IDS
 from rushhour.simulator.commands.checks import cannot_write, save_csv
+from rushhour.simulator.commands.model import write_model
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema
 from rushhour.simulator.documents.scores import horizon_scores, scores_document
@@ -34,13 +42,20 @@ from rushhour.simulator.terminal.tables import (
 )
 
 
+class Files(NamedTuple):
+    """Files for every prediction, the picture of a zone, and what the models learn; or None."""
+
+    csv: Path | None
+    plot: Path | None
+    model: Path | None
+
+
 def backtest(
     output: Output,
     flags: Mapping[str, Any],
+    files: Files,
     *,
     synthetic: bool,
-    csv: Path | None,
-    plot: Path | None,
     plotted_zone: int | None,
 ) -> None:
     """Backtest what the flags name, and print the scores.
@@ -49,12 +64,12 @@ def backtest(
     ----------
     flags
         Flags of `Settings.load` that name what to replay, and how far ahead to forecast.
+    files
+        What to write.
     synthetic
         Replay a synthetic month.
-    csv, plot
-        Files for every prediction, and for the picture of a zone.
     plotted_zone
-        Location id of that zone; the busiest one if None.
+        Location id of the zone to draw; the busiest one if None.
 
     Raises
     ------
@@ -68,25 +83,40 @@ def backtest(
     horizons = parse_horizons(Settings.load(horizons=flags.pop("horizons", None)).horizons)
     demand = find_demand(flags, synthetic=synthetic)
     read_s = time.monotonic() - started
+    model = _warm_start(flags, demand, horizons)
+    engine = engine_of(model, horizons)
     with _progress(output, len(demand.rides)) as advance:
         rides = demand.rides.to_numpy(np.int64)
-        by_horizon = replay_horizons(demand.start_ts, rides, horizons, advance)
+        by_horizon = replay_horizons(demand.start_ts, rides, horizons, advance, engine)
     replay_s = time.monotonic() - started - read_s
+    if files.model is not None:
+        learned = Learned(demand.dataset, demand.label, demand.start_ts, demand.end_ts)
+        write_model(output, files.model, "--save", encode_model(engine, learned, model))
     replayed = by_horizon[NEXT_HOUR]
     evaluation = evaluate(replayed)
     scores = _scores_ahead(by_horizon) if horizons != ONLY_THE_NEXT_HOUR else {}
-    document = _document(demand, replayed, evaluation, scores, (read_s, replay_s))
+    document = _document(demand, model, replayed, evaluation, scores, (read_s, replay_s))
     if output.as_json:
         output.document(document)
     else:
         _show(output, document, evaluation, scores)
-    if csv is not None:
-        rows = write_csv(by_horizon, csv)
-        output.note(f"{rows:,} rows written to {csv}")
-    if plot is not None:
+    if files.csv is not None:
+        rows = write_csv(by_horizon, files.csv)
+        output.note(f"{rows:,} rows written to {files.csv}")
+    if files.plot is not None:
         zone = plotted_zone or busiest_zone(replayed)
-        _draw(replayed, zone, demand.label, plot)
-        output.note(f"zone {zone} drawn to {plot}")
+        _draw(replayed, zone, demand.label, files.plot)
+        output.note(f"zone {zone} drawn to {files.plot}")
+
+
+def _warm_start(flags: Mapping[str, Any], demand: Demand, horizons: Horizons) -> SavedModel | None:
+    """Return the saved model that the backtest begins with."""
+    path = Settings.load(warm_start=flags.get("warm_start")).warm_start
+    if path is None:
+        return None
+    model = load_model(path)
+    model.check_fits(path, demand.dataset, demand.start_ts, horizons)
+    return model
 
 
 def _scores_ahead(by_horizon: Mapping[int, RunArrays]) -> dict[int, Score]:
@@ -97,6 +127,7 @@ def _scores_ahead(by_horizon: Mapping[int, RunArrays]) -> dict[int, Score]:
 
 def _document(
     demand: Demand,
+    model: SavedModel | None,
     replayed: RunArrays,
     evaluation: Evaluation,
     scores: Mapping[int, Score],
@@ -105,6 +136,7 @@ def _document(
     read_s, replay_s = seconds
     return schema.Backtest(
         source=demand.label,
+        warm_start=None if model is None else model.origin,
         start_ts=demand.start_ts,
         end_ts=demand.end_ts,
         hours=len(demand.rides),
@@ -126,6 +158,8 @@ def _show(
     span = f"{clock_label(document.start_ts)} to {clock_label(document.end_ts)}"
     facts = facts_grid()
     facts.add_row("backtest of", document.source)
+    if document.warm_start is not None:
+        facts.add_row("began with", document.warm_start)
     facts.add_row("hours", f"{document.hours} ({span})")
     facts.add_row("rides", f"{document.rides:,}")
     facts.add_row("alerts", f"{document.alerts:,}")

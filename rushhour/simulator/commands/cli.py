@@ -45,6 +45,7 @@ _SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
         look.dead_letters,
         look.verify,
         look.manifest,
+        look.model,
         look.doctor,
         look.redis,
         look.web,

@@ -8,7 +8,7 @@ from typing import Literal
 
 import redis
 
-from rushhour.core.labels import hours_label, keep_lines, source_label
+from rushhour.core.labels import hours_label, keep_lines, source_label, warm_lines
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import Settings
 from rushhour.core.topics import TRIPS
@@ -79,6 +79,7 @@ def _lines(run: RunInfo, prepared: schema.Prepared) -> list[str]:
     return [
         f"replaying  {source_label(run)}",
         f"hours      {hours_label(run)}",
+        *warm_lines(run),
         *keep_lines(run),
         f"pipeline   {prepared.partitions} partitions, dataflow processes: {run.dataflows}, "
         f"consumers: {run.consumers}",

@@ -39,11 +39,15 @@ def repeat(
     ------
     DataError
         If the manifest or the trip file is missing, or another one.
+    UsageError
+        If the saved model that the run began with is.
     StackError
         If a version is another one that results depend on, and not `any_version`.
     RushhourError
         As `up` does.
     """
+    from dataflows.forecasting.model_file import load_model_of  # noqa: PLC0415 - loads River
+
     manifest = load_manifest(path)
     _check_versions(manifest, output, any_version=any_version)
     run = manifest.run_info
@@ -51,6 +55,9 @@ def repeat(
     files = _trip_files(settings, output, run)
     if len(files) < 2:  # noqa: PLR2004 - nothing else of this name is to be found
         settings = settings.model_copy(update={"data": files[0] if files else None})
+    warm_start = settings.warm_start or (Path(run.warm_start) if run.warm_start else None)
+    load_model_of(run, warm_start)
+    settings = settings.model_copy(update={"warm_start": warm_start})
     schedule = schedule_of(manifest)
     for line in _notes(manifest, schedule):
         output.warn(line)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import redis
 
 from rushhour.core.hours import clock_label
-from rushhour.core.labels import hours_label, keep_lines, source_label
+from rushhour.core.labels import hours_label, keep_lines, source_label, warm_lines
 from rushhour.core.run import RunInfo
 from rushhour.core.settings import WEB_PORT
 from rushhour.simulator.commands.interrupts import Interrupts
@@ -216,6 +216,7 @@ def _announcement(stack: Stack, run: RunInfo, pages: PageProcess | None) -> list
     lines = [
         f"replaying  {source_label(run)}",
         f"hours      {hours_label(run)} at {settings.speed}",
+        *warm_lines(run),
         *keep_lines(run),
         f"Kafka      {kafka}",
         f"Redis      {redis}",

@@ -20,29 +20,41 @@ from rushhour.storage.runs import load_run
 _MARKS = {"ok": ("ok  ", "green"), "note": ("note", "yellow"), "fail": ("FAIL", "red")}
 
 
-def verify(settings: Settings, output: Output, data: Path | None) -> None:
-    """Print each check as it is done; `data` is the trip file, if the run's own has moved.
+def verify(settings: Settings, output: Output, data: Path | None, warm_start: Path | None) -> None:
+    """Print each check as it is done.
+
+    `data` is the trip file and `warm_start` the saved model, if those of the run have moved.
+
+    Raises
+    ------
+    DataError
+        If a trip file cannot be read.
+    UsageError
+        If the saved model that the run began with cannot be read, or is another one.
+    VerificationError
+        If a check failed.
+    """
+    with open_run(settings) as opened:
+        run = load_run(opened.client)
+        files = trip_files(settings, run, data)
+        model = warm_start or (Path(run.warm_start) if run.warm_start else None)
+        # A saved run has ended: its Kafka may hold other runs since, or be gone.
+        cluster = None if opened.kind == "saved" else kafka_of(settings, opened)
+        failed = print_checks(output, checks(opened.client, run, files, cluster, model))
+    if failed:
+        raise VerificationError(f"{failed} failed: the run differs from its trip file")
+
+
+def trip_files(settings: Settings, run: RunInfo, data: Path | None) -> tuple[Path, ...]:
+    """Return the trip file of each month of a run; `data` is that of a single month, if it moved.
 
     Those of several months are also looked for in the data directory and the cache.
 
     Raises
     ------
     DataError
-        If a trip file cannot be read.
-    VerificationError
-        If a check failed.
+        If a file does not exist.
     """
-    with open_run(settings) as opened:
-        run = load_run(opened.client)
-        files = _trip_files(settings, run, data)
-        # A saved run has ended: its Kafka may hold other runs since, or be gone.
-        cluster = None if opened.kind == "saved" else kafka_of(settings, opened)
-        failed = print_checks(output, checks(opened.client, run, files, cluster))
-    if failed:
-        raise VerificationError(f"{failed} failed: the run differs from its trip file")
-
-
-def _trip_files(settings: Settings, run: RunInfo, data: Path | None) -> tuple[Path, ...]:
     if run.files:
         found = files_of_run(run, settings.model_copy(update={"data": data}))
         for known, file in zip(run.files, found, strict=True):

@@ -37,6 +37,15 @@ class Hour(Document, frozen=True, kw_only=True):
     pickup_ts: Annotated[int | None, Meta(description="the same instant, epoch milliseconds")]
 
 
+class WarmStart(Document, frozen=True, kw_only=True):
+    """The saved model that a run begins with."""
+
+    file: str
+    sha256: str
+    hours: Annotated[int, Meta(description="hours that it has learned, of all runs")]
+    origin: Annotated[str, Meta(description="what it has learned, in words")]
+
+
 class Run(Document, frozen=True, kw_only=True):
     """What is replayed."""
 
@@ -67,6 +76,9 @@ class Run(Document, frozen=True, kw_only=True):
     ]
     shift_weeks: Annotated[
         int, Meta(description="weeks by which all times are later than in the trip file")
+    ]
+    warm_start: Annotated[
+        WarmStart | None, Meta(description="null for a run that begins without a saved model")
     ]
     dataflows: Annotated[int, Meta(description="dataflow processes that share the run")]
     consumers: Annotated[int, Meta(description="consumer processes that share the run")]
@@ -330,7 +342,7 @@ class RunEnd(Document, frozen=True, kw_only=True):
 
 
 OBJECTS: tuple[type[Document], ...] = (
-    Run, Location, Hour, Gate, HourCommand, Counts, RollingScore, WorstZone, ZoneError, Scores,
-    Score, Band, Process, Part, Wait, JoinFinding, TableFile, ManifestCommand,
+    Run, WarmStart, Location, Hour, Gate, HourCommand, Counts, RollingScore, WorstZone, ZoneError,
+    Scores, Score, Band, Process, Part, Wait, JoinFinding, TableFile, ManifestCommand,
     SubmissionCounts, RunEnd,
 )  # fmt: skip

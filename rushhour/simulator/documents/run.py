@@ -49,9 +49,21 @@ def run_document(run: RunInfo) -> objects.Run:
         loop_weeks=run.loop_weeks or None,
         keep_hours=run.keep_hours,
         shift_weeks=run.shift_weeks,
+        warm_start=_warm_start(run),
         dataflows=run.dataflows,
         consumers=run.consumers,
         models=list(run.models),
+    )
+
+
+def _warm_start(run: RunInfo) -> objects.WarmStart | None:
+    if not run.warm_sha256:
+        return None
+    return objects.WarmStart(
+        file=run.warm_start,
+        sha256=run.warm_sha256,
+        hours=run.warm_hours,
+        origin=run.warm_origin,
     )
 
 

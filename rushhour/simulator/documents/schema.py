@@ -337,10 +337,28 @@ class Report(Document, frozen=True, kw_only=True):
     profile: Annotated[list[Part] | None, Meta(description="null without `--profile`")]
 
 
+class Model(Document, frozen=True, kw_only=True):
+    """`rushhour model --json`: one object, what a saved model has learned."""
+
+    file: Annotated[str, Meta(description="as it was given")]
+    sha256: str
+    version: Annotated[str, Meta(description="which version saved it")]
+    dataset: Annotated[str, Meta(description="`yellow` or `green`")]
+    origin: Annotated[str, Meta(description="what it has learned, in words")]
+    hours: Annotated[int, Meta(description="hours that it has learned, of all runs")]
+    next_hour: Annotated[
+        datetime, Meta(description="the hour after the last one learned, RFC 3339 (UTC)")
+    ]
+    next_ts: Annotated[int, Meta(description="the same, epoch milliseconds")]
+
+
 class Backtest(Document, frozen=True, kw_only=True):
     """`rushhour backtest --json`: one object."""
 
     source: Annotated[str, Meta(description="what was replayed, in words")]
+    warm_start: Annotated[
+        str | None, Meta(description="what the saved model had learned that it began with")
+    ]
     start_ts: Annotated[int, Meta(description="first instant, epoch milliseconds")]
     end_ts: Annotated[int, Meta(description="end of the last hour, epoch milliseconds")]
     hours: int
@@ -357,5 +375,5 @@ class Backtest(Document, frozen=True, kw_only=True):
 DOCUMENTS: tuple[type[Document], ...] = (
     Report, Prepared, ClosedHour, SteppedHour, Clock, Now, Acknowledged, Status, Models, Zone,
     Comparison, Alert, Check, Diagnosis, RunReport, Export, Skipped, Submitted, DeadLetter, Served,
-    Backtest, Download, Setting, Manifest, ManifestDifference,
+    Model, Backtest, Download, Setting, Manifest, ManifestDifference,
 )  # fmt: skip

@@ -35,6 +35,7 @@ _SPAN = ("from_hour", "until_hour", "surge")
 class Demand:
     """Rides to replay (hours x zones, from `start_ts` on, epoch ms), and their source."""
 
+    dataset: str
     label: str
     start_ts: int
     rides: Table
@@ -118,8 +119,9 @@ def _locate(settings: Settings) -> list[Path]:
 
 def _of_months(files: Sequence[Path], settings: Settings) -> Demand:
     # A backtest is of the trips of the files, at their own times.
-    run = describe_run(settings.model_copy(update={"loop": False, "rebase": None}), files)
-    return Demand(source_label(run), run.start_ts, recount(run, files).rides)
+    changes = {"loop": False, "rebase": None, "warm_start": None}
+    run = describe_run(settings.model_copy(update=changes), files)
+    return Demand(run.dataset, source_label(run), run.start_ts, recount(run, files).rides)
 
 
 def _of_hourly_counts(file: Path, flags: Mapping[str, Any], base: Settings) -> Demand:
@@ -143,7 +145,7 @@ def _of_hourly_counts(file: Path, flags: Mapping[str, Any], base: Settings) -> D
     check_begin(surges, end_ts)
     label = ", ".join(filter(None, (f"hourly rides of {file.name}", surges_label(surges))))
     changed = surge_counts(table, surges)
-    return Demand(label, start_ts, changed.loc[hours_between(start_ts, end_ts)])
+    return Demand(base.dataset, label, start_ts, changed.loc[hours_between(start_ts, end_ts)])
 
 
 def _span(start_ts: int, end_ts: int) -> str:

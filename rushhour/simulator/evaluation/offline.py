@@ -24,6 +24,7 @@ def replay(
     start_ts: int,
     rides: Counts,
     closed: Callable[[], None] = lambda: None,
+    engine: ForecastEngine | None = None,
 ) -> RunArrays:
     """Forecast each hour, then learn its rides: the next hour only.
 
@@ -35,8 +36,10 @@ def replay(
         Rides of all zones: `int64[hours, zones]`.
     closed
         Called after each hour.
+    engine
+        Begins with what it has learned, and learns these hours; None for a new one.
     """
-    return replay_horizons(start_ts, rides, ONLY_THE_NEXT_HOUR, closed)[NEXT_HOUR]
+    return replay_horizons(start_ts, rides, ONLY_THE_NEXT_HOUR, closed, engine)[NEXT_HOUR]
 
 
 def replay_horizons(
@@ -44,8 +47,11 @@ def replay_horizons(
     rides: Counts,
     horizons: Horizons,
     closed: Callable[[], None] = lambda: None,
+    engine: ForecastEngine | None = None,
 ) -> dict[int, RunArrays]:
-    """Forecast each hour from several hours before it on, then learn its rides.
+    """Forecast each hour from several hours before it on, then learn its rides; see `replay`.
+
+    An engine that is given forecasts the same horizons.
 
     Returns
     -------
@@ -54,7 +60,7 @@ def replay_horizons(
         Those beyond the next hour have the served model and the reference, and no alerts. NaN where
         the run began later than that.
     """
-    engine, failure_log = ForecastEngine(horizons), FailureLog()
+    engine, failure_log = engine or ForecastEngine(horizons), FailureLog()
     hours: list[HourTables] = []
     ahead: dict[int, list[Forecast]] = {horizon: [] for horizon in horizons}
     for i, of_hour in enumerate(rides):

@@ -15,6 +15,7 @@ import numpy as np
 import redis
 
 from dataflows.forecasting.forecasters import model_names
+from dataflows.forecasting.model_file import engine_of, load_model_of
 from producers.month.parquet import content_of
 from rushhour.core import keys
 from rushhour.core.errors import VerificationError
@@ -45,6 +46,7 @@ def verify(
     run: RunInfo,
     files: Sequence[Path],
     cluster: KafkaCluster | None = None,
+    warm_start: Path | None = None,
 ) -> Iterator[Check]:
     """Yield each check of the closed hours as it is done. An unfinished run gets a note.
 
@@ -54,16 +56,21 @@ def verify(
         The trip file of each month, in order; none for synthetic trips.
     cluster
         The Kafka of the run, if it is known and has not ended.
+    warm_start
+        The saved model that the run began with, if there is one.
 
     Raises
     ------
     DataError
         If a file cannot be read.
+    UsageError
+        If the saved model is not that of the run, or cannot be read.
     VerificationError
         If the models of the run are not those of this installation, or a loop has closed more than
         `MOST_HOURS`.
     """
     _check_models(run)
+    model = load_model_of(run, warm_start)
     damage: Any = client.hget(keys.RUN, keys.DAMAGE)
     if damage is not None:
         yield Check("every transaction was written as a whole", "fail", damage)
@@ -82,6 +89,8 @@ def verify(
         )
     for expected_file, file in zip(run.trip_files, files, strict=True):
         yield _check_file(run, expected_file, file)
+    if run.warm_sha256:
+        yield Check("the run began with this saved model", "ok", run.warm_origin)
     # Zones may be ahead of the city. The hour after the last closed one has a forecast only.
     last = int(snapshot.closed_by_zone().max())
     counted = recount(run, files, last if run.loop_ts is not None else run.hours)
@@ -90,7 +99,8 @@ def verify(
     first = snapshot.first_kept
     yield from check_rides(client, run, rides[:hours], tables, first)
     following = np.zeros((1, ZONE_COUNT), np.int64)
-    replayed = replay(run.start_ts, np.concatenate([rides[:last], following]))
+    rides_and_next = np.concatenate([rides[:last], following])
+    replayed = replay(run.start_ts, rides_and_next, engine=engine_of(model))
     expected = Expected(run, replayed)
     yield from check_forecasts(client, expected, hours, tables, first)
     yield from check_zones(snapshot, expected)

@@ -32,6 +32,9 @@ def manifest_screen(manifest: Manifest) -> RenderableType:
     for file in run.trip_files:
         facts.add_row("trip file", file.path)
         facts.add_row("", content_label(file))
+    if run.warm_sha256:
+        facts.add_row("begins with", run.warm_origin)
+        facts.add_row("", f"{run.warm_start}, sha256 {run.warm_sha256}")
     facts.add_row("models", ", ".join(run.models))
     facts.add_row("options", _pairs(manifest.options))
     facts.add_row("versions", _pairs(manifest.versions))

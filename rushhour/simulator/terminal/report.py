@@ -22,6 +22,8 @@ def report(view: RunView, evaluation: Evaluation) -> RenderableType:
     """Return the report on the run and its forecasts."""
     facts = facts_grid()
     facts.add_row("replayed", source_label(view.run))
+    if view.run.warm_sha256:
+        facts.add_row("began with", view.run.warm_origin)
     add_counts(facts, view)
     return Group(facts, Text(), scores_by_model(evaluation), Text())
 

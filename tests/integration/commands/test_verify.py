@@ -64,7 +64,7 @@ def _replay(start_ts: int, hours: int, rides: bytes) -> RunArrays:
     return replay(start_ts, np.frombuffer(rides, np.int64).reshape(hours, -1))
 
 
-def replay_cached(start_ts: int, rides: Counts) -> RunArrays:
+def replay_cached(start_ts: int, rides: Counts, **begins_with_nothing: object) -> RunArrays:
     return _replay(start_ts, len(rides), rides.tobytes())
 
 

@@ -264,6 +264,10 @@ def test_the_clock_and_the_run_describe_what_was_replayed(
         "keep_hours": "",
         "rebase": "",
         "shift_weeks": "0",
+        "warm_start": "",
+        "warm_sha256": "",
+        "warm_hours": "0",
+        "warm_origin": "",
     }
     assert model_names() == MODELS
 

@@ -14,7 +14,7 @@ from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG
 COMMANDS = (
     "up", "replay", "prepare", "watch", "step", "until", "seek", "speed", "pause", "resume", "stop",
     "submit", "ack", "skip", "status", "now", "models", "zone", "compare", "alerts", "report",
-    "export", "dead-letters", "verify", "manifest", "doctor", "redis", "web", "backtest",
+    "export", "dead-letters", "verify", "manifest", "model", "doctor", "redis", "web", "backtest",
     "download", "config",
 )  # fmt: skip
 HEAVY = {"numpy", "pandas", "redis", "rich", "river", "bytewax", "confluent_kafka", "httpx"}

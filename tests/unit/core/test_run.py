@@ -33,8 +33,13 @@ CHANGES: dict[str, Any] = {
     "rebase": "now",
     "shift_weeks": 1,
     "files": (TripFile("/c.parquet", 3, 4, "5" * 64), TripFile("/d.parquet", 4, 4, "6" * 64)),
+    "warm_start": "/b.npz",
+    "warm_sha256": "8" * 64,
+    "warm_hours": 720,
+    "warm_origin": "yellow 2024-09",
 }
 SAME_RESULT = {"run_id", "source", "file", "dataflows", "consumers", "rebase", "files"}
+SAME_RESULT |= {"warm_start"}
 
 
 def test_the_numbers_of_processes_do_not_make_another_run() -> None:

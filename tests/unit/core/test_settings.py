@@ -43,6 +43,7 @@ def test_the_defaults_replay_october_2024() -> None:
         ("loop", "RUSHHOUR_LOOP", True, False),
         ("keep", "RUSHHOUR_KEEP", "35d", "all"),
         ("rebase", "RUSHHOUR_REBASE", "now", "2026-11-30"),
+        ("warm_start", "RUSHHOUR_WARM_START", Path("/a"), Path("/b")),
         ("speed", "RUSHHOUR_SPEED", "1h/s", "max"),
         ("start_at", "RUSHHOUR_START_AT", "2024-10-04", "2024-10-05 06:00"),
         ("paused", "RUSHHOUR_PAUSED", True, False),

@@ -35,7 +35,8 @@ def test_the_variables_of_the_containers_are_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "LOOP", "KEEP", "REBASE"]
+    "variable",
+    ["DATASET", "MONTH", "FROM", "UNTIL", "SURGE", "LOOP", "KEEP", "REBASE", "WARM_START"],
 )
 def test_prepare_gets_the_data_of_the_run(variable: str) -> None:
     assert SERVICES["prepare"]["environment"][PREFIX + variable] == f"${{{variable}:-}}"

@@ -1,7 +1,7 @@
 """Declares the commands that read a run; they change nothing."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -145,7 +145,9 @@ def dead_letters(
     show_dead_letters(settings, output, limit)
 
 
-@with_settings(*STORED_RUN, "kafka", "topic_prefix", "ahead_hours", own_flags=("data",))
+@with_settings(
+    *STORED_RUN, "kafka", "topic_prefix", "ahead_hours", own_flags=("data", "warm_start")
+)
 def verify(
     settings: Settings,
     output: Output,
@@ -170,7 +172,30 @@ def verify(
         return
     from rushhour.simulator.commands.verify import verify as check
 
-    check(settings, output, flags["data"])
+    check(settings, output, flags["data"], flags["warm_start"])
+
+
+@with_settings(*STORED_RUN, own_flags=("until_hour", "data", "warm_start"))
+def model(
+    settings: Settings,
+    output: Output,
+    flags: dict[str, Any],
+    action: Annotated[
+        str, typer.Argument(metavar="save|show", help="save: of the run; show: what a file holds")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="such as october.npz")],
+) -> None:
+    """Save what the models of a run have learned, for --warm-start; or show what a file holds."""
+    from rushhour.simulator.commands.model import save_model, show_model
+
+    if action not in {"save", "show"}:
+        raise UsageError(f"model {action}: use `rushhour model save FILE` or `model show FILE`")
+    if action == "show":
+        show_model(output, file)
+        return
+    check_writable(file, "FILE")
+    until, data, warm_start = (flags[name] for name in ("until_hour", "data", "warm_start"))
+    save_model(settings, output, file, until=until, data=data, warm_start=warm_start)
 
 
 @with_settings(*STORED_RUN)

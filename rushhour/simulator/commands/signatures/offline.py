@@ -12,8 +12,8 @@ from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.signatures.parameters import EVERY_FLAG, TRIPS, with_settings
 
 
-@with_settings(*TRIPS, "horizons")
-def backtest(
+@with_settings(*TRIPS, "warm_start", "horizons")
+def backtest(  # noqa: PLR0913, PLR0917 - each is a flag
     flags: dict[str, Any],
     output: Output,
     synthetic: Annotated[
@@ -25,11 +25,15 @@ def backtest(
     plot: Annotated[
         Path | None, typer.Option("--plot", help="draw a zone's last week to this PNG file")
     ] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="save what the models have learned to this file")
+    ] = None,
     zone_id: Annotated[
         int | None, typer.Option("--zone", help="location id to draw, else the busiest zone")
     ] = None,
 ) -> None:
     """Score the models over a month offline, without Kafka and Redis."""
+    from rushhour.simulator.commands.backtest import Files
     from rushhour.simulator.commands.backtest import backtest as replay
 
     if zone_id is not None:
@@ -38,10 +42,11 @@ def backtest(
             raise UsageError(f"--zone {zone_id} is the zone to draw: give --plot FILE.png too")
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"{plot}: not a PNG file name: choose a --plot that ends in .png")
-    for path, flag in ((csv, "--csv"), (plot, "--plot")):
+    for path, flag in ((csv, "--csv"), (plot, "--plot"), (save, "--save")):
         if path is not None:
             check_writable(path, flag)
-    replay(output, flags, synthetic=synthetic, csv=csv, plot=plot, plotted_zone=zone_id)
+    files = Files(csv, plot, save)
+    replay(output, flags, files, synthetic=synthetic, plotted_zone=zone_id)
 
 
 @with_settings("dataset", "month", "cache_dir")

@@ -71,7 +71,8 @@ def replay(
 
 
 @with_settings(
-    *RUN, "redis", "key_prefix", "kafka", "topic_prefix", "partitions", "dataflows", "consumers"
+    *(*RUN, "redis", "key_prefix", "kafka", "topic_prefix"),
+    *("partitions", "dataflows", "consumers"),
 )
 def prepare(
     settings: Settings,
