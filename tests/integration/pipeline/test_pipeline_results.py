@@ -62,9 +62,8 @@ def test_predictions_of_every_hour_were_made_from_the_hours_before(
 ) -> None:
     for hour in range(recount.hours + 1):
         label = recount.label(hour)
-        assert result.hash(f"predictions:{label}") == figures_by_zone(
-            recount.by_model[SERVED][hour]
-        )
+        assert result.hash(f"predictions:{label}") == figures_by_zone(recount.means[hour])
+        assert result.hash(f"medians:{label}") == figures_by_zone(recount.by_model[SERVED][hour])
         assert result.hash(f"lower:{label}") == figures_by_zone(recount.forecasts[hour].lower)
         assert result.hash(f"upper:{label}") == figures_by_zone(recount.forecasts[hour].upper)
         for name in LEARNED[1:]:
