@@ -19,8 +19,8 @@ _READ = Script(
     f"""
     local zones, texts = {{}}, {{}}
     for zone = {FIRST_ZONE}, {LAST_ZONE} do zones[#zones + 1] = tostring(zone) end
-    for i, key in ipairs(KEYS) do
-      local values = redis.call('HMGET', key, unpack(zones))
+    for i = 1, #KEYS do
+      local values = redis.call('HMGET', KEYS[i], unpack(zones))
       for j, value in ipairs(values) do
         if not value or value == '{NOT_KNOWN}' then values[j] = '{_NAN}' end
       end
