@@ -35,10 +35,10 @@ def judged(plain: RunArrays) -> Evaluation:
     return evaluate(plain)
 
 
-def test_the_mixture_is_better_than_each_of_its_parts_and_than_2_88(judged: Evaluation) -> None:
+def test_the_mixture_is_better_than_each_of_its_parts_and_than_2_75(judged: Evaluation) -> None:
     assert judged.pairs == 261 * 576
     served, *others = judged.by_model.values()
-    assert served.mae <= 2.88
+    assert served.mae <= 2.75
     assert served.skill > 0.3
     assert all(served.mae < other.mae for other in others)
 
