@@ -15,6 +15,7 @@ from rushhour.core.arrays import Counts, Floats
 # Rides at which a new group begins: by the mean of both predictors.
 _GROUP_EDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _GROUPS = len(_GROUP_EDGES) + 1
+_ASTRAY_FACTOR, _ASTRAY_RIDES = 10.0, 100.0
 
 
 class CalibratedMean:
@@ -58,6 +59,8 @@ class CalibratedMean:
         """Learn the rides of an hour from what was predicted for it."""
         groups = _groups_of(median, usual)
         weights = 1.0 / ((median + usual) / 2 + self._LEAST_VARIANCE)
+        # A model has gone astray: its hour would outweigh all others for months.
+        weights[median > _ASTRAY_FACTOR * (usual + rides) + _ASTRAY_RIDES] = 0.0
         products = (median * median, median * usual, usual * usual, median * rides, usual * rides)
         self._sums *= self._FORGETTING_FACTOR
         self._sums += [np.bincount(groups, weights * product, _GROUPS) for product in products]

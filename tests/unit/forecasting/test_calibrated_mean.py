@@ -57,6 +57,21 @@ def test_a_mean_is_a_number_and_never_negative(seed: int, size: float) -> None:
         calibrated.update(draw.poisson(3, ZONE_COUNT), median, usual)
 
 
+def test_an_hour_in_which_a_model_goes_astray_is_not_learned() -> None:
+    found = []
+    for astray in (False, True):
+        draw = np.random.default_rng(5)
+        calibrated = CalibratedMean()
+        usual = RATES
+        for _ in range(50):
+            usual = RATES * draw.uniform(0.5, 2.0, ZONE_COUNT)  # says less than the median
+            calibrated.update(draw.poisson(RATES), RATES, usual)
+        if astray:
+            calibrated.update(draw.poisson(RATES), np.full(ZONE_COUNT, 1e9), usual)
+        found.append(calibrated.predict(RATES, usual))
+    assert found[1] == pytest.approx(found[0], rel=0.02)
+
+
 def test_without_rides_nothing_is_usual() -> None:
     usual = UsualRides()
     assert not usual.mean().any()

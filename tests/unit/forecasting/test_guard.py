@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dataflows.counting import CityHour
 from dataflows.flow import ForecastLogic
 from dataflows.forecasting import engine as engine_module
+from dataflows.forecasting.calibrated_mean import CalibratedMean
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.features import HOUR_OF_DAY, Features
 from dataflows.forecasting.forecasters import learners
@@ -100,6 +101,8 @@ def assert_valid(forecast: Forecast) -> None:
     assert (forecast.lower <= forecast.median).all()
     assert (forecast.median <= forecast.upper).all()
     assert np.isfinite(forecast.upper).all()
+    assert (forecast.mean >= 0.0001).all()
+    assert np.isfinite(forecast.mean).all()
 
 
 def use(monkeypatch: pytest.MonkeyPatch, *more: Fragile) -> None:
@@ -214,6 +217,32 @@ def test_the_seasonal_mean_is_served_if_the_mixture_fails(
     for forecast in found:
         assert_valid(forecast)
     assert_others_equal(found, expected)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_seasonal_mean_stands_in_for_the_calibrated_mean_too(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    predict = CalibratedMean.predict
+    calls = iter(range(HOURS + 1))
+
+    def fails(self: CalibratedMean, median: Floats, usual: Floats) -> Floats:
+        values = predict(self, median, usual)
+        return FAULTS[fault](values) if next(calls) == 8 else values
+
+    expected = forecasts_of(ForecastEngine())
+    monkeypatch.setattr(CalibratedMean, "predict", fails)
+    engine = ForecastEngine()
+    found = forecasts_of(engine)
+
+    failure = ModelFailure(f"{SERVED} (mean)", START + 8 * HOUR_MS, fault)
+    assert engine.take_failures() == [failure]
+    np.testing.assert_array_equal(found[8].mean, np.maximum(RIDES[7], 0.0001))
+    for i, (one, other) in enumerate(zip(found, expected, strict=True)):
+        assert_valid(one)
+        np.testing.assert_array_equal(one.median, other.median)
+        if i != 8:
+            np.testing.assert_array_equal(one.mean, other.mean)
 
 
 def test_intervals_stay_valid_whatever_the_models_may_predict(
