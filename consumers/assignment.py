@@ -111,6 +111,7 @@ def _merge(one: HourUpdate, other: HourUpdate) -> HourUpdate:
             pick(first.mean, second.mean),
             pick(first.lower, second.lower),
             pick(first.upper, second.upper),
+            {each: pick_forecast(ahead, second.ahead[each]) for each, ahead in first.ahead.items()},
         )
 
     closed = None

@@ -4,18 +4,20 @@ Consumers share the partitions, so whichever of them finds that every partition 
 closes it for the city: with what it has written itself, and with what it reads of the others'.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from consumers.city_scores import CityScores
+from consumers.horizon_scores import HorizonScores
 from consumers.pending import HourUpdate
 from consumers.rolling import COVERAGE
 from rushhour.core import keys
 from rushhour.core.events import direction_of
 from rushhour.core.hours import HOUR_MS, hour_label
+from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.scoring.coverage import is_covered
 from rushhour.scoring.errors import ErrorSums
@@ -69,6 +71,7 @@ class CityUpdate:
     hourly: dict[str, Fields]  # entries of `city:hourly`, by id
     alerts: dict[str, Fields]  # entries of `alerts`, by id
     models: dict[str, Fields]
+    horizons: dict[int, Fields]  # of forecasts further ahead
     coverage: Fields
     city: Fields
     quality: Fields
@@ -79,28 +82,30 @@ class City:
 
     Parameters
     ----------
-    models
-        Names of the models of the run, the served one first.
+    run
+        The run, for its models and horizons.
     partitions
         How many partitions have to close each hour.
     next_hour
         The first hour that is not closed for the city (epoch ms).
-    scores, totals
+    scores, horizon_scores, totals
         Those of the hours before `next_hour`.
     """
 
     def __init__(
         self,
-        models: Sequence[str],
+        run: RunInfo,
         partitions: int,
         next_hour: int,
         scores: CityScores,
+        horizon_scores: HorizonScores,
         totals: Totals,
     ) -> None:
-        self._models = tuple(models)
+        self._run = run
         self._partitions = partitions
         self._next_hour = next_hour
         self._scores = scores
+        self._horizon_scores = horizon_scores
         self._totals = totals
         self._open: dict[int, HourTables] = {}
 
@@ -108,6 +113,8 @@ class City:
         """Remember what this consumer has written, so that it need not be read back."""
         for update in updates:
             self._at(update.forecast_ts).put_forecast(update.forecast, update.zones)
+            for horizon, ahead in update.forecast.ahead.items():
+                self._at(ahead.hour_ts).put_ahead(horizon, ahead, update.zones)
             if update.closed is not None:
                 self._at(update.closed.hour_ts).put(update.closed, update.zones)
 
@@ -135,6 +142,7 @@ class City:
             hours.append(read[hour] if hour in read or noted is None else noted)
         for tables in hours:
             self._scores.update(tables)
+            self._horizon_scores.update(tables)
             self._totals.update(tables)
         last = due[-1]
         self._next_hour = following = last + HOUR_MS
@@ -148,6 +156,10 @@ class City:
                 name: {"hour": hour_label(last)} | fields
                 for name, fields in self._scores.fields(last).items()
             },
+            horizons={
+                horizon: {"hour": hour_label(last)} | fields
+                for horizon, fields in self._horizon_scores.fields(last).items()
+            },
             coverage=self._scores.band_fields(),
             city=hourly[f"{last}-0"]
             | {
@@ -160,11 +172,20 @@ class City:
 
     def _at(self, hour: int) -> HourTables:
         if hour not in self._open:
-            self._open[hour] = HourTables.empty(hour, self._models)
+            run = self._run
+            self._open[hour] = HourTables.empty(hour, run.models, run.horizons_ahead)
         return self._open[hour]
 
     def _knows(self, hour: int) -> bool:
-        return self._predicts(hour) and self._open[hour].is_closed()
+        return (
+            self._predicts(hour)
+            and self._open[hour].is_closed()
+            and not any(
+                np.isnan(self._open[hour].ahead[horizon].median).any()
+                for horizon in self._run.horizons_ahead
+                if self._run.is_forecast_ahead(hour, horizon)
+            )
+        )
 
     def _predicts(self, hour: int) -> bool:
         return hour in self._open and self._open[hour].is_forecast()

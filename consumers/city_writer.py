@@ -20,7 +20,7 @@ from rushhour.runtime.fence import READ_FENCE, Condition, Fence, StaleState
 from rushhour.runtime.lua import Script
 from rushhour.runtime.redis_client import write_hash
 from rushhour.storage.clock import check_entry, hour_of_entry
-from rushhour.storage.read_hours import read_hours, table_keys
+from rushhour.storage.read_hours import read_hours_ahead, table_keys
 
 _EMPTY = "0-0"  # id before the first entry of a stream
 
@@ -96,7 +96,7 @@ class CityWriter:
             return
         read = {
             hour.hour_ts: hour
-            for hour in read_hours(self._client, self._run, self._city.unknown(due))
+            for hour in read_hours_ahead(self._client, self._run, self._city.unknown(due))
         }
         for hour_ts, hour in read.items():
             if not (hour.is_forecast() and (hour.is_closed() or hour_ts not in due)):
@@ -182,6 +182,8 @@ def _queue(pipe: Pipeline, update: CityUpdate, written: int) -> None:
                 _xadd(pipe, stream, entry_id, fields)
     for name, fields in update.models.items():
         write_hash(pipe, keys.model(name), fields)
+    for horizon, fields in update.horizons.items():
+        write_hash(pipe, keys.horizon(horizon), fields)
     write_hash(pipe, keys.COVERAGE, update.coverage)
     write_hash(pipe, keys.CITY, update.city)
     write_hash(pipe, keys.QUALITY, update.quality)

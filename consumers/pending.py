@@ -6,7 +6,7 @@ checksums of that end. Hours are returned in order. The offsets to store with th
 event that still waits, so that a restart reads again exactly what was not returned.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -28,6 +28,9 @@ from rushhour.storage.hour_tables import HourTables
 _RIDES = ("rides",)
 _ALERT = ("relative_change",)
 _SERVED = ("predicted_demand", "lower", "upper")
+# Those of an hour further ahead are all named after its horizon, in this order.
+_AHEAD = "ahead "  # no model has a blank in its name
+_AHEAD_FIELDS = ("predicted_median", "predicted_demand", "lower", "upper")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +128,7 @@ class PendingHours:
             If events are missing before one.
         """
         first = 0
-        for models, of_models in groupby(events, _models):
+        for fields, of_models in groupby(events, _fields):
             same = list(of_models)
             rows = [
                 (
@@ -134,12 +137,13 @@ class PendingHours:
                     event.upper,
                     event.predicted_median,
                     *event.other_models.values(),
+                    *_ahead_values(event),
                 )
                 for event in same
             ]
             values = np.array(rows, np.float64).T  # None becomes NaN
             own = offsets[first : first + len(same)]
-            self._predictions.put(own, _hours(same), _columns(same), _SERVED + models, values)
+            self._predictions.put(own, _hours(same), _columns(same), _SERVED + fields, values)
             first += len(same)
 
     def add_alerts(self, offsets: Sequence[int], events: Sequence[AlertEvent]) -> None:
@@ -222,8 +226,15 @@ def _hours(events: Iterable[HourlyRides | Prediction]) -> list[int]:
     return [event.pickup_ts for event in events]
 
 
-def _models(event: Prediction) -> tuple[str, ...]:
-    return event.model, *event.other_models
+def _fields(event: Prediction) -> tuple[str, ...]:
+    """Return the models that have predicted, then four fields for each horizon further ahead."""
+    ahead = (_AHEAD + str(each.horizon) for each in event.ahead for _ in _AHEAD_FIELDS)
+    return event.model, *event.other_models, *ahead
+
+
+def _ahead_values(event: Prediction) -> Iterator[float]:
+    for each in event.ahead:
+        yield from (each.predicted_median, each.predicted_demand, each.lower, each.upper)
 
 
 def _columns(events: Iterable[HourlyRides | Prediction | Alert]) -> Ints:
@@ -231,6 +242,14 @@ def _columns(events: Iterable[HourlyRides | Prediction | Alert]) -> Ints:
 
 
 def _forecast(hour_ts: int, predictions: PartialHour) -> Forecast:
-    mean, lower, upper, *by_model = predictions.values
-    models = predictions.fields[len(_SERVED) :]
-    return Forecast(hour_ts, dict(zip(models, by_model, strict=True)), mean, lower, upper)
+    mean, lower, upper, *values = predictions.values
+    names = predictions.fields[len(_SERVED) :]
+    count = sum(not name.startswith(_AHEAD) for name in names)
+    ahead = {}
+    for i in range(count, len(names), len(_AHEAD_FIELDS)):
+        horizon = int(names[i].removeprefix(_AHEAD))
+        median, *others = values[i : i + len(_AHEAD_FIELDS)]
+        ts = hour_ts + (horizon - 1) * HOUR_MS
+        ahead[horizon] = Forecast(ts, {names[0]: median}, *others)
+    by_model = dict(zip(names[:count], values, strict=False))
+    return Forecast(hour_ts, by_model, mean, lower, upper, ahead)

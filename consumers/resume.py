@@ -8,6 +8,7 @@ import redis
 from consumers.assignment import AssignedPartitions
 from consumers.city import City, Totals
 from consumers.city_scores import CityScores
+from consumers.horizon_scores import HorizonScores
 from consumers.pending import PendingHours
 from consumers.writer import Written, read_closed
 from consumers.zone_scores import ZoneScores
@@ -19,7 +20,7 @@ from rushhour.core.run import RunInfo
 from rushhour.core.topics import ZONE_TOPICS
 from rushhour.runtime.redis_client import read_hash
 from rushhour.storage.hour_tables import HourTables
-from rushhour.storage.read_hours import read_hours
+from rushhour.storage.read_hours import read_hours_ahead
 from rushhour.storage.runs import load_offsets
 
 
@@ -59,7 +60,7 @@ def resume(
     open_hours = [city_next, *next_hours.values()]
     first = max(run.start_ts, min(open_hours) - HOURS_PER_WEEK * HOUR_MS)
     hours = range(first, max(open_hours) + HOUR_MS, HOUR_MS)
-    tables = {hour.hour_ts: hour for hour in read_hours(client, run, hours)}
+    tables = {hour.hour_ts: hour for hour in read_hours_ahead(client, run, hours)}
     offsets = {
         (topic, partition): offset
         for topic in ZONE_TOPICS
@@ -77,13 +78,15 @@ def resume(
         for partition, zones in partitions.items()
     }
     zone_scores, city_scores = ZoneScores(), CityScores(run.models)
+    horizon_scores = HorizonScores(run.models, run.horizons_ahead)
     for hour_ts, hour in tables.items():
         if hour_ts < city_next:
             city_scores.update(hour)
+            horizon_scores.update(hour)
         for partition, zones in partitions.items():
             if hour_ts < next_hours[partition]:
                 zone_scores.update(hour, zones)
-    city = City(run.models, partition_count, city_next, city_scores, totals)
+    city = City(run, partition_count, city_next, city_scores, horizon_scores, totals)
     written = Written(offsets, {partition: closed.get(partition) for partition in partitions})
     return ConsumerState(AssignedPartitions(pending), zone_scores, city, written)
 

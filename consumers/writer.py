@@ -27,6 +27,7 @@ from rushhour.runtime.failpoints import reach
 from rushhour.runtime.fence import READ_FENCE, Condition, Fence, StaleState
 from rushhour.runtime.lua import Script
 from rushhour.runtime.redis_client import read_hash, write_hash
+from rushhour.storage.ahead import ahead_texts
 from rushhour.storage.columns import ZONE_FIELDS, all_zones, rows, to_counts, to_texts
 from rushhour.storage.hash_rows import HashRows
 from rushhour.storage.hour_tables import HourTables
@@ -242,7 +243,10 @@ def _forecast_tables(forecast: Forecast) -> Tables:
     for name, predicted in forecast.by_model.items():
         if name != forecast.served_model and not np.isnan(predicted).all():
             columns[keys.model_predictions(name, label)] = predicted
-    return {key: to_texts(column) for key, column in columns.items()}
+    tables = {key: to_texts(column) for key, column in columns.items()}
+    for horizon, ahead in forecast.ahead.items():
+        tables[keys.ahead(horizon, hour_label(ahead.hour_ts))] = ahead_texts(ahead)
+    return tables
 
 
 def _closed_tables(hour: HourTables) -> Tables:

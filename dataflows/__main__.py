@@ -112,7 +112,7 @@ def main(settings: Settings, health: Health, fence: Fence) -> None:
             )
             for topic, messages in _MESSAGES.items()
         },
-        partial(engine_of, model),
+        partial(engine_of, model, run.horizons),
     )
     with ExitStack() as stack:
         stack.callback(letters.close)

@@ -130,9 +130,9 @@ class ForecastLogic(StatefulBatchLogic[CityHour, ForecastStep, ForecastEngine]):
         with FORECAST_DURATION.time():
             if hour.rides is None:
                 none = np.full(ZONE_COUNT, np.nan)
-                return ForecastStep(None, none, self._engine.predict_one(hour.hour_ts))
+                return ForecastStep(None, none, self._engine.predict_all(hour.hour_ts))
             changes = self._engine.learn_one(hour.hour_ts, hour.rides)
-            forecast = self._engine.predict_one(hour.hour_ts + HOUR_MS)
+            forecast = self._engine.predict_all(hour.hour_ts + HOUR_MS)
         self._day.add(hour.hour_ts, int(hour.rides.sum()), int((~np.isnan(changes)).sum()))
         return ForecastStep(hour.rides, changes, forecast)
 

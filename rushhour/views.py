@@ -11,7 +11,7 @@ Without them, a view has all hours of the run that are closed so far, and kept (
 table `pickup_hour` is a UTC timestamp and `pickup_ts` the same instant as int64 epoch milliseconds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from rushhour.core import keys
 from rushhour.core.arrays import Floats
 from rushhour.core.errors import RedisFailure, UsageError
 from rushhour.core.events import EARLIEST_MS, LATEST_MS
+from rushhour.core.horizons import NEXT_HOUR
 from rushhour.core.hours import (
     HOUR_MS,
     SECOND_MS,
@@ -34,10 +35,10 @@ from rushhour.core.hours import (
     to_ts,
 )
 from rushhour.core.models import DECIMALS
-from rushhour.core.run import RunInfo
+from rushhour.core.run import RunInfo, check_horizon
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 from rushhour.storage.clock import first_open_hour, last_hour_closed
-from rushhour.storage.read_hours import read_hours
+from rushhour.storage.read_hours import read_hours, read_hours_ahead
 from rushhour.storage.runs import load_run
 from rushhour.storage.submissions import read_submitted, submitted_models
 
@@ -98,6 +99,7 @@ def comparison(
     from_hour: Hour = None,
     until_hour: Hour = None,
     model: str | None = None,
+    horizon: int = NEXT_HOUR,
 ) -> pd.DataFrame:
     """Return predictions joined with actual rides: one row per hour and zone that has both.
 
@@ -105,17 +107,27 @@ def comparison(
     (int64), `prediction_error` (float64, `predicted_demand` minus `rides`); and
     `predicted_median`, `lower` and `upper` as in `predictions`.
 
+    `horizon` is how many hours ahead the predictions were made; beyond the next hour (1), only the
+    served model predicts.
+
     Raises
     ------
     RedisFailure
         If Redis holds no run, or no hour is closed yet.
     UsageError
-        If the run has no such model, an argument is not an hour, or it is not closed yet.
+        If the run has no such model or horizon, an argument is not an hour, or it is not closed
+        yet.
     """
     run = load_run(client)
     model = _model(client, run, model)
+    check_horizon(run, horizon)
     hours = _closed_hours(client, run, from_hour, until_hour)
-    table = _table(client, run, hours, models=(model,), rides=True)
+    if horizon == NEXT_HOUR:
+        table = _table(client, run, hours, models=(model,), rides=True)
+    elif model == run.models[0]:
+        table = _table_ahead(client, run, hours, horizon)
+    else:
+        raise UsageError(f"model '{model}' predicts the next hour only: remove the horizon")
     table["prediction_error"] = (table["predicted_demand"] - table["rides"]).round(DECIMALS)
     known = ["pickup_hour", "pickup_location_id", "predicted_demand", "rides", "prediction_error"]
     return table[[*known, *_of_served(run, model)]]
@@ -182,8 +194,26 @@ def _table(
     for name in models:
         if name not in run.models:
             columns["predicted_demand"] = read_submitted(client, name, hours)
+    table = _rows_of(hours, columns)
+    return table.astype({"rides": np.int64}) if rides else table
+
+
+def _table_ahead(client: redis.Redis, run: RunInfo, hours: range, horizon: int) -> pd.DataFrame:
+    """Return one row per hour and zone that was forecast so far ahead."""
+    columns: dict[str, list[Floats]] = {}
+    for hour in read_hours_ahead(client, run, hours):
+        ahead = hour.ahead[horizon]
+        found = (hour.rides, ahead.mean, ahead.median, ahead.lower, ahead.upper)
+        names = ("rides", "predicted_demand", *_of_served(run, run.models[0]))
+        for name, values in zip(names, found, strict=True):
+            columns.setdefault(name, []).append(values)
+    return _rows_of(hours, columns).astype({"rides": np.int64})
+
+
+def _rows_of(hours: range, columns: Mapping[str, Sequence[Floats]]) -> pd.DataFrame:
+    """Return columns of zones for each hour as one row per hour and zone, those that are known."""
     hour_column = np.repeat(np.array(hours, np.int64), ZONE_COUNT)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "pickup_hour": pd.to_datetime(hour_column, unit="ms", utc=True),
             "pickup_ts": hour_column,
@@ -191,7 +221,6 @@ def _table(
         }
         | {name: np.concatenate(values) for name, values in columns.items()}
     ).dropna(ignore_index=True)
-    return table.astype({"rides": np.int64}) if rides else table
 
 
 def _closed_hours(client: redis.Redis, run: RunInfo, first: Hour, last: Hour) -> range:

@@ -8,6 +8,7 @@ A model that fails does not stop the engine: see `dataflows.forecasting.guard`.
 
 import copy
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -101,6 +102,15 @@ class ForecastEngine:
         if self.forecast_ts is None:
             raise ValueError("cannot predict further ahead: first predict the next hour")
         return self._ahead.predict(self.forecast_ts)
+
+    def predict_all(self, hour_ts: int) -> Forecast:
+        """Return the forecast of the hour that starts at `hour_ts` (epoch ms), and of those ahead.
+
+        As `predict_one`, with what `predict_ahead` returns in `Forecast.ahead`.
+        """
+        forecast = self.predict_one(hour_ts)
+        ahead = self.predict_ahead()
+        return replace(forecast, ahead=ahead) if ahead else forecast
 
     def learn_one(self, hour_ts: int, rides: Counts) -> Floats:
         """Learn a closed hour from the features of its forecast; return the drift it raised.

@@ -167,9 +167,14 @@ def hour_start_codec(run_id: str) -> Codec[HourStart]:
 def _line(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Return the type whose JSON is that of an event, with the run id before its other fields."""
     config = kind.__struct_config__
+    fields = [
+        field.name if field.required else (field.name, Any, field.default)
+        for field in msgspec.structs.fields(kind)
+    ]
     return msgspec.defstruct(
         kind.__name__,
-        ["run_id", *kind.__struct_fields__],
+        ["run_id", *fields],
+        omit_defaults=config.omit_defaults,
         tag_field=config.tag_field,
         tag=config.tag,
         gc=False,

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from rushhour.core.horizons import LONGEST, NEXT_HOUR
 from rushhour.core.hours import HOUR_MS, SECOND_MS, to_datetime
 from rushhour.core.zones import FIRST_ZONE, LAST_ZONE
 
@@ -28,6 +29,7 @@ ZoneId = Annotated[int, msgspec.Meta(ge=FIRST_ZONE, le=LAST_ZONE)]
 Partition = Annotated[int, msgspec.Meta(ge=0)]
 Rides = Annotated[int, msgspec.Meta(ge=0)]
 Demand = Annotated[float, msgspec.Meta(ge=0)]
+Horizon = Annotated[int, msgspec.Meta(gt=NEXT_HOUR, le=LONGEST)]
 Direction = Literal["above", "below"]
 # 64 bits as hexadecimal digits: a number of this size loses digits in readers with floats only.
 Checksum = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
@@ -76,13 +78,29 @@ class HourlyRides(msgspec.Struct, frozen=True, gc=False):
         return cls(zone, to_datetime(hour_ts), hour_ts, rides)
 
 
-class Prediction(msgspec.Struct, frozen=True, gc=False):
+class AheadPrediction(msgspec.Struct, frozen=True, gc=False):
+    """What was predicted, with a `Prediction`, for a zone in an hour further ahead.
+
+    The hour starts `horizon` - 1 hours after that of the prediction.
+    """
+
+    horizon: Horizon
+    predicted_demand: Demand
+    predicted_median: Demand
+    lower: Demand
+    upper: Demand
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The predictions of all models for one zone and hour, made before that hour began.
 
     `predicted_demand` is the expected number of rides and `predicted_median` their median, both of
     the served model, `model`. Its 90 % interval is `lower` to `upper`, both included: the median
     lies in it, the expected number may lie outside. `other_models` has the prediction of each other
     model, None for a model without enough history.
+
+    `ahead` has the predictions for later hours that were made at the same time, of a run with more
+    horizons than the next hour.
     """
 
     pickup_location_id: ZoneId
@@ -94,6 +112,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     upper: Demand
     model: str
     other_models: dict[str, Demand | None]
+    ahead: tuple[AheadPrediction, ...] = ()
 
     def __post_init__(self) -> None:
         _check_same_instant(self.pickup_hour, self.pickup_ts)

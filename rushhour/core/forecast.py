@@ -1,6 +1,7 @@
 """A forecast: what each model predicts for all zones, before the hour begins."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from rushhour.core.arrays import Floats
 
@@ -15,6 +16,9 @@ class Forecast:
     in `mean`. The median lies in the interval, `lower` to `upper`, both included; the expected
     number may lie outside. Other models have one prediction, which stands for both. NaN means
     unknown: a model without enough history, or an hour that is not written yet.
+
+    `ahead` are the forecasts of later hours that were made at the same time, of the served model
+    only: that of horizon h is of the hour that starts h - 1 hours after `hour_ts`.
     """
 
     hour_ts: int
@@ -22,6 +26,7 @@ class Forecast:
     mean: Floats
     lower: Floats
     upper: Floats
+    ahead: Mapping[int, "Forecast"] = field(default_factory=dict)
 
     @property
     def served_model(self) -> str:

@@ -11,6 +11,8 @@ from rushhour.core.checksums import Hashes, mix, row_hashes, text, to_bits, tota
 from rushhour.core.forecast import Forecast
 from rushhour.core.zones import ZONE_COUNT, ZONE_IDS
 
+_AHEAD = ("mean", "median", "lower", "upper")
+
 # Rides, predictions and alerts.
 Checksums = tuple[str, str, str]
 
@@ -36,12 +38,20 @@ def hour_hashes(rides: Floats | Counts | None, forecast: Forecast, alerts: Float
             forecast.mean,
             forecast.lower,
             forecast.upper,
+            *(column for each in forecast.ahead.values() for column in _ahead(each)),
         ]
     )
-    names = ("rides", "alerts", *forecast.by_model, "mean", "lower", "upper")
+    names = (
+        *("rides", "alerts", *forecast.by_model, "mean", "lower", "upper"),
+        *(f"{horizon} {kind}" for horizon in forecast.ahead for kind in _AHEAD),
+    )
     hashes = to_bits(cells) ^ _salts(names)
     mix(hashes)
     return np.stack([hashes[0], hashes[2:].sum(axis=0, dtype=np.uint64), hashes[1]])
+
+
+def _ahead(forecast: Forecast) -> tuple[Floats, ...]:
+    return forecast.mean, forecast.median, forecast.lower, forecast.upper
 
 
 def checksums(hashes: Hashes, zones: ZoneMask) -> Checksums:

@@ -55,6 +55,8 @@ _LOWER = "lower"
 _UPPER = "upper"
 _ERRORS = "errors"
 _MODEL = "model"
+_AHEAD = "ahead"
+_HORIZON = "horizon"
 _SUBMITTED = "submitted"
 _LEASE = "sim:lease"
 _EPOCH = "sim:epoch"
@@ -66,7 +68,7 @@ _HOUR = r"\d{4}-\d\d-\d\dT\d\d"
 _OF_A_RUN = re.compile(
     rf"{_ZONE}:\d+"
     rf"|(?:{_RIDES}|{_PREDICTIONS}|{_MEDIANS}|{_LOWER}|{_UPPER}|{_ERRORS}|{ALERTS}):{_HOUR}"
-    rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+"
+    rf"|{_PREDICTIONS}:\w+:{_HOUR}|{_MODEL}:\w+|{_AHEAD}:\d+:{_HOUR}|{_HORIZON}:\d+"
     rf"|{_PREDICTIONS}:{_SUBMITTED}:{SUBMITTED_NAME}:{_HOUR}|{_MODEL}:{_SUBMITTED}:{SUBMITTED_NAME}",
     re.ASCII,
 )
@@ -98,7 +100,7 @@ _SINGLE = frozenset(
 )
 _FIRST_WORDS = frozenset(
     {key.partition(":")[0] for key in _SINGLE}
-    | {_ZONE, _RIDES, _PREDICTIONS, _MEDIANS, _LOWER, _UPPER, _ERRORS, _MODEL}
+    | {_ZONE, _RIDES, _PREDICTIONS, _MEDIANS, _LOWER, _UPPER, _ERRORS, _MODEL, _AHEAD, _HORIZON}
 )
 
 
@@ -155,6 +157,20 @@ def lower(hour: str) -> str:
 def upper(hour: str) -> str:
     """Hash zone -> upper end of the interval of the served prediction for one hour."""
     return f"{_UPPER}:{hour}"
+
+
+def ahead(horizon: int, hour: str) -> str:
+    """Hash zone -> what was predicted for one hour so many hours ahead.
+
+    A value is four numbers with commas: expected number of rides, median, and the lower and the
+    upper end of the interval.
+    """
+    return f"{_AHEAD}:{horizon}:{hour}"
+
+
+def horizon(hours: int) -> str:
+    """Hash of rolling scores of the forecasts made so many hours ahead, over the whole city."""
+    return f"{_HORIZON}:{hours}"
 
 
 def errors(hour: str) -> str:

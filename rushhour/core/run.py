@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import PurePath
 
+from rushhour.core.errors import UsageError
 from rushhour.core.events import LATEST_MS
+from rushhour.core.horizons import (
+    NEXT_HOUR,
+    ONLY_THE_NEXT_HOUR,
+    Horizons,
+    format_horizons,
+    parse_horizons,
+)
 from rushhour.core.hours import HOUR_MS, WEEK_MS, hour_label, parse_label, parse_months
 from rushhour.core.surges import Surge, parse_surges
 from rushhour.core.version import VERSION
@@ -61,7 +69,8 @@ class RunInfo:
     In a loop, `loop_ts` is the end of the first pass (epoch ms): from there on, the whole weeks
     before it (four at most) play again and again, each time shifted on by their length.
     `keep_hours` is how many closed hours Redis keeps; None for all. `rebase` is what was asked for,
-    `shift_weeks` by how many weeks all times are later than those of the trip file.
+    `shift_weeks` by how many weeks all times are later than those of the trip file. `horizons` are
+    the hours ahead that are forecast, the next hour first.
 
     A run may begin with what another has learned: `warm_start` is the file of the saved model,
     `warm_sha256` its hash, `warm_hours` how many hours it has learned, and `warm_origin` says of
@@ -92,6 +101,7 @@ class RunInfo:
     warm_hours: int = 0
     warm_origin: str = ""
     files: tuple[TripFile, ...] = ()
+    horizons: Horizons = ONLY_THE_NEXT_HOUR
 
     @property
     def months(self) -> tuple[str, ...]:
@@ -158,6 +168,15 @@ class RunInfo:
         if ts < self.first_pass_end_ts or self.loop_ts is None:
             return 1
         return 2 + (ts - self.loop_ts) // (self.loop_weeks * WEEK_MS)
+
+    @property
+    def horizons_ahead(self) -> Horizons:
+        """The horizons beyond the next hour."""
+        return tuple(horizon for horizon in self.horizons if horizon != NEXT_HOUR)
+
+    def is_forecast_ahead(self, hour: int, horizon: int) -> bool:
+        """Whether an hour (epoch ms) is forecast so many hours ahead: the run had begun by then."""
+        return hour >= self.start_ts + (horizon - NEXT_HOUR) * HOUR_MS
 
     def first_kept(self, next_ts: int) -> int:
         """Return the first hour that Redis keeps (epoch ms), given the first that is not closed."""
@@ -246,6 +265,7 @@ class RunInfo:
             "warm_sha256": self.warm_sha256,
             "warm_hours": self.warm_hours,
             "warm_origin": self.warm_origin,
+            "horizons": format_horizons(self.horizons),
         }
         if self.files:
             fields["files"] = json.dumps([astuple(each) for each in self.files])
@@ -287,6 +307,7 @@ class RunInfo:
             warm_hours=int(fields["warm_hours"]),
             warm_origin=fields["warm_origin"],
             files=_read_files(fields.get("files", "[]")),
+            horizons=parse_horizons(fields["horizons"]),
         )
 
 
@@ -299,6 +320,21 @@ def _read_files(text: str) -> tuple[TripFile, ...]:
         )
     except TypeError as error:
         raise ValueError(f"files {text!r}: {error}") from None
+
+
+def check_horizon(run: RunInfo, horizon: int) -> None:
+    """Check that a run forecasts so many hours ahead.
+
+    Raises
+    ------
+    UsageError
+        If it does not.
+    """
+    if horizon not in run.horizons:
+        raise UsageError(
+            f"the run does not forecast {horizon} hours ahead: it has horizons "
+            f"{format_horizons(run.horizons)} (see --horizons)"
+        )
 
 
 def whole_weeks(start_ts: int, end_ts: int) -> int:

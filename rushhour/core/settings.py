@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     )
     horizons: str = Field(
         "1",
-        description="hours ahead that a backtest forecasts, 1 to 168, such as 1,2,3,6,12,24",
+        description="hours ahead to forecast, 1 to 168, such as 1,2,3,6,12,24",
     )
     loop: bool = Field(
         False,

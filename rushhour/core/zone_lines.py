@@ -41,8 +41,12 @@ class ZoneLines:
             b',"model":%b,"other_models":{%b}}'
             % (served, b",".join(name + b":%b" for name in others))
         )
+        if forecast.ahead:
+            line = line[:-1] + b',"ahead":[%b]}' % b",".join(map(_ahead_line, forecast.ahead))
         median, *other_demands = forecast.by_model.values()
-        columns = (forecast.mean, median, forecast.lower, forecast.upper, *other_demands)
+        columns = [forecast.mean, median, forecast.lower, forecast.upper, *other_demands]
+        for each in forecast.ahead.values():
+            columns += (each.mean, each.median, each.lower, each.upper)
         return [line % row for row in zip(_ZONES, *map(_texts, columns), strict=True)]
 
     def _start(self, hour_ts: int) -> bytes:
@@ -52,6 +56,14 @@ class ZoneLines:
             _encode(to_datetime(hour_ts)),
             hour_ts,
         )
+
+
+def _ahead_line(horizon: int) -> bytes:
+    """Return the object of one horizon, for `%`."""
+    return (
+        b'{"horizon":%d,"predicted_demand":%%b,"predicted_median":%%b,"lower":%%b,"upper":%%b}'
+        % horizon
+    )
 
 
 def _texts(values: Counts | Floats) -> list[bytes]:

@@ -1,6 +1,6 @@
 """The state of a run, read from Redis at one moment: what the screens and documents show."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import redis
@@ -8,8 +8,10 @@ import redis
 from rushhour.core import keys
 from rushhour.core.clock import ClockStatus
 from rushhour.core.gate import GateStatus, HourCommand
+from rushhour.core.horizons import NEXT_HOUR, ONLY_THE_NEXT_HOUR
 from rushhour.core.hours import SECOND_MS
-from rushhour.core.run import RunInfo
+from rushhour.core.models import REFERENCE
+from rushhour.core.run import RunInfo, check_horizon
 from rushhour.runtime.redis_client import read_hash
 from rushhour.runtime.wall_clock import wall_ts
 from rushhour.storage.clock import last_hour_of, simulated_ts
@@ -40,7 +42,7 @@ class RunView:
     `last_closed_ts` is the start of the last closed hour (epoch ms); None before the first.
     `submitted` are the users' models, of submitted predictions. `gate` is who is awaited, `on_hour`
     the command of `--on-hour` while it runs or after it has failed. `read_ts` is the wall time at
-    which it was read (epoch ms).
+    which it was read (epoch ms). `horizons` are the scores further ahead, by horizon.
     """
 
     run: RunInfo
@@ -54,6 +56,7 @@ class RunView:
     submitted: dict[str, dict[str, str]] = field(default_factory=dict)
     gate: GateStatus = field(default_factory=GateStatus)
     on_hour: HourCommand | None = None
+    horizons: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, client: redis.Redis) -> "RunView":
@@ -75,12 +78,13 @@ class RunView:
             keys.ON_HOUR,
             *(keys.model(name) for name in run.models),
             *(keys.submitted_model(name) for name in names),
+            *(keys.horizon(horizon) for horizon in run.horizons_ahead),
         ):
             pipe.hgetall(key)
         pipe.xrevrange(keys.CITY_HOURLY, count=1)
         pipe.zrevrange(keys.BOARD_MAE, 0, WORST_ZONES - 1, withscores=True)
         clock, city, quality, gate, on_hour, *models, hourly, board = pipe.execute()
-        submitted = models[len(run.models) :]
+        submitted, horizons = models[len(run.models) :], models[len(run.models) + len(names) :]
         return cls(
             run=run,
             clock=ClockStatus.from_fields(clock),
@@ -88,11 +92,12 @@ class RunView:
             city=city,
             quality=quality,
             models=dict(zip(run.models, models, strict=False)),
-            submitted=dict(zip(names, submitted, strict=True)),
+            submitted=dict(zip(names, submitted, strict=False)),
             worst=tuple(_zone_row(client, int(zone), mae) for zone, mae in board),
             read_ts=wall_ts(),
             gate=GateStatus.from_fields(gate),
             on_hour=HourCommand.from_fields(on_hour),
+            horizons=dict(zip(run.horizons_ahead, horizons, strict=True)),
         )
 
     @property
@@ -156,6 +161,34 @@ class RunView:
     def count(self, field: str) -> int:
         """Return a count of the hash `quality`; 0 before it is written."""
         return int(self.quality.get(field, 0))
+
+    def at(self, horizon: int) -> "RunView":
+        """Return the view of the models that forecast so far ahead: the served one, the reference.
+
+        The same hour of last week is known at any horizon, so the reference is always the same.
+
+        Raises
+        ------
+        UsageError
+            If the run does not forecast so far ahead.
+        """
+        check_horizon(self.run, horizon)
+        if horizon == NEXT_HOUR:
+            return self
+        scores = {name: self.models[name] for name in (REFERENCE,) if name in self.models}
+        return replace(
+            self,
+            run=replace(self.run, models=(self.served, *scores), horizons=ONLY_THE_NEXT_HOUR),
+            models={self.served: self.horizons[horizon]} | scores,
+            submitted={},
+            horizons={},
+        )
+
+    def score_ahead(self, horizon: int, field: str) -> float | None:
+        """Return a rolling score of the served model so many hours ahead, as `score` does."""
+        if horizon == NEXT_HOUR:
+            return self.score(self.served, field)
+        return number(self.horizons.get(horizon, {}).get(field))
 
     def score(self, model: str, field: str) -> float | None:
         """Return a rolling score of a model, such as `mae_24h`; None if it is not known yet."""

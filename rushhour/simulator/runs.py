@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rushhour.core.horizons import parse_horizons
 from rushhour.core.hours import WEEK_MS
 from rushhour.core.rebase import shift_weeks
 from rushhour.core.run import LOOP_END_TS, SYNTHETIC, RunInfo, TripFile, new_run_id
@@ -57,6 +58,7 @@ def describe_run(
         keep_hours=settings.keep_hours,
         rebase=rebase,
         shift_weeks=weeks,
+        horizons=parse_horizons(settings.horizons),
         **warm,
     )
     contents = (content_of(file, settings.dataset) for file in files)
@@ -76,7 +78,7 @@ def _warm_start(settings: Settings, start_ts: int) -> dict[str, Any]:
     from dataflows.forecasting.model_file import load_model  # noqa: PLC0415 - loads River
 
     model = load_model(path)
-    model.check_fits(path, settings.dataset, start_ts)
+    model.check_fits(path, settings.dataset, start_ts, parse_horizons(settings.horizons))
     return {
         "warm_start": str(path.resolve()),
         "warm_sha256": model.sha256,

@@ -1,7 +1,7 @@
 """The tables of one hour: its rides, its forecast and its alerts, of all zones."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,18 +15,32 @@ class HourTables:
     """Rides, forecast and alerts of one hour: `float64[zones]` each, NaN where unknown.
 
     `alerts` is the relative change of the zones with an alert in this hour, NaN for all others.
+    `ahead` has what was forecast for this hour further ahead, by horizon, if it was read.
     """
 
     rides: Floats
     forecast: Forecast
     alerts: Floats
+    ahead: dict[int, Forecast] = field(default_factory=dict)
 
     @classmethod
-    def empty(cls, hour_ts: int, models: Iterable[str]) -> "HourTables":
-        """Return an hour of which nothing is known yet, of a run's models, the served one first."""
-        by_model = {name: unknown() for name in models}
-        forecast = Forecast(hour_ts, by_model, unknown(), unknown(), unknown())
-        return cls(unknown(), forecast, unknown())
+    def empty(
+        cls, hour_ts: int, models: Sequence[str], horizons: Iterable[int] = ()
+    ) -> "HourTables":
+        """Return an hour of which nothing is known yet, of a run's models, the served one first.
+
+        Parameters
+        ----------
+        horizons
+            Those beyond the next hour.
+        """
+
+        def forecast(names: Sequence[str]) -> Forecast:
+            by_model = {name: unknown() for name in names}
+            return Forecast(hour_ts, by_model, unknown(), unknown(), unknown())
+
+        ahead = {horizon: forecast(models[:1]) for horizon in horizons}
+        return cls(unknown(), forecast(models), unknown(), ahead)
 
     @property
     def hour_ts(self) -> int:
@@ -53,8 +67,16 @@ class HourTables:
 
     def put_forecast(self, forecast: Forecast, zones: ZoneMask) -> None:
         """Overwrite the forecast of some zones."""
-        for name, predicted in forecast.by_model.items():
-            np.copyto(self.forecast.by_model[name], predicted, where=zones)
-        np.copyto(self.forecast.mean, forecast.mean, where=zones)
-        np.copyto(self.forecast.lower, forecast.lower, where=zones)
-        np.copyto(self.forecast.upper, forecast.upper, where=zones)
+        _put(self.forecast, forecast, zones)
+
+    def put_ahead(self, horizon: int, forecast: Forecast, zones: ZoneMask) -> None:
+        """Overwrite the forecast of some zones that was made so many hours ahead."""
+        _put(self.ahead[horizon], forecast, zones)
+
+
+def _put(old: Forecast, new: Forecast, zones: ZoneMask) -> None:
+    for name, predicted in new.by_model.items():
+        np.copyto(old.by_model[name], predicted, where=zones)
+    np.copyto(old.mean, new.mean, where=zones)
+    np.copyto(old.lower, new.lower, where=zones)
+    np.copyto(old.upper, new.upper, where=zones)

@@ -1,6 +1,7 @@
 """The one reader of the tables of hours: `rides:*`, `predictions:*`, `alerts:*` and so on."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import redis
 from redis.client import NEVER_DECODE, Pipeline
@@ -10,6 +11,7 @@ from rushhour.core.arrays import Floats
 from rushhour.core.forecast import Forecast
 from rushhour.core.hours import HOURS_PER_DAY, hour_label
 from rushhour.core.run import RunInfo
+from rushhour.storage.ahead import ahead_from_text
 from rushhour.storage.columns import unknown
 from rushhour.storage.hour_tables import HourTables
 from rushhour.storage.table_texts import from_text, queue_texts
@@ -47,6 +49,32 @@ def read_hours(
             yield _tables(run, hour, dict(zip(names, map(from_text, texts), strict=True)))
 
 
+def read_hours_ahead(
+    client: redis.Redis, run: RunInfo, hours: Iterable[int]
+) -> Iterator[HourTables]:
+    """Yield the whole tables of hours, as `read_hours`, and what was forecast further ahead."""
+    if not run.horizons_ahead:
+        yield from read_hours(client, run, hours)
+        return
+    wanted = list(hours)
+    for start in range(0, len(wanted), _HOURS_AT_ONCE):
+        block = list(read_hours(client, run, wanted[start : start + _HOURS_AT_ONCE]))
+        pipe = client.pipeline(transaction=False)
+        for tables in block:
+            queue_texts(pipe, ahead_keys(run, tables.hour_ts))
+        for tables, texts in zip(block, pipe.execute(), strict=True):
+            ahead = {
+                horizon: ahead_from_text(tables.hour_ts, run.models[0], text)
+                for horizon, text in zip(run.horizons_ahead, texts, strict=True)
+            }
+            yield replace(tables, ahead=ahead)
+
+
+def ahead_keys(run: RunInfo, hour: int) -> list[str]:
+    """Return the keys of what was forecast for an hour (epoch ms) further ahead."""
+    return [keys.ahead(horizon, hour_label(hour)) for horizon in run.horizons_ahead]
+
+
 def queue_table(pipe: Pipeline, key: str) -> None:
     """Queue the read of a hash zone -> value, as `rushhour.storage.columns.from_hash` takes it."""
     pipe.execute_command("HGETALL", key, **{NEVER_DECODE: True})  # type: ignore[no-untyped-call]
@@ -55,7 +83,11 @@ def queue_table(pipe: Pipeline, key: str) -> None:
 def table_keys(run: RunInfo, hour: int) -> list[str]:
     """Return the keys of all tables of an hour (epoch ms), but for predictions of users."""
     label = hour_label(hour)
-    return [*_keys(run, label, None, rides=True, alerts=True), keys.errors(label)]
+    return [
+        *_keys(run, label, None, rides=True, alerts=True),
+        keys.errors(label),
+        *ahead_keys(run, hour),
+    ]
 
 
 def prediction_key(run: RunInfo, model: str, label: str) -> str:

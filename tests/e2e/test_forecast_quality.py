@@ -108,9 +108,10 @@ def test_a_doubled_airport_raises_an_alert_within_a_day(
 def test_hours_further_ahead_are_forecast_better_than_by_last_week(yellow_file: Path) -> None:
     demand = find_demand({"data": yellow_file, "month": "2024-10"}, synthetic=False)
     most = {2: 3.09, 3: 3.20, 6: 3.44, 12: 3.53, 24: 3.67}  # MAE
-    runs = replay_horizons(demand.start_ts, demand.rides.to_numpy(np.int64), (1, *most))
+    rides = demand.rides.to_numpy(np.int64)
+    run = replay_horizons(demand.start_ts, rides, (1, *most)).run
     for horizon, mae in most.items():
-        judged = evaluate(runs[horizon])
+        judged = evaluate(run.at(horizon))
         found = judged.by_model[judged.served]
         assert judged.pairs == 261 * 576
         assert found.mae <= mae, horizon

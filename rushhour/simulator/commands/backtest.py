@@ -19,7 +19,7 @@ from dataflows.forecasting.model_file import (
     load_model,
 )
 from rushhour.core.arrays import Floats
-from rushhour.core.horizons import NEXT_HOUR, ONLY_THE_NEXT_HOUR, Horizons, parse_horizons
+from rushhour.core.horizons import Horizons, parse_horizons
 from rushhour.core.hours import clock_label
 from rushhour.core.models import DECIMALS
 from rushhour.core.settings import Settings
@@ -28,11 +28,11 @@ from rushhour.simulator.commands.checks import cannot_write, save_csv
 from rushhour.simulator.commands.model import write_model
 from rushhour.simulator.commands.output import Output
 from rushhour.simulator.documents import schema
-from rushhour.simulator.documents.scores import horizon_scores, scores_document
+from rushhour.simulator.documents.scores import scores_document
 from rushhour.simulator.evaluation.demand import Demand, find_demand
 from rushhour.simulator.evaluation.offline import replay_horizons
 from rushhour.simulator.evaluation.run_arrays import RunArrays
-from rushhour.simulator.evaluation.scoring import Evaluation, Score, evaluate
+from rushhour.simulator.evaluation.scoring import Evaluation, evaluate
 from rushhour.simulator.terminal.tables import (
     coverage_by_band,
     facts_grid,
@@ -87,21 +87,19 @@ def backtest(
     engine = engine_of(model, horizons)
     with _progress(output, len(demand.rides)) as advance:
         rides = demand.rides.to_numpy(np.int64)
-        by_horizon = replay_horizons(demand.start_ts, rides, horizons, advance, engine)
+        replayed = replay_horizons(demand.start_ts, rides, horizons, advance, engine).run
     replay_s = time.monotonic() - started - read_s
     if files.model is not None:
         learned = Learned(demand.dataset, demand.label, demand.start_ts, demand.end_ts)
         write_model(output, files.model, "--save", encode_model(engine, learned, model))
-    replayed = by_horizon[NEXT_HOUR]
     evaluation = evaluate(replayed)
-    scores = _scores_ahead(by_horizon) if horizons != ONLY_THE_NEXT_HOUR else {}
-    document = _document(demand, model, replayed, evaluation, scores, (read_s, replay_s))
+    document = _document(demand, model, replayed, evaluation, (read_s, replay_s))
     if output.as_json:
         output.document(document)
     else:
-        _show(output, document, evaluation, scores)
+        _show(output, document, evaluation)
     if files.csv is not None:
-        rows = write_csv(by_horizon, files.csv)
+        rows = write_csv(replayed, files.csv)
         output.note(f"{rows:,} rows written to {files.csv}")
     if files.plot is not None:
         zone = plotted_zone or busiest_zone(replayed)
@@ -119,18 +117,11 @@ def _warm_start(flags: Mapping[str, Any], demand: Demand, horizons: Horizons) ->
     return model
 
 
-def _scores_ahead(by_horizon: Mapping[int, RunArrays]) -> dict[int, Score]:
-    """Return the scores of the served model at each horizon."""
-    evaluations = {horizon: evaluate(run) for horizon, run in by_horizon.items()}
-    return {horizon: each.by_model[each.served] for horizon, each in evaluations.items()}
-
-
 def _document(
     demand: Demand,
     model: SavedModel | None,
     replayed: RunArrays,
     evaluation: Evaluation,
-    scores: Mapping[int, Score],
     seconds: tuple[float, float],
 ) -> schema.Backtest:
     read_s, replay_s = seconds
@@ -145,7 +136,6 @@ def _document(
         read_s=round(read_s, 3),
         replay_s=round(replay_s, 3),
         scores=scores_document(evaluation),
-        by_horizon=horizon_scores(scores),
     )
 
 
@@ -153,7 +143,6 @@ def _show(
     output: Output,
     document: schema.Backtest,
     evaluation: Evaluation,
-    scores: Mapping[int, Score],
 ) -> None:
     span = f"{clock_label(document.start_ts)} to {clock_label(document.end_ts)}"
     facts = facts_grid()
@@ -171,8 +160,8 @@ def _show(
     output.show(facts)
     for table in (scores_by_model, scores_by_borough, coverage_by_band):
         output.show(Text(), table(evaluation))
-    if scores:
-        output.show(Text(), scores_by_horizon(evaluation.served, scores))
+    if evaluation.by_horizon:
+        output.show(Text(), scores_by_horizon(evaluation))
 
 
 def busiest_zone(run: RunArrays) -> int:
@@ -180,7 +169,7 @@ def busiest_zone(run: RunArrays) -> int:
     return FIRST_ZONE + int(run.rides.sum(axis=0).argmax())
 
 
-def write_csv(by_horizon: Mapping[int, RunArrays], path: Path) -> int:
+def write_csv(replayed: RunArrays, path: Path) -> int:
     """Write a row for each hour and zone, as `compare` does, and return the number of rows.
 
     The predictions of the other models follow, each in a column with the model's name, and then
@@ -192,7 +181,6 @@ def write_csv(by_horizon: Mapping[int, RunArrays], path: Path) -> int:
     UsageError
         If the file cannot be written.
     """
-    replayed = by_horizon[NEXT_HOUR]
     forecast = replayed.forecast
     hours, zone_count = replayed.rides.shape
     start = pd.Timestamp(replayed.start_ts, unit="ms", tz="UTC")
@@ -211,21 +199,19 @@ def write_csv(by_horizon: Mapping[int, RunArrays], path: Path) -> int:
             "upper": forecast.upper.ravel(),
         }
         | {model: forecast.by_model[model].ravel() for model in others}
-        | _columns_ahead(by_horizon)
+        | _columns_ahead(replayed)
     )
     save_csv(table, path)
     return len(table)
 
 
-def _columns_ahead(by_horizon: Mapping[int, RunArrays]) -> dict[str, Floats]:
+def _columns_ahead(replayed: RunArrays) -> dict[str, Floats]:
     columns = {}
-    for horizon, run in by_horizon.items():
-        if horizon != NEXT_HOUR:
-            forecast = run.forecast
-            columns[f"predicted_demand_{horizon}h"] = forecast.mean.ravel()
-            columns[f"predicted_median_{horizon}h"] = forecast.median.ravel()
-            columns[f"lower_{horizon}h"] = forecast.lower.ravel()
-            columns[f"upper_{horizon}h"] = forecast.upper.ravel()
+    for horizon, forecast in replayed.ahead.items():
+        columns[f"predicted_demand_{horizon}h"] = forecast.mean.ravel()
+        columns[f"predicted_median_{horizon}h"] = forecast.median.ravel()
+        columns[f"lower_{horizon}h"] = forecast.lower.ravel()
+        columns[f"upper_{horizon}h"] = forecast.upper.ravel()
     return columns
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from rushhour import views
 from rushhour.core import keys
+from rushhour.core.horizons import NEXT_HOUR
+from rushhour.core.hours import parse_label
 from rushhour.core.settings import Settings
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.commands.checks import save_csv
@@ -16,6 +18,7 @@ from rushhour.simulator.stack.open_run import open_run
 from rushhour.simulator.terminal import inspect_screens
 from rushhour.simulator.terminal.locations import location_label
 from rushhour.simulator.terminal.screens import status_screen
+from rushhour.storage.ahead import read_zone_ahead
 from rushhour.storage.runs import load_run
 
 
@@ -29,10 +32,19 @@ def show_status(settings: Settings, output: Output) -> None:
         output.show(status_screen(view, location_label(opened)))
 
 
-def show_models(settings: Settings, output: Output) -> None:
-    """Print the rolling errors of each model, the best of the last week first."""
+def show_models(settings: Settings, output: Output, horizon: int | None = None) -> None:
+    """Print the rolling errors of each model, the best of the last week first.
+
+    Parameters
+    ----------
+    horizon
+        Show only the forecasts so many hours ahead; None for those of the next hour, and of the
+        served model at each horizon.
+    """
     with open_run(settings) as opened:
         view = RunView.read(opened.client)
+    if horizon is not None:
+        view = view.at(horizon)
     if output.as_json:
         output.document(models_document(view, inspect_screens.ranked(view)))
     else:
@@ -44,10 +56,14 @@ def show_zone(settings: Settings, output: Output, zone: int) -> None:
     with open_run(settings) as opened:
         run = load_run(opened.client)
         fields = read_hash(opened.client, keys.zone(zone))
+        label = fields.get("next_hour")
+        ahead = (
+            [] if label is None else read_zone_ahead(opened.client, run, zone, parse_label(label))
+        )
     if output.as_json:
-        output.document(zone_document(zone, fields))
+        output.document(zone_document(zone, fields, ahead))
     else:
-        output.show(inspect_screens.zone_screen(run, zone, fields))
+        output.show(inspect_screens.zone_screen(run, zone, fields, ahead))
 
 
 def compare(
@@ -56,6 +72,7 @@ def compare(
     span: tuple[str | None, str | None],
     csv: Path | None,
     model: str | None = None,
+    horizon: int = NEXT_HOUR,
 ) -> None:
     """Print predictions beside actual rides of a span of hours, and write them to a file.
 
@@ -63,7 +80,7 @@ def compare(
     """
     with open_run(settings) as opened:
         run = load_run(opened.client)
-        table = views.comparison(opened.client, *span, model)
+        table = views.comparison(opened.client, *span, model, horizon)
     if csv is not None:
         save_csv(table, csv)
     if output.as_json:

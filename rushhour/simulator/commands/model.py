@@ -25,7 +25,7 @@ from rushhour.simulator.commands.output import Output
 from rushhour.simulator.commands.verify import trip_files
 from rushhour.simulator.documents import schema
 from rushhour.simulator.evaluation.demand import recount
-from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.offline import replay_horizons
 from rushhour.simulator.stack.open_run import open_run
 from rushhour.simulator.terminal.tables import facts_grid
 from rushhour.storage.clock import first_open_hour
@@ -71,8 +71,8 @@ def save_model(
         model = load_model_of(run, warm_start or (Path(run.warm_start) if run.warm_start else None))
         end_ts = _end_ts(opened.client, run, until)
         rides = _rides(opened.client, run, end_ts, settings, data)
-    engine = engine_of(model)
-    replay(run.start_ts, rides, engine=engine)
+    engine = engine_of(model, run.horizons)
+    replay_horizons(run.start_ts, rides, run.horizons, engine=engine)
     learned = Learned(run.dataset, own_label(run), run.start_ts, end_ts)
     write_model(output, path, "FILE", encode_model(engine, learned, model))
     if output.as_json:

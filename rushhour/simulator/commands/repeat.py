@@ -6,6 +6,7 @@ from typing import Any
 from producers.month.datasets import official_file
 from rushhour.core.errors import DataError, StackError
 from rushhour.core.history import ALL
+from rushhour.core.horizons import format_horizons
 from rushhour.core.hours import HOUR_MS, clock_label, hour_label, to_datetime
 from rushhour.core.manifest import platform_of
 from rushhour.core.run import RunInfo, TripFile
@@ -87,6 +88,7 @@ def settings_of(flags: dict[str, Any], manifest: Manifest, run: RunInfo) -> Sett
         "surge": run.surge,
         "loop": run.loop_ts is not None,
         "keep": ALL if run.keep_hours is None else f"{run.keep_hours}h",
+        "horizons": format_horizons(run.horizons),
         # Nobody waits for anything.
         "paused": False,
         "gate": "",

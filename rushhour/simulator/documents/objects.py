@@ -83,6 +83,7 @@ class Run(Document, frozen=True, kw_only=True):
     dataflows: Annotated[int, Meta(description="dataflow processes that share the run")]
     consumers: Annotated[int, Meta(description="consumer processes that share the run")]
     models: Annotated[list[str], Meta(description="names of the models, the served one first")]
+    horizons: Annotated[list[int], Meta(description="hours ahead that are forecast")]
 
 
 class Location(Document, frozen=True, kw_only=True):
@@ -199,8 +200,40 @@ class HorizonScore(Document, frozen=True, kw_only=True):
     rmse: Rmse
     wape: Annotated[Number, Meta(description="sum of absolute errors / sum of rides")]
     bias: Bias
+    deviance: Deviance
     skill: Skill
     coverage: Coverage
+    wis: Wis
+
+
+class RollingHorizon(Document, frozen=True, kw_only=True):
+    """Rolling scores of the served model at one horizon, over all zones."""
+
+    horizon: Annotated[int, Meta(description="hours ahead")]
+    mae_24h: Mae
+    mae_168h: Mae
+    rmse_24h: Rmse
+    rmse_168h: Rmse
+    bias_24h: Bias
+    bias_168h: Bias
+    deviance_24h: Deviance
+    deviance_168h: Deviance
+    skill_24h: Skill
+    skill_168h: Skill
+    coverage_24h: Coverage
+    coverage_168h: Coverage
+    wis_24h: Wis
+    wis_168h: Wis
+
+
+class HourAhead(Hour, frozen=True, kw_only=True):
+    """What is predicted for a zone in an hour ahead."""
+
+    horizon: Annotated[int, Meta(description="hours ahead of the latest closed one")]
+    predicted_demand: Predicted
+    predicted_median: Median
+    lower: Lower
+    upper: Upper
 
 
 class Band(Document, frozen=True, kw_only=True):
@@ -226,6 +259,9 @@ class Scores(Document, frozen=True, kw_only=True):
     by_model: list[Score]
     by_borough: list[Score]
     by_band: list[Band]
+    by_horizon: Annotated[
+        list[HorizonScore], Meta(description="for each of `--horizons`; empty without it")
+    ]
 
 
 class Process(Document, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from rushhour.simulator.run_view import RunView, number
 from rushhour.simulator.stack.child_process import Cost
 from rushhour.simulator.stack.profile import Part
 from rushhour.simulator.started import Times
+from rushhour.storage.ahead import ZoneAhead
 from rushhour.storage.closed_hours import ClosedHour
 
 _ZONE_SCORES = tuple(
@@ -53,6 +54,7 @@ def run_document(run: RunInfo) -> objects.Run:
         dataflows=run.dataflows,
         consumers=run.consumers,
         models=list(run.models),
+        horizons=list(run.horizons),
     )
 
 
@@ -131,11 +133,20 @@ def models_document(view: RunView, ranking: list[str]) -> schema.Models:
         run=run_document(view.run),
         last_closed=objects.Hour(**hour_fields(view.last_closed_ts)),
         models=[_rolling_score(view, model) for model in ranking],
+        horizons=[
+            objects.RollingHorizon(
+                horizon=horizon,
+                **{name: view.score_ahead(horizon, name) for name in _MODEL_SCORES},
+            )
+            for horizon in (view.run.horizons if view.run.horizons_ahead else ())
+        ],
     )
 
 
-def zone_document(zone: int, fields: Mapping[str, str]) -> schema.Zone:
-    """Return one zone, given its hash in Redis."""
+def zone_document(
+    zone: int, fields: Mapping[str, str], ahead: Sequence[ZoneAhead] = ()
+) -> schema.Zone:
+    """Return one zone, given its hash in Redis and its forecasts beyond the next hour."""
     hour, following = (_parse(fields.get(name)) for name in ("hour", "next_hour"))
     next_hour = hour_fields(following)
     rides = number(fields.get("rides"))
@@ -158,6 +169,17 @@ def zone_document(zone: int, fields: Mapping[str, str]) -> schema.Zone:
         rides=None if rides is None else int(rides),
         next_pickup_hour=next_hour["pickup_hour"],
         next_pickup_ts=next_hour["pickup_ts"],
+        ahead=[
+            objects.HourAhead(
+                **hour_fields(each.hour_ts),
+                horizon=each.horizon,
+                predicted_demand=each.mean,
+                predicted_median=each.median,
+                lower=each.lower,
+                upper=each.upper,
+            )
+            for each in ahead
+        ],
         **_figures(fields, names),
     )
 

@@ -14,8 +14,8 @@ from rushhour.simulator.documents.objects import (
     Document,
     Error,
     Gate,
-    HorizonScore,
     Hour,
+    HourAhead,
     HourCommand,
     JoinFinding,
     Location,
@@ -27,6 +27,7 @@ from rushhour.simulator.documents.objects import (
     Predicted,
     Process,
     Rmse,
+    RollingHorizon,
     RollingScore,
     Run,
     Scores,
@@ -80,6 +81,10 @@ class Models(Document, frozen=True, kw_only=True):
     run: Run
     last_closed: Hour
     models: list[RollingScore]
+    horizons: Annotated[
+        list[RollingHorizon],
+        Meta(description="the served model at each of `--horizons`; empty without it"),
+    ]
 
 
 class Zone(Hour, frozen=True, kw_only=True):
@@ -102,6 +107,9 @@ class Zone(Hour, frozen=True, kw_only=True):
     next_predicted_median: Annotated[Number, Meta(description="median of the next hour's rides")]
     next_lower: Annotated[Number, Meta(description="lower end of its 90 % interval, rides")]
     next_upper: Annotated[Number, Meta(description="upper end of its 90 % interval, rides")]
+    ahead: Annotated[
+        list[HourAhead], Meta(description="hours after the next one; empty without `--horizons`")
+    ]
     mae_24h: Mae
     mae_168h: Mae
     rmse_24h: Rmse
@@ -367,9 +375,6 @@ class Backtest(Document, frozen=True, kw_only=True):
     read_s: Annotated[float, Meta(description="time to read the rides, seconds")]
     replay_s: Annotated[float, Meta(description="time to forecast and learn, seconds")]
     scores: Scores
-    by_horizon: Annotated[
-        list[HorizonScore], Meta(description="for each of `--horizons`; empty without it")
-    ]
 
 
 DOCUMENTS: tuple[type[Document], ...] = (

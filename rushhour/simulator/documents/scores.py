@@ -1,7 +1,5 @@
 """Documents about scores: of a run's report and of a backtest."""
 
-from collections.abc import Mapping
-
 from rushhour.simulator.documents import objects
 from rushhour.simulator.evaluation import scoring
 
@@ -26,24 +24,22 @@ def scores_document(evaluation: scoring.Evaluation) -> objects.Scores:
             )
             for each in evaluation.by_band
         ],
+        by_horizon=[
+            objects.HorizonScore(
+                horizon=horizon,
+                pairs=score.pairs,
+                mae=score.mae,
+                rmse=score.rmse,
+                wape=score.wape,
+                bias=score.bias,
+                deviance=score.deviance,
+                skill=score.skill,
+                coverage=score.coverage,
+                wis=score.wis,
+            )
+            for horizon, score in evaluation.by_horizon.items()
+        ],
     )
-
-
-def horizon_scores(by_horizon: Mapping[int, scoring.Score]) -> list[objects.HorizonScore]:
-    """Return the scores of each horizon; NaN becomes null in JSON."""
-    return [
-        objects.HorizonScore(
-            horizon=horizon,
-            pairs=score.pairs,
-            mae=score.mae,
-            rmse=score.rmse,
-            wape=score.wape,
-            bias=score.bias,
-            skill=score.skill,
-            coverage=score.coverage,
-        )
-        for horizon, score in by_horizon.items()
-    ]
 
 
 def _score(name: str, score: scoring.Score) -> objects.Score:

@@ -11,7 +11,7 @@ from rushhour.core.run import RunInfo
 from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.storage.clock import first_open_hour
 from rushhour.storage.hour_tables import HourTables
-from rushhour.storage.read_hours import read_hours
+from rushhour.storage.read_hours import read_hours_ahead
 from rushhour.storage.submissions import read_submitted, submitted_models
 
 
@@ -33,7 +33,7 @@ class RunReader:
         first = max(self._next, self._run.first_kept(end))
         if first > self._next:
             self._hours.clear()  # those in between were closed and removed meanwhile
-        for hour in read_hours(self._client, self._run, range(first, end, HOUR_MS)):
+        for hour in read_hours_ahead(self._client, self._run, range(first, end, HOUR_MS)):
             if hour.is_closed() and hour.is_forecast():
                 self._hours.append(hour)
             else:  # removed since the first line

@@ -3,8 +3,8 @@
 Its forecasts are those of a live run, to the last digit: `verify` compares both.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,10 +14,28 @@ from rushhour.core.arrays import Counts
 from rushhour.core.forecast import Forecast
 from rushhour.core.horizons import NEXT_HOUR, ONLY_THE_NEXT_HOUR, Horizons
 from rushhour.core.hours import HOUR_MS
-from rushhour.core.models import REFERENCE, SERVED
-from rushhour.core.zones import ZONE_COUNT
+from rushhour.core.models import SERVED
 from rushhour.simulator.evaluation.run_arrays import RunArrays
+from rushhour.storage.columns import unknown
 from rushhour.storage.hour_tables import HourTables
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replayed:
+    """A run, and what was forecast beyond the next hour, by horizon.
+
+    `made` are the forecasts of a horizon in the order in which they were made: the first of horizon
+    h is of hour h - 1 of the run.
+    """
+
+    run: RunArrays
+    made: Mapping[int, Sequence[Forecast]]
+
+    def ahead(self, horizon: int, index: int) -> Forecast | None:
+        """Return what was forecast for an hour so far ahead, given its index in the run."""
+        place = index - horizon + NEXT_HOUR
+        made = self.made[horizon]
+        return made[place] if 0 <= place < len(made) else None
 
 
 def replay(
@@ -39,7 +57,7 @@ def replay(
     engine
         Begins with what it has learned, and learns these hours; None for a new one.
     """
-    return replay_horizons(start_ts, rides, ONLY_THE_NEXT_HOUR, closed, engine)[NEXT_HOUR]
+    return replay_horizons(start_ts, rides, ONLY_THE_NEXT_HOUR, closed, engine).run
 
 
 def replay_horizons(
@@ -48,54 +66,29 @@ def replay_horizons(
     horizons: Horizons,
     closed: Callable[[], None] = lambda: None,
     engine: ForecastEngine | None = None,
-) -> dict[int, RunArrays]:
-    """Forecast each hour from several hours before it on, then learn its rides; see `replay`.
+) -> Replayed:
+    """Forecast each hour, and those of `horizons` ahead, then learn its rides; see `replay`.
 
     An engine that is given forecasts the same horizons.
-
-    Returns
-    -------
-    dict[int, RunArrays]
-        The run for each horizon: the forecasts of its hours that were made so many hours ahead.
-        Those beyond the next hour have the served model and the reference, and no alerts. NaN where
-        the run began later than that.
     """
     engine, failure_log = engine or ForecastEngine(horizons), FailureLog()
     hours: list[HourTables] = []
-    ahead: dict[int, list[Forecast]] = {horizon: [] for horizon in horizons}
+    made: dict[int, list[Forecast]] = {each: [] for each in horizons if each != NEXT_HOUR}
     for i, of_hour in enumerate(rides):
-        forecast = engine.predict_one(start_ts + i * HOUR_MS)
-        for horizon, further in engine.predict_ahead().items():
-            ahead[horizon].append(further)
+        forecast = engine.predict_all(start_ts + i * HOUR_MS)
+        for horizon, ahead in forecast.ahead.items():
+            made[horizon].append(ahead)
         alerts = engine.learn_one(forecast.hour_ts, of_hour)
         failure_log.add(engine.take_failures())
         hours.append(HourTables(of_hour.astype(np.float64), forecast, alerts))
         closed()
-    found = {NEXT_HOUR: RunArrays.of(start_ts, hours)}
-    for horizon in horizons:
-        if horizon != NEXT_HOUR:
-            found[horizon] = _run_ahead(start_ts, hours, ahead[horizon], horizon)
-    return found
+    for horizon, forecasts in made.items():
+        known = [_missing(start_ts)] * (horizon - NEXT_HOUR) + forecasts
+        for hour, forecast in zip(hours, known, strict=False):
+            hour.ahead[horizon] = forecast
+    return Replayed(RunArrays.of(start_ts, hours), made)
 
 
-def _run_ahead(
-    start_ts: int, hours: Sequence[HourTables], forecasts: Sequence[Forecast], horizon: int
-) -> RunArrays:
-    """Return the run as it was forecast `horizon` hours ahead, from the first hour on."""
-    unknown = np.full(ZONE_COUNT, np.nan)
-    missing = Forecast(start_ts, {SERVED: unknown}, unknown, unknown, unknown)
-    made = [missing] * (horizon - 1) + list(forecasts)
-    return RunArrays.of(
-        start_ts,
-        [
-            HourTables(
-                hour.rides,
-                replace(
-                    forecast,
-                    by_model=forecast.by_model | {REFERENCE: hour.forecast.by_model[REFERENCE]},
-                ),
-                unknown,
-            )
-            for hour, forecast in zip(hours, made, strict=False)
-        ],
-    )
+def _missing(hour_ts: int) -> Forecast:
+    """Return what is known of an hour that was forecast before the run began: nothing."""
+    return Forecast(hour_ts, {SERVED: unknown()}, unknown(), unknown(), unknown())

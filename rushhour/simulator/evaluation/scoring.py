@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rushhour.core.arrays import Floats, Ints
+from rushhour.core.horizons import NEXT_HOUR
 from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY
 from rushhour.core.models import REFERENCE
 from rushhour.core.zones import zones
@@ -68,7 +69,10 @@ class BandScore:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The scores of a run, and which pairs they are over (hours are epoch milliseconds)."""
+    """The scores of a run, and which pairs they are over (hours are epoch milliseconds).
+
+    `by_horizon` are the scores of the served model, by hours ahead; empty without horizons.
+    """
 
     first_hour: int
     last_hour: int
@@ -78,6 +82,7 @@ class Evaluation:
     by_model: dict[str, Score]
     by_borough: tuple[BoroughScore, ...]
     by_band: tuple[BandScore, ...]
+    by_horizon: dict[int, Score]
 
 
 def evaluate(run: RunArrays) -> Evaluation:
@@ -97,7 +102,14 @@ def evaluate(run: RunArrays) -> Evaluation:
         by_model={model: score(scored, model) for model in scored.forecast.by_model},
         by_borough=_by_borough(scored, columns),
         by_band=_by_band(scored),
+        by_horizon=_by_horizon(scored),
     )
+
+
+def _by_horizon(run: RunArrays) -> dict[int, Score]:
+    """Return the served model's score at each horizon; none if there is the next hour only."""
+    horizons = [NEXT_HOUR, *run.ahead] if run.ahead else []
+    return {horizon: score(run.at(horizon), run.forecast.served_model) for horizon in horizons}
 
 
 def score(run: RunArrays, model: str) -> Score:

@@ -26,7 +26,7 @@ from rushhour.core.run import RunInfo, TripFile
 from rushhour.core.version import VERSION
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.simulator.evaluation.demand import recount
-from rushhour.simulator.evaluation.offline import replay
+from rushhour.simulator.evaluation.offline import replay_horizons
 from rushhour.simulator.evaluation.verification.check import Check
 from rushhour.simulator.evaluation.verification.city import check_city
 from rushhour.simulator.evaluation.verification.expected import Expected
@@ -100,7 +100,8 @@ def verify(
     yield from check_rides(client, run, rides[:hours], tables, first)
     following = np.zeros((1, ZONE_COUNT), np.int64)
     rides_and_next = np.concatenate([rides[:last], following])
-    replayed = replay(run.start_ts, rides_and_next, engine=engine_of(model))
+    engine = engine_of(model, run.horizons)
+    replayed = replay_horizons(run.start_ts, rides_and_next, run.horizons, engine=engine)
     expected = Expected(run, replayed)
     yield from check_forecasts(client, expected, hours, tables, first)
     yield from check_zones(snapshot, expected)

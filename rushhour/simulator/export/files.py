@@ -70,6 +70,8 @@ def _about(closed: Closed) -> Iterator[str]:
     yield "predictions.parquet    predictions of each model, for these hours and the next"
     yield "comparison.parquet     predictions of the served model joined with rides"
     yield "alerts.parquet         where rides drifted away from predictions"
+    if run.horizons_ahead:
+        yield "comparison_ahead.parquet   the same for predictions made several hours ahead"
     yield ""
     yield "Times are New York wall-clock times, labelled UTC. pickup_hour is the start of the hour,"
     yield "pickup_ts the same in epoch milliseconds. predicted_demand is the expected number of"

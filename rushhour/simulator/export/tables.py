@@ -18,6 +18,7 @@ from rushhour.storage.runs import load_run
 from rushhour.storage.submissions import submitted_models
 
 MODEL = "model"
+HORIZON = "horizon"
 RUN_METADATA = b"rushhour"  # key of the schema's metadata with the fields of `sim:run`, as JSON
 
 _HOUR = pa.field(columns.HOUR, pa.timestamp("us", "UTC"))  # what Spark, DuckDB and pandas all read
@@ -39,6 +40,7 @@ PREDICTIONS = pa.schema(
 COMPARISON = pa.schema(
     [_HOUR, _ZONE, _PREDICTED, _RIDES, pa.field(columns.ERROR, pa.float64()), *_OF_SERVED]
 )
+COMPARISON_AHEAD = pa.schema([pa.field(HORIZON, pa.int64()), *COMPARISON])
 ALERTS = pa.schema(
     [
         _HOUR,
@@ -113,6 +115,8 @@ def run_tables(client: redis.Redis, closed: Closed) -> Iterator[RunTable]:
     yield table("predictions", PREDICTIONS, _predictions(client, closed))
     yield table("comparison", COMPARISON, iter([views.comparison(client, *span)]))
     yield table("alerts", ALERTS, iter([_alerts(client, closed.last_ts)]))
+    if closed.run.horizons_ahead:
+        yield table("comparison_ahead", COMPARISON_AHEAD, _ahead(client, closed))
 
 
 def check_same_run(client: redis.Redis, closed: Closed) -> None:
@@ -131,6 +135,12 @@ def _predictions(client: redis.Redis, closed: Closed) -> Iterator[pd.DataFrame]:
     span = closed.first_ts, closed.last_ts + HOUR_MS
     for model in (*closed.run.models, *submitted_models(client)):
         yield views.predictions(client, *span, model=model).assign(**{MODEL: model})
+
+
+def _ahead(client: redis.Redis, closed: Closed) -> Iterator[pd.DataFrame]:
+    span = closed.first_ts, closed.last_ts
+    for horizon in closed.run.horizons_ahead:
+        yield views.comparison(client, *span, horizon=horizon).assign(**{HORIZON: horizon})
 
 
 def _alerts(client: redis.Redis, last_ts: int) -> pd.DataFrame:

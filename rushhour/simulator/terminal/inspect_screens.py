@@ -1,12 +1,12 @@
 """What the commands that read a run show: a zone, a comparison, the models, the alerts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from rushhour.core.hours import HOURS_PER_DAY, HOURS_PER_WEEK
+from rushhour.core.hours import HOURS_PER_DAY, HOURS_PER_WEEK, clock_label
 from rushhour.core.labels import hour_name, source_label
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import FIRST_ZONE, ZONE_COUNT, zones
@@ -15,15 +15,29 @@ from rushhour.simulator.terminal.figures import figure, percent, with_unit
 from rushhour.simulator.terminal.fitted import Column, FittedTable
 from rushhour.simulator.terminal.screens import time_label
 from rushhour.simulator.terminal.tables import INTERVAL, OF_MEAN, OF_MEDIAN, RATE, facts_grid, note
+from rushhour.storage.ahead import ZoneAhead
 from rushhour.storage.submissions import TAKEN
 
 ROWS_SHOWN = 10
 _FIGURES = (("MAE", "mae"), ("RMSE", "rmse"), ("bias", "bias"), ("skill", "skill"))
 _WINDOWS = ("24h", "168h")
+_MODEL_FIELDS = ("mae_24h", "mae_168h", "skill_168h", "rmse_168h", "bias_168h", "deviance_168h")
+_SCORES = (
+    Column("MAE 24 h"),
+    Column("MAE 168 h"),
+    Column("skill", drop=5),
+    Column("RMSE", drop=1),
+    Column("bias", drop=4),
+    Column("deviance", drop=3),
+    Column("coverage", drop=6),
+    Column("WIS", drop=2),
+)
 
 
-def zone_screen(run: RunInfo, zone: int, fields: Mapping[str, str]) -> RenderableType:
-    """Return what `rushhour zone` shows, given the zone's hash."""
+def zone_screen(
+    run: RunInfo, zone: int, fields: Mapping[str, str], ahead: Sequence[ZoneAhead] = ()
+) -> RenderableType:
+    """Return what `rushhour zone` shows, given the zone's hash and its forecasts further ahead."""
 
     def rate(field: str) -> str:
         return figure(number(fields.get(field)), 1)
@@ -50,7 +64,22 @@ def zone_screen(run: RunInfo, zone: int, fields: Mapping[str, str]) -> Renderabl
         table.add(f"{name}{unit}", *map(figure, values))
     shares = (number(fields.get(f"coverage_{window}")) for window in _WINDOWS)
     table.add("coverage", *map(percent, shares))
-    return Group(facts, Text(), table, Text(), _source(run))
+    further = (_hours_ahead(ahead), Text()) if ahead else ()
+    return Group(facts, Text(), *further, table, Text(), _source(run))
+
+
+def _hours_ahead(ahead: Sequence[ZoneAhead]) -> RenderableType:
+    """Return what is predicted for the hours after the next one."""
+    table = FittedTable(
+        Column("hours ahead"),
+        Column("hour", is_text=True),
+        Column(f"prediction, {RATE}", short="prediction"),
+        Column(f"{INTERVAL} interval", short="interval"),
+    )
+    for each in ahead:
+        interval = f"{figure(each.lower, 1)} to {figure(each.upper, 1)}"
+        table.add(str(each.horizon), clock_label(each.hour_ts), figure(each.mean, 1), interval)
+    return table
 
 
 def comparison_screen(run: RunInfo, table: pd.DataFrame) -> RenderableType:
@@ -85,24 +114,13 @@ def comparison_screen(run: RunInfo, table: pd.DataFrame) -> RenderableType:
 
 def leaderboard(view: RunView) -> RenderableType:
     """Return the models of a run, the best of the last week first."""
-    table = FittedTable(
-        Column("model", is_text=True),
-        Column("MAE 24 h"),
-        Column("MAE 168 h"),
-        Column("skill", drop=5),
-        Column("RMSE", drop=1),
-        Column("bias", drop=4),
-        Column("deviance", drop=3),
-        Column("coverage", drop=6),
-        Column("WIS", drop=2),
-    )
+    table = FittedTable(Column("model", is_text=True), *_SCORES)
     for model in ranked(view):
         is_served = model == view.served
         mark = " (served)" if is_served else " (submitted)" if model in view.submitted else ""
-        fields = ("mae_24h", "mae_168h", "skill_168h", "rmse_168h", "bias_168h", "deviance_168h")
         table.add(
             f"{model}{mark}",
-            *(figure(view.score(model, field)) for field in fields),
+            *(figure(view.score(model, field)) for field in _MODEL_FIELDS),
             percent(view.score(model, "coverage_168h")),
             figure(view.score(model, "wis_168h")),
             style="bold" if is_served else "",
@@ -110,6 +128,7 @@ def leaderboard(view: RunView) -> RenderableType:
     day, week = (
         ZONE_COUNT * min(view.hours_closed, window) for window in (HOURS_PER_DAY, HOURS_PER_WEEK)
     )
+    further = (Text(), _scores_ahead(view)) if view.horizons else ()
     notes = [
         f"up to {time_label(view.last_closed_ts)}: {day:,} zone-hours in 24 h, {week:,} in 168 h; "
         "all but the first MAE over 168 h",
@@ -118,7 +137,21 @@ def leaderboard(view: RunView) -> RenderableType:
         f"coverage and WIS (weighted interval score) are of the {INTERVAL} intervals",
         *_submission_notes(view),
     ]
-    return Group(table, *map(note, notes), _source(view.run))
+    return Group(table, *map(note, notes), *further, _source(view.run))
+
+
+def _scores_ahead(view: RunView) -> RenderableType:
+    """Return the scores of the served model at each horizon."""
+    table = FittedTable(
+        Column(f"{view.served}, hours ahead", short="hours ahead"),
+        *_SCORES,
+    )
+    for horizon in view.run.horizons:
+        scores = (view.score_ahead(horizon, field) for field in _MODEL_FIELDS)
+        coverage = view.score_ahead(horizon, "coverage_168h")
+        wis = view.score_ahead(horizon, "wis_168h")
+        table.add(str(horizon), *map(figure, scores), percent(coverage), figure(wis))
+    return table
 
 
 def _submission_notes(view: RunView) -> Iterator[str]:

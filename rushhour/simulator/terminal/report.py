@@ -13,7 +13,7 @@ from rushhour.simulator.started import Times
 from rushhour.simulator.terminal.figures import figure, with_unit
 from rushhour.simulator.terminal.fitted import Column, FittedTable
 from rushhour.simulator.terminal.screens import add_counts
-from rushhour.simulator.terminal.tables import facts_grid, scores_by_model
+from rushhour.simulator.terminal.tables import facts_grid, scores_by_horizon, scores_by_model
 
 _MIB = 1024 * 1024
 
@@ -25,7 +25,10 @@ def report(view: RunView, evaluation: Evaluation) -> RenderableType:
     if view.run.warm_sha256:
         facts.add_row("began with", view.run.warm_origin)
     add_counts(facts, view)
-    return Group(facts, Text(), scores_by_model(evaluation), Text())
+    tables = [scores_by_model(evaluation), Text()]
+    if evaluation.by_horizon:
+        tables += [scores_by_horizon(evaluation), Text()]
+    return Group(facts, Text(), *tables)
 
 
 def costs_report(costs: Mapping[str, Cost | None], times: Times, trips: int) -> RenderableType:

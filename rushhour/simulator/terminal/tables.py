@@ -1,7 +1,5 @@
 """Scores as tables: the same for the report of a live run and for a backtest."""
 
-from collections.abc import Mapping
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -50,12 +48,12 @@ def scores_by_borough(evaluation: Evaluation) -> RenderableType:
     return Group(Text(f"{evaluation.served} by borough", style="italic"), table)
 
 
-def scores_by_horizon(served: str, by_horizon: Mapping[int, Score]) -> RenderableType:
+def scores_by_horizon(evaluation: Evaluation) -> RenderableType:
     """Return the scores of the served model at each horizon."""
     table = FittedTable(Column("hours ahead"), *_SCORES)
-    for horizon, score in by_horizon.items():
+    for horizon, score in evaluation.by_horizon.items():
         table.add(str(horizon), *_cells(score))
-    return Group(Text(f"{served} by horizon", style="italic"), table)
+    return Group(Text(f"{evaluation.served} by horizon", style="italic"), table)
 
 
 def coverage_by_band(evaluation: Evaluation) -> RenderableType:

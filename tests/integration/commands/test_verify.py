@@ -13,6 +13,7 @@ import redis
 
 from rushhour.core.arrays import Counts
 from rushhour.core.errors import VerificationError
+from rushhour.core.horizons import Horizons
 from rushhour.core.kafka_cluster import KafkaCluster
 from rushhour.core.models import SERVED
 from rushhour.core.topics import DEAD_LETTERS
@@ -21,8 +22,7 @@ from rushhour.runtime import kafka_topics
 from rushhour.runtime.batch_producer import BatchProducer
 from rushhour.runtime.redis_client import read_hash
 from rushhour.simulator.evaluation import verify as verify_module
-from rushhour.simulator.evaluation.offline import replay
-from rushhour.simulator.evaluation.run_arrays import RunArrays
+from rushhour.simulator.evaluation.offline import Replayed, replay_horizons
 from rushhour.simulator.evaluation.verification.check import Check
 from rushhour.simulator.evaluation.verify import verify
 from rushhour.storage.runs import load_run
@@ -56,16 +56,18 @@ ZONES = "zones show their latest hours and scores"
 @pytest.fixture(autouse=True)
 def replay_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replay the same rides only once for all tests."""
-    monkeypatch.setattr(verify_module, "replay", replay_cached)
+    monkeypatch.setattr(verify_module, "replay_horizons", replay_cached)
 
 
 @cache
-def _replay(start_ts: int, hours: int, rides: bytes) -> RunArrays:
-    return replay(start_ts, np.frombuffer(rides, np.int64).reshape(hours, -1))
+def _replay(start_ts: int, hours: int, rides: bytes, horizons: Horizons) -> Replayed:
+    return replay_horizons(start_ts, np.frombuffer(rides, np.int64).reshape(hours, -1), horizons)
 
 
-def replay_cached(start_ts: int, rides: Counts, **begins_with_nothing: object) -> RunArrays:
-    return _replay(start_ts, len(rides), rides.tobytes())
+def replay_cached(
+    start_ts: int, rides: Counts, horizons: Horizons, **begins_with_nothing: object
+) -> Replayed:
+    return _replay(start_ts, len(rides), rides.tobytes(), horizons)
 
 
 NOON, LAST, NEXT = "2024-10-02T12", "2024-10-02T23", "2024-10-03T00"

@@ -1,6 +1,7 @@
 """A bounded history is the tail of an unbounded one, key for key, whenever a consumer restarts."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +66,20 @@ def consumers_of(client: redis.Redis, run: RunInfo) -> list[Consumer]:
     ]
 
 
-def close(consumer: Consumer, index: int, alerts_until: int) -> None:
+def ahead_of(index: int, horizon: int) -> Forecast:
+    """What is forecast for an hour of the run so many hours ahead."""
+    forecast = forecast_of(index)
+    median = np.round(forecast.median + 0.01 * horizon, 4)
+    return Forecast(
+        forecast.hour_ts,
+        {MODELS[0]: median},
+        np.round(median * 1.1, 4),
+        np.floor(median),
+        np.ceil(median) + horizon,
+    )
+
+
+def close(consumer: Consumer, index: int, alerts_until: int, horizons: Sequence[int] = ()) -> None:
     """Close an hour of a consumer's zones; write their first forecast for -1."""
     zones: ZoneMask = np.logical_or.reduce(list(consumer.partitions.values()))
     closed = None
@@ -76,7 +90,8 @@ def close(consumer: Consumer, index: int, alerts_until: int) -> None:
             _of(forecast_of(index), zones),
             np.where(zones, alerts, np.nan),
         )
-    update = HourUpdate(zones, _of(forecast_of(index + 1), zones), closed)
+    ahead = {each: _of(ahead_of(index + each, each), zones) for each in horizons}
+    update = HourUpdate(zones, replace(_of(forecast_of(index + 1), zones), ahead=ahead), closed)
     following = START + (index + 1) * HOUR_MS
     consumer.write(
         [update],
@@ -111,7 +126,7 @@ def close_hours(
             for consumer in consumers:
                 consumer.start()
         for consumer in consumers:
-            close(consumer, index, alerts_until)
+            close(consumer, index, alerts_until, run.horizons_ahead)
     return contents(client)
 
 
@@ -131,12 +146,17 @@ def tail(found: dict[str, Any], first_ts: int) -> dict[str, Any]:
     return kept
 
 
+@pytest.mark.parametrize("horizons", [(1,), (1, 2, 24)])
 @pytest.mark.parametrize(("consumers", "restart_each", "alerts_until"), [(1, 4, 7), (2, 4, 10_000)])
 def test_what_is_kept_is_the_tail_of_everything(
-    client: redis.Redis, consumers: int, restart_each: int, alerts_until: int
+    client: redis.Redis,
+    consumers: int,
+    restart_each: int,
+    alerts_until: int,
+    horizons: tuple[int, ...],
 ) -> None:
     hours = KEPT + 12
-    run = replace(RUN, consumers=consumers)
+    run = replace(RUN, consumers=consumers, horizons=horizons)
     everything = close_hours(
         client, replace(run, keep_hours=None), hours, alerts_until=alerts_until
     )
@@ -150,6 +170,10 @@ def test_what_is_kept_is_the_tail_of_everything(
     assert len(kept[keys.CITY_HOURLY]) == KEPT
     assert (keys.ALERTS in kept) == (alerts_until > hours)
     assert kept[keys.QUALITY]["hours_closed"] == str(hours)
+    for horizon in run.horizons_ahead:
+        of_horizon = [key for key in kept if key.startswith(f"ahead:{horizon}:")]
+        assert len(of_horizon) == hours + horizon - max(12, horizon - 1)
+        assert float(kept[keys.horizon(horizon)]["mae_168h"]) > 0
 
 
 def test_a_new_alert_follows_a_history_without_any(client: redis.Redis) -> None:

@@ -267,6 +267,7 @@ def test_the_clock_and_the_run_describe_what_was_replayed(
         "warm_sha256": "",
         "warm_hours": "0",
         "warm_origin": "",
+        "horizons": "1",
     }
     assert model_names() == MODELS
 

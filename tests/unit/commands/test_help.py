@@ -45,7 +45,7 @@ def test_a_flag_shows_what_its_setting_declares(name: str) -> None:
     declared = Settings.declaration(name)
     default = f", default {declared.default}" if declared.default else ""
     expected = f"{declared.description} [{declared.env}{default}]"
-    for command in ("backtest" if name == "horizons" else "up", "config"):
+    for command in ("up", "config"):
         shown = help_of(command)
         value = "" if Settings.model_fields[name].annotation is bool else "<"
         assert f"{declared.flag} {value}" in shown

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from consumers.pending import HourUpdate, PendingHours
 from rushhour.core.arrays import Floats
 from rushhour.core.errors import EventError
-from rushhour.core.events import Alert, AlertEvent, HourEnd, HourlyRides, Prediction
+from rushhour.core.events import (
+    AheadPrediction,
+    Alert,
+    AlertEvent,
+    HourEnd,
+    HourlyRides,
+    Prediction,
+)
 from rushhour.core.forecast import Forecast
 from rushhour.core.hour_checksums import checksums, hour_hashes
 from rushhour.core.hours import HOUR_MS, to_datetime
@@ -46,7 +53,18 @@ def forecast_at(hour_ts: int) -> Forecast:
     late = np.full(ZONE_COUNT, np.nan if hour_ts == START else 9.0)
     served = rides_at(hour_ts) + 0.25
     by_model = {SERVED: served, "gaps": gaps, "late": late}
-    return Forecast(hour_ts, by_model, served * 1.25, np.floor(served), np.floor(served) + 3.0)
+    ahead = {
+        horizon: Forecast(
+            hour_ts + (horizon - 1) * HOUR_MS,
+            {SERVED: served + horizon},
+            served + horizon + 0.5,
+            served,
+            served + 2.0 * horizon,
+        )
+        for horizon in (2, 30)
+    }
+    ends = np.floor(served), np.floor(served) + 3.0
+    return Forecast(hour_ts, by_model, served * 1.25, *ends, ahead)
 
 
 def alerts_at(hour_ts: int) -> Floats:
@@ -72,6 +90,16 @@ def prediction_at(hour_ts: int, column: int) -> Prediction:
         float(forecast.upper[column]),
         SERVED,
         {name: or_none(value) for name, value in by_model.items()},
+        tuple(
+            AheadPrediction(
+                horizon,
+                float(each.mean[column]),
+                float(each.median[column]),
+                float(each.lower[column]),
+                float(each.upper[column]),
+            )
+            for horizon, each in forecast.ahead.items()
+        ),
     )
 
 

@@ -67,7 +67,7 @@ def forecast(**changed: Any) -> Forecast:
     ends = {"mean": RIDES + 0.75, "lower": RIDES + 0.0, "upper": RIDES + 1.0}
     columns |= {name: column for name, column in changed.items() if name not in ends}
     ends |= {name: column for name, column in changed.items() if name in ends}
-    return Forecast(START, columns, **ends)
+    return Forecast(START, columns, ends["mean"], ends["lower"], ends["upper"])
 
 
 def bumped(column: Any, zone: int) -> Any:

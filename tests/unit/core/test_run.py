@@ -37,6 +37,7 @@ CHANGES: dict[str, Any] = {
     "warm_sha256": "8" * 64,
     "warm_hours": 720,
     "warm_origin": "yellow 2024-09",
+    "horizons": (1, 6, 24),
 }
 SAME_RESULT = {"run_id", "source", "file", "dataflows", "consumers", "rebase", "files"}
 SAME_RESULT |= {"warm_start"}

@@ -38,21 +38,26 @@ def test_rides(run_id: str, hour_ts: int, few: list[int]) -> None:
     st.text(),
     hours,
     names,
-    column(demands),
-    column(demands),
+    st.tuples(column(demands), column(demands)),
     st.dictionaries(names, column(unknown), max_size=4),
+    st.dictionaries(st.integers(2, 168), column(demands), max_size=3),
 )
 def test_predictions(
     run_id: str,
     hour_ts: int,
     name: str,
-    mean: np.ndarray,
-    served: np.ndarray,
+    predicted: tuple[np.ndarray, np.ndarray],
     others: dict[str, np.ndarray],
+    further: dict[int, np.ndarray],
 ) -> None:
     others.pop(name, None)
+    mean, served = predicted
     by_model = {name: served} | others
-    forecast = Forecast(hour_ts, by_model, mean, np.floor(served), np.ceil(served))
+    ahead = {
+        horizon: Forecast(hour_ts, {name: median}, mean, np.floor(median), np.ceil(median))
+        for horizon, median in further.items()
+    }
+    forecast = Forecast(hour_ts, by_model, mean, np.floor(served), np.ceil(served), ahead)
     encode = prediction_codec(run_id).encode
     expected = [encode(event) for event in prediction_events(forecast)]
     assert ZoneLines(run_id).predictions(forecast) == expected

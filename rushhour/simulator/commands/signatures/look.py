@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from rushhour.core.errors import UsageError
+from rushhour.core.horizons import NEXT_HOUR
 from rushhour.core.settings import Settings
 from rushhour.simulator.commands.checks import check_writable, check_zone
 from rushhour.simulator.commands.output import Output
@@ -21,11 +22,17 @@ def status(settings: Settings, output: Output) -> None:
 
 
 @with_settings(*STORED_RUN)
-def models(settings: Settings, output: Output) -> None:
+def models(
+    settings: Settings,
+    output: Output,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", help="only forecasts so many hours ahead")
+    ] = None,
+) -> None:
     """Show the errors of each model, the best of the last week first."""
     from rushhour.simulator.commands.inspect import show_models
 
-    show_models(settings, output)
+    show_models(settings, output, horizon)
 
 
 @with_settings(*STORED_RUN)
@@ -50,13 +57,18 @@ def compare(
     model: Annotated[
         str | None, typer.Option("--model", help="a model of the run or of a user, else the served")
     ] = None,
+    horizon: Annotated[
+        int, typer.Option("--horizon", help="hours ahead that were forecast")
+    ] = NEXT_HOUR,
 ) -> None:
     """Compare predictions with actual rides, by hour and zone."""
     from rushhour.simulator.commands.inspect import compare as show_comparison
 
     if csv is not None:
         check_writable(csv, "--csv")
-    show_comparison(settings, output, (flags["from_hour"], flags["until_hour"]), csv, model)
+    show_comparison(
+        settings, output, (flags["from_hour"], flags["until_hour"]), csv, model, horizon
+    )
 
 
 @with_settings(*STORED_RUN)

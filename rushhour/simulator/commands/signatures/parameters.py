@@ -13,7 +13,7 @@ from rushhour.core.settings import Settings
 from rushhour.simulator.commands.output import Output
 
 TRIPS = ("dataset", "month", "from_hour", "until_hour", "surge", "data", "data_dir", "cache_dir")
-RUN = (*TRIPS, "loop", "keep", "rebase", "warm_start")
+RUN = (*TRIPS, "loop", "keep", "rebase", "warm_start", "horizons")
 STORED_RUN = ("redis", "key_prefix", "state_dir")
 EVERY_FLAG = tuple(name for name in Settings.model_fields if Settings.flag_name(name))
 

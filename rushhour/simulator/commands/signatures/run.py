@@ -14,16 +14,14 @@ from rushhour.simulator.commands.signatures.parameters import (
     with_settings,
 )
 
-# A stream forecasts the next hour only.
-_OF_UP = tuple(name for name in EVERY_FLAG if name != "horizons")
 # The manifest says what is replayed, and how the clock went.
 _OF_A_REPETITION = tuple(
     name
-    for name in _OF_UP
+    for name in EVERY_FLAG
     if name
     not in {
         *("dataset", "month", "from_hour", "until_hour", "surge", "speed", "start_at", "paused"),
-        *("loop", "keep", "rebase", "gate", "on_hour", "on_hour_timeout"),
+        *("loop", "keep", "rebase", "horizons", "gate", "on_hour", "on_hour_timeout"),
     }
 )
 
@@ -33,7 +31,7 @@ _NewFlag = Annotated[
 ]
 
 
-@with_settings(*_OF_UP)
+@with_settings(*EVERY_FLAG)
 def up(
     settings: Settings,
     output: Output,

@@ -61,12 +61,28 @@ def check_city(snapshot: Snapshot, expected: Expected, counted: Recount) -> Iter
         fields["hour"] = hour_label(expected.hour_ts(hours - 1))
         models.compare(keys.model(name), fields, snapshot.models[name])
     yield models.check("models show their scores", "fields")
+    if expected.run.horizons_ahead:
+        yield _check_horizons(snapshot, expected)
     bands = Differences()
     shares = band_coverage(arrays, hours)
     bands.compare(keys.COVERAGE, shares, snapshot.hashes[keys.COVERAGE])
     yield bands.check("coverage is that of the last week", "bands")
     raised = len(dict(_alerts(expected, range(hours))))
     yield from _check_quality(snapshot, expected, counted, raised)
+
+
+def _check_horizons(snapshot: Snapshot, expected: Expected) -> Check:
+    """Check the scores of what was forecast further ahead."""
+    horizons, hours = Differences(), snapshot.hours
+    for horizon in expected.run.horizons_ahead:
+        arrays = expected.arrays.at(horizon)
+        scores = error_scores(arrays, arrays.forecast.served_model, hours, by_zone=False)
+        scores |= coverage_scores(arrays, hours, by_zone=False)
+        scores |= interval_scores(arrays, hours)
+        fields: Hash = {field: float(score) for field, score in scores.items()}
+        fields["hour"] = hour_label(expected.hour_ts(hours - 1))
+        horizons.compare(keys.horizon(horizon), fields, snapshot.horizons[horizon])
+    return horizons.check("horizons show their scores", "fields")
 
 
 def _check_quality(

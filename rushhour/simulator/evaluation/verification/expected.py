@@ -7,9 +7,12 @@ import numpy as np
 
 from rushhour.core import keys
 from rushhour.core.arrays import Counts, Floats
+from rushhour.core.forecast import Forecast
+from rushhour.core.horizons import NEXT_HOUR
 from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.core.zones import ZONE_IDS
+from rushhour.simulator.evaluation.offline import Replayed
 from rushhour.simulator.evaluation.run_arrays import RunArrays
 from rushhour.storage.columns import to_counts, to_values
 from rushhour.storage.read_hours import prediction_key
@@ -37,16 +40,31 @@ def rides_table(run: RunInfo, index: int, rides: Counts) -> Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """A run as it must be.
-
-    Attributes
-    ----------
-    arrays
-        The hours that are closed and the one after them: of that one, only the forecast counts.
-    """
+    """A run as it must be."""
 
     run: RunInfo
-    arrays: RunArrays
+    replayed: Replayed
+
+    @property
+    def arrays(self) -> RunArrays:
+        """The hours that are closed and the one after: of that one, only the forecast counts."""
+        return self.replayed.run
+
+    def ahead_tables(self, index: int, made_by: int) -> Iterator[Table]:
+        """Yield the tables of what was forecast for an hour further ahead.
+
+        Parameters
+        ----------
+        made_by
+            Index of the hour after the last closed one: later forecasts do not count.
+        """
+        hour = self.hour_ts(index)
+        for horizon in self.run.horizons_ahead:
+            if index - horizon + NEXT_HOUR > made_by:
+                continue
+            forecast = self.replayed.ahead(horizon, index)
+            key = keys.ahead(horizon, hour_label(hour))
+            yield Table(f"forecasts {horizon} h ahead", hour, key, _texts_ahead(forecast))
 
     def hour_ts(self, index: int) -> int:
         """Return the start of an hour (epoch ms), given its index in the run."""
@@ -86,6 +104,15 @@ class Expected:
 def texts(column: Floats) -> Hash:
     """Return figures of all zones as the hash that Redis holds."""
     return dict(zip(_FIELDS, map(str, to_values(column)), strict=True))
+
+
+def _texts_ahead(forecast: Forecast | None) -> Hash:
+    """Return a forecast further ahead as the hash that Redis holds; none if there is none."""
+    if forecast is None:
+        return {}
+    columns = (forecast.mean, forecast.median, forecast.lower, forecast.upper)
+    rows = zip(*(map(str, to_values(column)) for column in columns), strict=True)
+    return dict(zip(_FIELDS, map(",".join, rows), strict=True))
 
 
 def counts(column: Floats) -> Hash:

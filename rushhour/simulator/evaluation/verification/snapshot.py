@@ -43,6 +43,7 @@ class Snapshot:
     zones: Mapping[int, Fields]
     models: Mapping[str, Fields]
     submitted: Mapping[str, Fields]
+    horizons: Mapping[int, Fields]
     boards: Mapping[str, Fields]
     hourly: Entries
     alerts: Entries
@@ -57,6 +58,7 @@ class Snapshot:
             *(keys.zone(zone) for zone in ZONE_IDS),
             *(keys.model(name) for name in run.models),
             *(keys.submitted_model(name) for name in submitted),
+            *(keys.horizon(horizon) for horizon in run.horizons_ahead),
         ]
         for name in names:
             pipe.hgetall(name)
@@ -74,6 +76,7 @@ class Snapshot:
             zones={zone: hashes[keys.zone(zone)] for zone in ZONE_IDS},
             models={name: hashes[keys.model(name)] for name in run.models},
             submitted={name: hashes[keys.submitted_model(name)] for name in submitted},
+            horizons={each: hashes[keys.horizon(each)] for each in run.horizons_ahead},
             boards={
                 name: {member: repr(score) for member, score in members}
                 for name, members in zip(boards, ranks, strict=True)

@@ -49,16 +49,17 @@ def check_forecasts(
 ) -> Iterator[Check]:
     """Yield a check for each kind of table that is made of forecasts.
 
-    The forecast of the hour after the closed ones is included. Every text must be that of the
+    The forecasts of the hours after the closed ones are included. Every text must be that of the
     replay, to the last digit. The keys of all these tables, there or not, are added to `known`.
     """
     kinds: dict[str, _Kind] = {}
     tables = (
         [
             *(expected.closed_tables(index) if index < hours else ()),
-            *expected.forecast_tables(index),
+            *(expected.forecast_tables(index) if index <= hours else ()),
+            *expected.ahead_tables(index, hours),
         ]
-        for index in range(first, hours + 1)
+        for index in range(first, hours + max(expected.run.horizons))
     )
     for table, found in _read(client, tables):
         kinds.setdefault(table.kind, _Kind()).compare(table, found)

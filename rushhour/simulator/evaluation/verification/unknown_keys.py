@@ -37,6 +37,7 @@ def check_unknown_keys(
         *tables,
         *map(keys.zone, ZONE_IDS),
         *map(keys.model, run.models),
+        *map(keys.horizon, run.horizons_ahead),
     }
     until = min(run.hours, hours + MOST_AHEAD_HOURS)
     still_open = tuple(

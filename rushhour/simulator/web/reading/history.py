@@ -1,5 +1,6 @@
 """The past: one zone hour by hour, and the whole city hour by hour."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast, get_args
 
 import redis
@@ -9,6 +10,7 @@ from rushhour.core.hours import HOUR_MS, HOURS_PER_DAY, HOURS_PER_WEEK, hour_lab
 from rushhour.core.run import RunInfo
 from rushhour.simulator.web.reading.figures import execute, number
 from rushhour.simulator.web.reading.hours import OF_HOUR
+from rushhour.storage.ahead import ZoneAhead, read_zone_ahead
 from rushhour.storage.clock import hour_of_entry, last_hour_closed
 
 Window = Literal["24h", "7d", "all"]
@@ -32,6 +34,8 @@ def read_zone(
     The last of the hours is that of `until_ts` (epoch ms), or the last closed one.
 
     The columns have one value per hour; the last is the next hour, whose rides are not known.
+    `ahead` are the forecasts that were made with that of the next hour, the nearest first, that one
+    included; empty for a run that forecasts the next hour only.
     """
     closed = last_hour_closed(client)
     if closed is not None and until_ts is not None:
@@ -46,11 +50,27 @@ def read_zone(
     *found, entries = execute(pipe)
     figures = iter(map(number, found))
     columns = {name: [next(figures) for _ in times] for name in OF_HOUR}
+    further = read_zone_ahead(client, run, zone, end)
     return {"zone": zone, "pickup_ts": list(times), **columns} | {
+        "ahead": _fan(end, {name: column[-1] for name, column in columns.items()}, further),
         "alerts": [
             alert for alert in (alert_of(*entry) for entry in entries) if alert["zone"] == zone
-        ]
+        ],
     }
+
+
+def _fan(
+    next_hour: int, following: dict[str, Any], further: Sequence[ZoneAhead]
+) -> dict[str, list[Any]]:
+    """Return the forecast of the next hour (epoch ms) and those further ahead, as columns."""
+    fan: dict[str, list[Any]] = {"pickup_ts": [], "predicted": [], "lower": [], "upper": []}
+    if not further:
+        return fan
+    rows = [
+        (next_hour, following["predicted"], following["lower"], following["upper"]),
+        *((each.hour_ts, each.mean, each.lower, each.upper) for each in further),
+    ]
+    return dict(zip(fan, map(list, zip(*rows, strict=True)), strict=True))
 
 
 def read_city(client: redis.Redis, window: str) -> dict[str, Any]:

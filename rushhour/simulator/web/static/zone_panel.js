@@ -18,6 +18,16 @@ import { figuresOf, placeOf } from "./zone_figures.js";
  * @property {(number | null)[]} upper
  * @property {(number | null)[]} error
  * @property {Alert[]} alerts
+ * @property {Fan} ahead  empty if the run forecasts the next hour only
+ */
+
+/**
+ * What was forecast after the last hour, the next hour first.
+ * @typedef {object} Fan
+ * @property {number[]} pickup_ts
+ * @property {(number | null)[]} predicted
+ * @property {(number | null)[]} lower
+ * @property {(number | null)[]} upper
  */
 
 const HOURS = 168;
@@ -77,9 +87,16 @@ export function createZonePanel(root, onClose) {
   /** @param {History} history @param {typeof import("./charts.js").timeSeries} timeSeries */
   function drawCharts(history, timeSeries) {
     const data = [ridesOf(history), errorsOf(history)];
-    if (charts.length === 0) {
-      charts = [timeSeries(part(".rides-chart"), data[0]), timeSeries(part(".error-chart"), data[1])];
-    } else charts.forEach((chart, index) => chart.update(data[index]));
+    const places = [".rides-chart", ".error-chart"];
+    if (history.ahead.pickup_ts.length > 0) {
+      data.push(aheadOf(history));
+      places.push(".ahead-chart");
+    }
+    part(".ahead-chart").hidden = history.ahead.pickup_ts.length === 0;
+    data.forEach((each, index) => {
+      if (index < charts.length) charts[index].update(each);
+      else charts.push(timeSeries(part(places[index]), each));
+    });
   }
 
   /** @param {Alert[]} alerts */
@@ -149,6 +166,24 @@ function ridesOf({ pickup_ts, rides, predicted, lower, upper }) {
       { name: "Prediction", color: "var(--prediction)", values: predicted },
     ],
     band: { lower, upper },
+  };
+}
+
+/** The last hour, and the fan of the hours after it. @param {History} history */
+function aheadOf({ pickup_ts, rides, ahead }) {
+  const last = pickup_ts.length - 2; // the one after it is predicted
+  const known = last < 0 ? null : rides[last];
+  const first = last < 0 ? [] : [pickup_ts[last]];
+  const none = first.map(() => null);
+  return {
+    title: "Hours ahead",
+    unit: "rides per hour",
+    x: [...first, ...ahead.pickup_ts],
+    series: [
+      { name: "Rides", color: "var(--rides)", values: [...first.map(() => known), ...ahead.pickup_ts.map(() => null)] },
+      { name: "Prediction", color: "var(--prediction)", values: [...none, ...ahead.predicted] },
+    ],
+    band: { lower: [...none, ...ahead.lower], upper: [...none, ...ahead.upper] },
   };
 }
 
