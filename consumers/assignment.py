@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from consumers.pending import HourUpdate, PendingHours
-from rushhour.core.arrays import Floats, ZoneMask
+from rushhour.core.arrays import ZoneMask
 from rushhour.core.events import AlertEvent, HourlyRides, Prediction
 from rushhour.core.forecast import Forecast
 from rushhour.storage.columns import zones_of
@@ -101,24 +101,23 @@ def join(updates: Iterable[HourUpdate]) -> list[HourUpdate]:
 
 
 def _merge(one: HourUpdate, other: HourUpdate) -> HourUpdate:
-    def pick(column: Floats, beside: Floats) -> Floats:
-        return np.where(one.zones, column, beside)
-
-    def pick_forecast(first: Forecast, second: Forecast) -> Forecast:
-        return Forecast(
-            first.hour_ts,
-            {name: pick(column, second.by_model[name]) for name, column in first.by_model.items()},
-            pick(first.mean, second.mean),
-            pick(first.lower, second.lower),
-            pick(first.upper, second.upper),
-            {each: pick_forecast(ahead, second.ahead[each]) for each, ahead in first.ahead.items()},
-        )
-
-    closed = None
+    zones, closed = one.zones, None
     if one.closed is not None and other.closed is not None:
         closed = HourTables(
-            pick(one.closed.rides, other.closed.rides),
-            pick_forecast(one.closed.forecast, other.closed.forecast),
-            pick(one.closed.alerts, other.closed.alerts),
+            np.where(zones, one.closed.rides, other.closed.rides),
+            _merge_forecasts(zones, one.closed.forecast, other.closed.forecast),
+            np.where(zones, one.closed.alerts, other.closed.alerts),
         )
-    return HourUpdate(one.zones | other.zones, pick_forecast(one.forecast, other.forecast), closed)
+    forecast = _merge_forecasts(zones, one.forecast, other.forecast)
+    return HourUpdate(zones | other.zones, forecast, closed)
+
+
+def _merge_forecasts(zones: ZoneMask, one: Forecast, other: Forecast) -> Forecast:
+    return Forecast(
+        one.hour_ts,
+        {name: np.where(zones, each, other.by_model[name]) for name, each in one.by_model.items()},
+        np.where(zones, one.mean, other.mean),
+        np.where(zones, one.lower, other.lower),
+        np.where(zones, one.upper, other.upper),
+        {h: _merge_forecasts(zones, each, other.ahead[h]) for h, each in one.ahead.items()},
+    )

@@ -1,5 +1,7 @@
 """Several partitions of one consumer, and the partitions of several consumers."""
 
+import gc
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -71,6 +73,18 @@ def update(hour: int, mask: ZoneMask) -> HourUpdate:
         alerts = np.where(mask & (COLUMNS % 3 == 0), COLUMNS + hour, np.nan)
         closed = HourTables(np.where(mask, COLUMNS + hour, np.nan), forecast(hour, mask), alerts)
     return HourUpdate(mask, forecast(hour + 1, mask), closed)
+
+
+def test_a_join_leaves_no_garbage_that_python_would_have_to_search_for() -> None:
+    """A consumer searches seldom, so the arrays of every hour would stay for a long time."""
+    even = COLUMNS % 2 == 0
+    gc.collect()
+    gc.disable()
+    try:
+        join([update(0, even), update(0, ~even)])
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def assert_same_forecast(found: Forecast, expected: Forecast) -> None:
