@@ -20,7 +20,7 @@ from dataflows.cluster import Cluster, NotNeededError, check_libraries
 from dataflows.events import HourMessages
 from dataflows.failure import first_failure
 from dataflows.flow import build_flow
-from dataflows.forecasting.model_file import engine_of, load_model_of
+from dataflows.forecasting.state.model_file import engine_of, load_model_of
 from dataflows.metrics import total
 from dataflows.recovery import EPOCH, Store, open_store, plan_of
 from dataflows.sink import ZoneEventsPartition, ZoneEventsSink

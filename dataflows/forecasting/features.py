@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.forecasting.recent_rows import RecentRows
-from dataflows.forecasting.similar_days import DAYS, SimilarDays
-from dataflows.forecasting.subspace import Subspace
-from dataflows.forecasting.usual_rides import UsualRides
+from dataflows.forecasting.history.recent_rows import RecentRows
+from dataflows.forecasting.history.similar_days import DAYS, SimilarDays
+from dataflows.forecasting.history.subspace import Subspace
+from dataflows.forecasting.history.usual_rides import UsualRides
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOURS_PER_DAY, HOURS_PER_WEEK, hour_of_week
 from rushhour.core.zones import ZONE_COUNT

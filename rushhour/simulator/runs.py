@@ -75,7 +75,7 @@ def _warm_start(settings: Settings, start_ts: int) -> dict[str, Any]:
     path = settings.warm_start
     if path is None:
         return {}
-    from dataflows.forecasting.model_file import load_model  # noqa: PLC0415 - loads River
+    from dataflows.forecasting.state.model_file import load_model  # noqa: PLC0415 - loads River
 
     model = load_model(path)
     model.check_fits(path, settings.dataset, start_ts, parse_horizons(settings.horizons))

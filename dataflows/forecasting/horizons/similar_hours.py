@@ -16,8 +16,8 @@ _HALF_LIFE_DAYS = 21.0
 class SimilarHours:
     """The mean of the past days at some hour, weighted by their similarity to today.
 
-    As `dataflows.forecasting.similar_days`, but the days have weights of their own in each zone:
-    beside the city's last three hours, those of the zone count.
+    As `dataflows.forecasting.history.similar_days`: the days have weights of their own in each
+    zone, by the last three hours of the city and of the zone.
     """
 
     def __init__(self) -> None:

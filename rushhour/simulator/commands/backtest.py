@@ -11,7 +11,7 @@ import pandas as pd
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from dataflows.forecasting.model_file import (
+from dataflows.forecasting.state.model_file import (
     Learned,
     SavedModel,
     encode_model,

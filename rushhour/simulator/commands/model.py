@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import redis
 
-from dataflows.forecasting.model_file import (
+from dataflows.forecasting.state.model_file import (
     Learned,
     SavedModel,
     decode_model,

@@ -47,7 +47,7 @@ def repeat(
     RushhourError
         As `up` does.
     """
-    from dataflows.forecasting.model_file import load_model_of  # noqa: PLC0415 - loads River
+    from dataflows.forecasting.state.model_file import load_model_of  # noqa: PLC0415 - loads River
 
     manifest = load_manifest(path)
     _check_versions(manifest, output, any_version=any_version)

@@ -15,7 +15,7 @@ import numpy as np
 import redis
 
 from dataflows.forecasting.forecasters import model_names
-from dataflows.forecasting.model_file import engine_of, load_model_of
+from dataflows.forecasting.state.model_file import engine_of, load_model_of
 from producers.month.parquet import content_of
 from rushhour.core import keys
 from rushhour.core.errors import VerificationError

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflows.forecasting.model_file import load_model
+from dataflows.forecasting.state.model_file import load_model
 from rushhour.core.hours import HOUR_MS
 from rushhour.core.zones import ZONE_COUNT
 from rushhour.simulator.commands.manifest_file import FILE

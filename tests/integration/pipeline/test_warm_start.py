@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dataflows.forecasting.engine import ForecastEngine
-from dataflows.forecasting.model_file import Learned, encode_model, load_model
+from dataflows.forecasting.state.model_file import Learned, encode_model, load_model
 from rushhour.core import keys
 from rushhour.core.clock import Command
 from rushhour.core.errors import UsageError

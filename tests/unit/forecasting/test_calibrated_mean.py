@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflows.forecasting.calibrated_mean import CalibratedMean
-from dataflows.forecasting.usual_rides import UsualRides
+from dataflows.forecasting.history.usual_rides import UsualRides
 from rushhour.core.arrays import Floats
 from rushhour.core.zones import ZONE_COUNT
 

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflows.forecasting import recent_rows
-from dataflows.forecasting.recent_rows import RecentRows
+from dataflows.forecasting.history import recent_rows
+from dataflows.forecasting.history.recent_rows import RecentRows
 
 
 @given(limit=st.integers(1, 300), count=st.integers(0, 900))

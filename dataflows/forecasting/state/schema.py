@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.forecasting.state_graph import attributes_of, class_name, parts
+from dataflows.forecasting.state.graph import attributes_of, class_name, parts
 
 _NONE, _NUMBER, _TEXT = "None", "a number", "text"
 _FREE = (_NONE, _NUMBER, _TEXT)

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dataflows import forecasting
-from dataflows.forecasting import model_file
 from dataflows.forecasting.engine import ForecastEngine
 from dataflows.forecasting.forecasters.city_regression import CityRegression
-from dataflows.forecasting.model_file import (
+from dataflows.forecasting.state import model_file
+from dataflows.forecasting.state.model_file import (
     Learned,
     SavedModel,
     decode_model,
@@ -384,8 +384,9 @@ def test_other_nodes_are_refused(content: bytes, old: str, new: str, fault: str)
 def test_a_change_of_the_code_of_the_forecasters_is_noticed(
     content: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for path in Path(model_file.__file__).parent.rglob("*.py"):
-        copy = tmp_path / path.relative_to(Path(model_file.__file__).parent)
+    room = Path(forecasting.__path__[0])
+    for path in room.rglob("*.py"):
+        copy = tmp_path / path.relative_to(room)
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes(path.read_bytes())
     monkeypatch.setattr(forecasting, "__path__", [str(tmp_path)])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from dataflows.forecasting.similar_days import DAYS, SimilarDays
-from dataflows.forecasting.subspace import Subspace
+from dataflows.forecasting.history.similar_days import DAYS, SimilarDays
+from dataflows.forecasting.history.subspace import Subspace
 from rushhour.core.zones import ZONE_COUNT
 
 

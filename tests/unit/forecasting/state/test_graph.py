@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from dataflows.forecasting.state_graph import Graph, build, class_name, flatten
-from dataflows.forecasting.state_schema import Schema
+from dataflows.forecasting.state.graph import Graph, build, class_name, flatten
+from dataflows.forecasting.state.schema import Schema
 
 
 class Holder:
@@ -128,7 +128,7 @@ def test_what_is_as_in_the_examples_fits(value: object) -> None:
         ([Slotted(np.ones((4, 0)))], "has the shape (4, 0)"),
         ([Slotted(np.ones((3, 1, 1)))], "3 axes"),
         ([Slotted(1.0)], "a number instead of"),
-        ([Holder(1)], "test_state_graph.Holder instead of"),
+        ([Holder(1)], "test_graph.Holder instead of"),
         ([Slotted(np.array([1.0, np.nan]))], "Slotted.value is not finite"),
         ([None], "None instead of"),
     ],

@@ -20,8 +20,8 @@ import numpy as np
 
 import dataflows.forecasting
 from dataflows.forecasting.engine import ForecastEngine
-from dataflows.forecasting.state_graph import Graph, build, flatten
-from dataflows.forecasting.state_schema import Schema
+from dataflows.forecasting.state.graph import Graph, build, flatten
+from dataflows.forecasting.state.schema import Schema
 from rushhour.core.errors import UsageError
 from rushhour.core.horizons import ONLY_THE_NEXT_HOUR, Horizons, format_horizons
 from rushhour.core.hours import HOUR_MS, WEEK_MS, clock_label, weekday_label

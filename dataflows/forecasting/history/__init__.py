@@ -1,0 +1,1 @@
+"""What the features are computed from: past rides, similar days, common directions, usual rides."""

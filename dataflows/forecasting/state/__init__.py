@@ -1,0 +1,1 @@
+"""What a run has learned, as a file: its objects as arrays and JSON, without pickle."""
