@@ -31,6 +31,7 @@ import { figuresOf, placeOf } from "./zone_figures.js";
  */
 
 const HOURS = 168;
+const HOURS_BEFORE = 12; // of the fan
 /** At full speed hours close faster than a chart of seven days is worth drawing. */
 const REFRESH_MS = 1000;
 
@@ -169,18 +170,20 @@ function ridesOf({ pickup_ts, rides, predicted, lower, upper }) {
   };
 }
 
-/** The last hour, and the fan of the hours after it. @param {History} history */
+/** The last hours, and the fan of the hours after them. @param {History} history */
 function aheadOf({ pickup_ts, rides, ahead }) {
-  const last = pickup_ts.length - 2; // the one after it is predicted
-  const known = last < 0 ? null : rides[last];
-  const first = last < 0 ? [] : [pickup_ts[last]];
-  const none = first.map(() => null);
+  const past = pickup_ts.slice(-1 - HOURS_BEFORE, -1); // the last one is predicted
+  const none = past.map(() => null);
   return {
     title: "Hours ahead",
     unit: "rides per hour",
-    x: [...first, ...ahead.pickup_ts],
+    x: [...past, ...ahead.pickup_ts],
     series: [
-      { name: "Rides", color: "var(--rides)", values: [...first.map(() => known), ...ahead.pickup_ts.map(() => null)] },
+      {
+        name: "Rides",
+        color: "var(--rides)",
+        values: [...rides.slice(-1 - HOURS_BEFORE, -1), ...ahead.pickup_ts.map(() => null)],
+      },
       { name: "Prediction", color: "var(--prediction)", values: [...none, ...ahead.predicted] },
     ],
     band: { lower: [...none, ...ahead.lower], upper: [...none, ...ahead.upper] },
