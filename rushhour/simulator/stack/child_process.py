@@ -16,12 +16,12 @@ from pathlib import Path
 from rushhour.core.errors import DataError, KafkaFailure, RedisFailure, StackError, UsageError
 from rushhour.runtime.logs import message_of
 from rushhour.simulator.stack.forked import Fork, die_with_parent, fork
-from rushhour.simulator.stack.warm_start import load
+from rushhour.simulator.stack.loading import load
 
 _STOP_S = 5.0
 _POLL_S = 0.02
 _SAMPLE_S = 0.25  # between two looks at the memory of a process
-_WARM_START = "rushhour.simulator.stack.warm_start"
+_LOADING = "rushhour.simulator.stack.loading"
 _KIB = 1024
 _USERS_ERRORS = {error.exit_code for error in (UsageError, DataError, KafkaFailure, RedisFailure)}
 _UTIME_FIELD = 11  # of /proc/PID/stat, counted from the field after the name; stime is next
@@ -137,7 +137,7 @@ class ChildProcess:
         if _LINUX:
             return cls(name, partial(load, kind, module), log)
         # Elsewhere libraries of the system may not survive a fork.
-        return cls(name, python_command(_WARM_START, kind, module), log, waits=True)
+        return cls(name, python_command(_LOADING, kind, module), log, waits=True)
 
     def begin(self, env: Mapping[str, str]) -> None:
         """Let a process that is `loading` begin its work, with these variables."""

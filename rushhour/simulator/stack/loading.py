@@ -1,6 +1,6 @@
 """A process of a pipeline that loads its libraries before its settings are known.
 
-    python -m rushhour.simulator.stack.warm_start NAME MODULE
+    python -m rushhour.simulator.stack.loading NAME MODULE
 
 Loading takes longer than the start of the servers, so both go on at the same time. The process then
 does what `python -m MODULE` does, with the variables that it gets on stdin: one JSON object.
