@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, tuple[object, ...]] = {
     "doctor": (TABLE,),
     "ack": ("inference",),
     "manifest": (),
+    "model": ("save", "october.model"),
 }
 
 

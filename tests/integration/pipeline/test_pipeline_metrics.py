@@ -30,7 +30,12 @@ from tests.fixtures.recount import MODELS
 from tests.fixtures.settings import SettingsFactory
 from tests.fixtures.waiting import wait_until
 
-UNITS = dict.fromkeys(("mae", "rmse", "bias"), "rides") | {"skill": "ratio", "coverage": "ratio"}
+# What follows the name of a score in the name of its metric.
+UNITS = (
+    dict.fromkeys(("mae", "rmse", "bias", "wis"), "_rides")
+    | dict.fromkeys(("skill", "coverage"), "_ratio")
+    | {"deviance": ""}
+)
 Samples = dict[tuple[str, str], float]  # name, and labels as text -> value
 
 
@@ -172,7 +177,7 @@ def test_every_consumer_exports_the_figures_of_the_run_in_redis(finished_run: Fi
         ("rushhour_city_rides", ""): float(city["rides"]),
         ("rushhour_city_prediction", ""): float(city["prediction"]),
     } | {
-        (f"rushhour_{score}_{UNITS[score]}", f"model={model},window={window}"): float(value)
+        (f"rushhour_{score}{UNITS[score]}", f"model={model},window={window}"): float(value)
         for model in MODELS
         for field, value in read_hash(client, keys.model(model)).items()
         if field != "hour" and value != "n/a"
