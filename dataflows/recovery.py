@@ -30,7 +30,7 @@ from rushhour.runtime.records import RecordPosition
 EPOCH = timedelta(seconds=limit("dataflow.epoch.seconds", 5.0))
 
 # Increase it whenever a class that is pickled into a snapshot changes its fields or their meaning.
-STATE_VERSION = 8
+STATE_VERSION = 9
 # Their objects are pickled too, or they pickle.
 _PICKLED_BY = ("bytewax", "numpy", "river")
 

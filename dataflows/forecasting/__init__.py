@@ -3,4 +3,4 @@
 from dataflows.forecasting.lazy_packages import defer
 
 # Before any module of River is imported. What is needed of it is a few light modules.
-defer("river.drift", "river.linear_model", "river.proba")
+defer("river.linear_model", "river.proba")

@@ -1,15 +1,15 @@
 """Drift: zones whose rides have moved away from their predictions."""
 
 import numpy as np
-from river.drift.page_hinkley import PageHinkley
 
+from dataflows.forecasting.page_hinkley import PageHinkleyMany
 from rushhour.core.arrays import Counts, Floats
 from rushhour.core.hours import HOURS_PER_DAY
 from rushhour.core.zones import ZONE_COUNT
 
 
 class DriftDetector:
-    """A Page-Hinkley detector of River for each zone, on the residuals of its predictions.
+    """A Page-Hinkley detector for each zone, on the residuals of its predictions.
 
     A residual is sqrt(rides + 3/8) - sqrt(prediction + 3/8), divided by its usual size in that
     zone, so that one threshold fits all zones. Residuals are clipped, because a single extreme hour
@@ -27,10 +27,9 @@ class DriftDetector:
     _WARM_UP_HOURS = HOURS_PER_DAY
 
     def __init__(self) -> None:
-        self._detectors = [
-            PageHinkley(delta=self._TOLERANCE, threshold=self._THRESHOLD, alpha=1.0)
-            for _ in range(ZONE_COUNT)
-        ]
+        self._detectors = PageHinkleyMany(
+            ZONE_COUNT, delta=self._TOLERANCE, threshold=self._THRESHOLD
+        )
         self._hours = 0
         self._mean_square = np.full(ZONE_COUNT, self._INITIAL_SIZE**2)
         self._rides = np.zeros((self._CHANGE_HOURS, ZONE_COUNT))
@@ -56,16 +55,9 @@ class DriftDetector:
         self._hours += 1
         if self._hours <= self._WARM_UP_HOURS:
             return change
-        fired = np.array(self._detect(self._scaled_residuals(rides, predicted)))
+        fired = self._detectors.update(self._scaled_residuals(rides, predicted))
         change[fired] = self._rides.sum(axis=0)[fired] / self._predicted.sum(axis=0)[fired] - 1.0
         return change
-
-    def _detect(self, residuals: Floats) -> list[bool]:
-        fired = []
-        for detector, residual in zip(self._detectors, residuals.tolist(), strict=True):
-            detector.update(residual)  # type: ignore[no-untyped-call]
-            fired.append(detector.drift_detected)
-        return fired
 
     def _scaled_residuals(self, rides: Counts, predicted: Floats) -> Floats:
         residual = np.sqrt(rides + 0.375) - np.sqrt(predicted + 0.375)

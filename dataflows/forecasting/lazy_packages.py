@@ -1,8 +1,8 @@
 """Packages whose `__init__` runs when they are first asked for a name that they do not have yet.
 
-Python runs a package before it imports a module of it. `river.drift` then imports all detectors
-and their data sets, and those the whole of SciPy: half of the time in which a dataflow starts, for
-a module that needs nothing of it. `importlib.util.LazyLoader` does not help: to look for the module
+Python runs a package before it imports a module of it. `river.linear_model` then imports all its
+models, and those the whole of SciPy: half of the time in which a dataflow starts, for a module that
+needs nothing of it. `importlib.util.LazyLoader` does not help: to look for the module
 is to ask the package for its `__path__`, which runs it.
 """
 

@@ -6,7 +6,6 @@ with data: nothing is imported, and no code of the file or of these classes is r
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 Node = dict[str, Any]
 
 _PLAIN = (type(None), bool, int, float, str)
-_ARRAY, _SCALAR, _METHOD, _CLASS = "array", "scalar", "method", "class"
+_ARRAY, _SCALAR, _CLASS = "array", "scalar", "class"
 _SEQUENCES: dict[str, type[Any]] = {"list": list, "tuple": tuple}
 _DICT, _DEQUE = "dict", "deque"
 
@@ -58,7 +57,7 @@ def parts(root: object) -> Iterator[Part]:
         part = waiting.pop()
         yield part
         owner, value = part
-        if isinstance(value, (*_PLAIN, np.generic, np.ndarray, MethodType)) or id(value) in seen:
+        if isinstance(value, (*_PLAIN, np.generic, np.ndarray)) or id(value) in seen:
             continue
         seen[id(value)] = value
         if isinstance(value, list | tuple | deque):
@@ -106,8 +105,6 @@ class _Writer:
             name = f"{owner}.{number}"
             self.arrays[name] = np.asarray(value)
             return {_ARRAY if isinstance(value, np.ndarray) else _SCALAR: name}
-        if isinstance(value, MethodType):
-            return {_METHOD: value.__name__, "of": self.add(owner, value.__self__)}
         inner = f"{owner}[]"
         for name, kind in _SEQUENCES.items():
             if type(value) is kind:
@@ -166,8 +163,6 @@ class _Reader:
             return self._graph.arrays[node[_ARRAY]]
         if _SCALAR in node:
             return self._graph.arrays[node[_SCALAR]][()]
-        if _METHOD in node:
-            return getattr(self.value(node["of"]), node[_METHOD])
         return self._container(node)
 
     def _container(self, node: Node) -> Any:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from types import MethodType, NoneType, UnionType
+from types import NoneType, UnionType
 from typing import Any
 
 import numpy as np
@@ -87,8 +87,6 @@ def _kind(value: Any) -> str:
     """Return what a value is, in words; of an object the full name of its class."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} with {value.ndim} axes"
-    if isinstance(value, MethodType):
-        return f"the method {value.__name__}"
     if isinstance(value, list | tuple | dict | deque):
         return f"a {type(value).__name__}"
     words = (name for kinds, name in _WORDS.items() if isinstance(value, kinds))

@@ -372,7 +372,6 @@ def test_a_state_of_another_form_is_refused(
     [
         ("dataflows.forecasting.mixture.Mixture", "os.system", "does not hold the state"),
         ('"_losses"', '"_lost"', "has other attributes"),
-        ('"_test_both"', '"_reset"', "the method _reset instead of"),
         ('"_failures": {"node": ', '"_failures": {"node": 9', "does not hold the state"),
         ('"class": "dataflows.forecasting.engine.ForecastEngine"', '"list": []', "is a list"),
     ],
