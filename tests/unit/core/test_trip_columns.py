@@ -137,3 +137,10 @@ def test_all_trips_are_read_if_their_numbers_are_equally_long(seq: int, zones: l
 
 def test_an_empty_batch_has_no_trips() -> None:
     assert as_columns([]) == {}
+
+
+def test_a_damaged_trip_leaves_the_others_of_its_length_as_columns() -> None:
+    records = trips_from(10, [132, 79, 138, 7])
+    assert records[0] is not None
+    records[0] = records[0].replace(b":10,", b":x0,")
+    assert sorted(as_columns(records)) == [1, 2, 3]
