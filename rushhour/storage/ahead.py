@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 import redis
 
 from rushhour.core import keys
@@ -13,6 +12,7 @@ from rushhour.core.horizons import NEXT_HOUR
 from rushhour.core.hours import HOUR_MS, hour_label
 from rushhour.core.run import RunInfo
 from rushhour.storage.columns import to_texts
+from rushhour.storage.table_texts import rows_from_text
 
 _COLUMNS = 4
 
@@ -47,8 +47,7 @@ def ahead_from_text(hour_ts: int, model: str, text: str) -> Forecast:
     text
         As `rushhour.storage.table_texts` reads it.
     """
-    rows = [row.split(",") if "," in row else [row] * _COLUMNS for row in text.split(" ")]
-    mean, median, lower, upper = np.array(rows, np.float64).T
+    mean, median, lower, upper = rows_from_text(text, _COLUMNS).T
     return Forecast(hour_ts, {model: median}, mean, lower, upper)
 
 
