@@ -21,7 +21,7 @@ import numpy.typing as npt
 from rushhour.core.arrays import Counts
 from rushhour.core.codec import trip_codec
 from rushhour.core.events import EARLIEST_MS, LATEST_MS, Trip
-from rushhour.core.zones import LAST_ZONE
+from rushhour.core.zones import LAST_ZONE, ZONE_IDS
 
 # The parts of a trip before its numbers.
 Literals = tuple[bytes, bytes, bytes]
@@ -37,7 +37,7 @@ _LAST = b"}"
 _TAIL = 4
 _ENDS = sorted(
     (int.from_bytes((b'id":%d%b' % (zone, _LAST))[-_TAIL:], "little"), zone, len(str(zone)))
-    for zone in range(1, LAST_ZONE + 1)
+    for zone in ZONE_IDS
 )
 _TAILS = np.array([tail for tail, _, _ in _ENDS], np.uint32)
 _TAIL_ZONES = np.array([zone for _, zone, _ in _ENDS])
