@@ -2,8 +2,8 @@
 
 Python runs a package before it imports a module of it. `river.linear_model` then imports all its
 models, and those the whole of SciPy: half of the time in which a dataflow starts, for a module that
-needs nothing of it. `importlib.util.LazyLoader` does not help: to look for the module
-is to ask the package for its `__path__`, which runs it.
+needs nothing of it. `importlib.util.LazyLoader` does not help: to look for the module is to ask the
+package for its `__path__`, which runs it.
 """
 
 import sys
@@ -16,8 +16,9 @@ from types import ModuleType
 def defer(*packages: str) -> None:
     """Let packages run only when something is asked of them that is not a module imported so far.
 
-    Everything else is as usual: `from river import drift` and `drift.ADWIN` work. A package that is
-    already imported stays as it is. The first use of a package must not be in two threads at once.
+    Everything else is as usual: `from river import proba` and `proba.Gaussian` work. A package
+    that is already imported stays as it is. The first use of a package must not be in two threads
+    at once.
     """
     sys.meta_path.insert(0, _Finder(frozenset(packages)))
 
