@@ -144,3 +144,11 @@ def test_a_damaged_trip_leaves_the_others_of_its_length_as_columns() -> None:
     assert records[0] is not None
     records[0] = records[0].replace(b":10,", b":x0,")
     assert sorted(as_columns(records)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("zone", "damage"), [(65, b":65}"), (5, b'":5}')])
+def test_the_end_of_a_short_zone_does_not_stand_for_a_longer_one(zone: int, damage: bytes) -> None:
+    record = trips_from(10, [zone])[0]
+    assert record is not None
+    damaged = record.replace(b":%d}" % zone, b":" + damage)
+    assert as_columns([record, damaged]) == as_columns([record])
